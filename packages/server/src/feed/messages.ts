@@ -1,0 +1,134 @@
+/**
+ * What the control process tells relays, and what relays tell it: one JSON document per line over the Unix socket
+ * `<run>/feed.sock`. A relay that connects says hello and gets a snapshot, then changes in order; each change list
+ * carries the next sequence number. After a lost connection the relay connects again and gets a new snapshot, which
+ * replaces everything it knew.
+ */
+
+/** An application as the relay needs it. Times in milliseconds; URLs are origins plus a path that ends in `/`. */
+export interface ApplicationRecord {
+  readonly id: string;
+  readonly displayName: string;
+  /** For example `https://wiki.example.com/`; no port unless the service's public port is not 443. */
+  readonly externalUrl: string;
+  /** For example `http://10.0.0.5:8080/app/`. */
+  readonly internalUrl: string;
+  readonly preAuthentication: 'preAuthenticated' | 'passthrough';
+  readonly connectorGroupId: string;
+  readonly assignmentRequired: boolean;
+  readonly assignedUserIds: readonly string[];
+  readonly assignedGroupIds: readonly string[];
+  /** How long the backend may take until its first answer byte; 0 means no limit. */
+  readonly backendTimeoutMs: number;
+  /** Send the internal host as Host and translate Location and cookie domains in answers. */
+  readonly translateHostHeader: boolean;
+  readonly validateBackendCertificate: boolean;
+  readonly enabled: boolean;
+}
+
+export interface ConnectorGroupRecord {
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface ConnectorRecord {
+  readonly id: string;
+  readonly machineName: string;
+  readonly groupId: string;
+  /** Certificates issued to this connector, by SHA-256 of the DER in upper-case hex. */
+  readonly certificates: readonly { readonly sha256: string; readonly revoked: boolean }[];
+  readonly revoked: boolean;
+}
+
+export interface UserRecord {
+  readonly id: string;
+  readonly userPrincipalName: string;
+  readonly displayName: string;
+  readonly mail: string | null;
+  readonly enabled: boolean;
+  readonly groupIds: readonly string[];
+}
+
+/** One browser's signed-in state at one application host. */
+export interface SessionRecord {
+  readonly id: string;
+  /** base64url SHA-256 of the cookie's value; the value itself is stored nowhere. */
+  readonly idHash: string;
+  /** The host, lower case and without port, whose cookie this is; it proves nothing at another host. */
+  readonly host: string;
+  readonly userId: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** PEM material that the tunnel listener needs. */
+export interface TunnelTrust {
+  /** Leaf and chain for `connect.<domain>`, of the service's own CA. */
+  readonly certificate: string;
+  readonly privateKey: string;
+  /** Registration CA certificates whose trust certificates are accepted. */
+  readonly clientAuthorities: readonly string[];
+}
+
+export interface RelayState {
+  readonly applications: readonly ApplicationRecord[];
+  readonly connectorGroups: readonly ConnectorGroupRecord[];
+  readonly connectors: readonly ConnectorRecord[];
+  readonly users: readonly UserRecord[];
+  readonly sessions: readonly SessionRecord[];
+  readonly tunnelTrust: TunnelTrust;
+}
+
+/** A change of one record; `remove` names it by id. */
+export type Change =
+  | { readonly set: 'applications'; readonly put: ApplicationRecord }
+  | { readonly set: 'connectorGroups'; readonly put: ConnectorGroupRecord }
+  | { readonly set: 'connectors'; readonly put: ConnectorRecord }
+  | { readonly set: 'users'; readonly put: UserRecord }
+  | { readonly set: 'sessions'; readonly put: SessionRecord }
+  | { readonly set: 'tunnelTrust'; readonly put: TunnelTrust }
+  | {
+      readonly set: 'applications' | 'connectorGroups' | 'connectors' | 'users' | 'sessions';
+      readonly remove: string;
+    };
+
+/** Control process → relay. */
+export type ControlMessage =
+  | { readonly type: 'snapshot'; readonly sequence: number; readonly state: RelayState }
+  | { readonly type: 'changes'; readonly sequence: number; readonly changes: readonly Change[] }
+  /** Sent every 5 s, so that a relay can tell a quiet control process from a dead one. */
+  | { readonly type: 'alive' }
+  /** Answer to `find-session`. */
+  | { readonly type: 'session'; readonly question: number; readonly session: SessionRecord | null };
+
+/** Relay → control process. */
+export type RelayMessage =
+  | { readonly type: 'hello'; readonly processId: number }
+  /** Every change up to this sequence number is in force on this relay. */
+  | { readonly type: 'applied'; readonly sequence: number }
+  /** A cookie that the relay does not know: asked once, so that a sign-in is never lost to a race. */
+  | {
+      readonly type: 'find-session';
+      readonly question: number;
+      readonly idHash: string;
+      readonly host: string;
+    }
+  | { readonly type: 'tunnel-up'; readonly tunnel: TunnelReport }
+  | {
+      readonly type: 'tunnel-down';
+      readonly tunnelId: string;
+      readonly connectorId: string;
+      readonly reason: string;
+    };
+
+export interface TunnelReport {
+  readonly tunnelId: string;
+  readonly connectorId: string;
+  /** Address the tunnel came from. */
+  readonly externalIp: string;
+  readonly machineName: string;
+  readonly version: string;
+  readonly os: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
