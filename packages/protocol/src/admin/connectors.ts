@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { displayName } from './applications.ts';
+
+export const connector = z
+  .object({
+    id: z.string(),
+    machineName: z.string(),
+    externalIp: z.string().nullable(),
+    status: z
+      .enum(['active', 'inactive'])
+      .meta({ description: 'active: at least one tunnel is open now. A revoked connector is inactive.' }),
+    version: z.string(),
+    os: z.string(),
+    registeredDateTime: z.string(),
+    lastSeenDateTime: z.string().nullable(),
+    revokedDateTime: z.string().nullable(),
+  })
+  .meta({ id: 'Connector' });
+export type Connector = z.infer<typeof connector>;
+
+export const connectorGroup = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    connectorGroupType: z.literal('applicationProxy'),
+    isDefault: z.boolean(),
+    region: z.string().nullable(),
+  })
+  .meta({ id: 'ConnectorGroup' });
+export type ConnectorGroup = z.infer<typeof connectorGroup>;
+
+const region = z.string().max(64).nullable();
+
+export const connectorGroupCreate = z
+  .strictObject({
+    name: displayName,
+    region: region.optional(),
+    connectorGroupType: z.literal('applicationProxy').optional(),
+  })
+  .meta({ id: 'ConnectorGroupCreate' });
+export type ConnectorGroupCreate = z.infer<typeof connectorGroupCreate>;
+
+export const connectorGroupUpdate = z
+  .strictObject({ name: displayName, region })
+  .partial()
+  .meta({ id: 'ConnectorGroupUpdate' });
+export type ConnectorGroupUpdate = z.infer<typeof connectorGroupUpdate>;
+
+export const publishingProfile = z
+  .object({
+    id: z.literal('applicationProxy'),
+    isEnabled: z.boolean().meta({ description: 'false refuses every application at the edge.' }),
+    isDefaultAccessEnabled: z.boolean(),
+  })
+  .meta({ id: 'OnPremisesPublishingProfile' });
+export type PublishingProfile = z.infer<typeof publishingProfile>;

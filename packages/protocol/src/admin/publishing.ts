@@ -1,0 +1,138 @@
+import { z } from 'zod';
+
+/**
+ * How an application is published: the `onPremisesPublishing` property of an application, under the names that
+ * Microsoft Graph gives them, so that scripts written for Entra application proxy keep working.
+ */
+
+/**
+ * Gives an address in the one form in which it is stored and compared, or null where it is none that can be published:
+ * http or https, no credentials, no query, no fragment, a path that ends in `/`.
+ */
+export function normalizePublishedUrl(text: string): string | null {
+  const url = URL.parse(text);
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    return null;
+  }
+  if (url.username !== '' || url.password !== '' || /[?#\\]/.test(text) || url.hostname === '') {
+    return null;
+  }
+  // A path with an encoded slash, dot or NUL has two readings, and the edge refuses requests for it (RFC 3986 §6.2.2).
+  if (/%(2f|5c|2e|00)/i.test(url.pathname)) {
+    return null;
+  }
+  return url.pathname.endsWith('/') ? url.href : `${url.href}/`;
+}
+
+const publishedUrl = z
+  .string()
+  .max(2048)
+  .refine(text => normalizePublishedUrl(text) !== null, {
+    error:
+      'must be an http or https address without user name, query, fragment, backslash or an encoded slash or dot, ' +
+      'such as http://wiki.corp.example:8080/',
+  })
+  .overwrite(text => normalizePublishedUrl(text) ?? text);
+
+export const internalUrl = publishedUrl.meta({
+  description:
+    'Where the application is in the private network, as the connector reaches it; a path publishes that path and what is below it.',
+  examples: ['http://wiki.corp.example:8080/'],
+});
+
+export const externalUrl = publishedUrl
+  .refine(text => text.toLowerCase().startsWith('https:'), { error: 'must begin with https://' })
+  .meta({
+    description: "Where people reach the application; the port is the service's public port.",
+    examples: ['https://wiki.example.com/'],
+  });
+
+export const externalAuthenticationType = z.enum(['aadPreAuthentication', 'passthru']).meta({
+  description:
+    'aadPreAuthentication: people are signed in and authorised at the edge before one byte goes on. passthru: the backend decides alone.',
+});
+
+export const applicationServerTimeout = z
+  .union([z.enum(['default', 'long']), z.int().min(1).max(86_400)])
+  .meta({
+    description:
+      "How long the backend may take until its answer's first byte: default is 85 seconds, long is 180 seconds, a number is seconds.",
+  });
+
+/** The settings with a value each, so with their defaults; what is not said when an application is published first. */
+export const publishingDefaults = {
+  externalAuthenticationType: 'aadPreAuthentication',
+  applicationServerTimeout: 'default',
+  isHttpOnlyCookieEnabled: false,
+  isSecureCookieEnabled: true,
+  isPersistentCookieEnabled: false,
+  isTranslateHostHeaderEnabled: true,
+  isTranslateLinksInBodyEnabled: false,
+  isBackendCertificateValidationEnabled: true,
+} as const satisfies Partial<OnPremisesPublishing>;
+
+/** What `PATCH applications/{id}` takes in `onPremisesPublishing`; what is left out stays as it is. */
+export const onPremisesPublishingUpdate = z
+  .strictObject({
+    externalUrl,
+    internalUrl,
+    externalAuthenticationType,
+    applicationServerTimeout,
+    isHttpOnlyCookieEnabled: z
+      .boolean()
+      .meta({ description: "Add HttpOnly to the backend's cookies. Default false." }),
+    isSecureCookieEnabled: z
+      .boolean()
+      .meta({ description: "Add Secure to the backend's cookies. Default true." }),
+    isPersistentCookieEnabled: z
+      .boolean()
+      .meta({ description: 'Keep the session cookie when the browser closes. Default false.' }),
+    isTranslateHostHeaderEnabled: z.boolean().meta({
+      description:
+        'Send the internal host as Host, and translate Location and cookie domains of answers. Default true.',
+    }),
+    isTranslateLinksInBodyEnabled: z.literal(false, {
+      error:
+        'translation of links in bodies is not available; leave it false, and publish the application under the ' +
+        'same address inside and outside where its pages contain absolute links',
+    }),
+    isBackendCertificateValidationEnabled: z
+      .boolean()
+      .meta({
+        description: 'The connector validates the TLS certificate of an https backend. Default true.',
+      }),
+  })
+  .partial()
+  .meta({ id: 'OnPremisesPublishingUpdate' });
+export type OnPremisesPublishingUpdate = z.infer<typeof onPremisesPublishingUpdate>;
+
+/** An application's publishing as it is stored and read. */
+export const onPremisesPublishing = z
+  .object({
+    externalUrl: z.string(),
+    internalUrl: z.string(),
+    externalAuthenticationType,
+    applicationServerTimeout,
+    isHttpOnlyCookieEnabled: z.boolean(),
+    isSecureCookieEnabled: z.boolean(),
+    isPersistentCookieEnabled: z.boolean(),
+    isTranslateHostHeaderEnabled: z.boolean(),
+    isTranslateLinksInBodyEnabled: z.boolean(),
+    isBackendCertificateValidationEnabled: z.boolean(),
+    isOnPremPublishingEnabled: z
+      .boolean()
+      .meta({ description: 'Read-only: the application is published and enabled.' }),
+  })
+  .meta({ id: 'OnPremisesPublishing' });
+export type OnPremisesPublishing = z.infer<typeof onPremisesPublishing>;
+
+/** Milliseconds that a backend may take until its first answer byte. */
+export function backendTimeoutMs(timeout: z.infer<typeof applicationServerTimeout>): number {
+  if (timeout === 'default') {
+    return 85_000;
+  }
+  if (timeout === 'long') {
+    return 180_000;
+  }
+  return timeout * 1000;
+}
