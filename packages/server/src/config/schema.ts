@@ -1,0 +1,314 @@
+import { isIP } from 'node:net';
+import path from 'node:path';
+import { z } from 'zod';
+
+/** An address to listen on. An IPv6 host is written without brackets here, with them in the file: `[::1]:8443`. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What an option says about itself beside its type; the manual and every error message are made from this. */
+export interface OptionMeta {
+  readonly description: string;
+  /** Unit of a number, for example `ms`. */
+  readonly unit?: string;
+  /** What 0, an empty text or an empty list means, where it means something of its own. */
+  readonly zero?: string;
+  /** What may be given, where the type does not say it. */
+  readonly allowed?: string;
+  /** How the manual shows a default that depends on another option. */
+  readonly shownDefault?: string;
+}
+
+function option<T extends z.ZodType>(schema: T, meta: OptionMeta): T {
+  return schema.meta({ ...meta });
+}
+
+const hostName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+const fieldName = /^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/;
+
+const port = () => z.int().min(1).max(65_535);
+const count = (min: number, max = 1_000_000) => z.int().min(min).max(max);
+const milliseconds = (min: number, max = 7 * 24 * 3_600_000) => z.int().min(min).max(max);
+const absolutePath = () => z.string().refine(value => path.isAbsolute(value));
+
+const endpointText = 'host:port, for example 127.0.0.1:8443 or [::1]:8443';
+const endpoint = z.string().transform((value, context): Endpoint => {
+  const parsed = parseEndpoint(value);
+  if (parsed) return parsed;
+  context.addIssue({ code: 'custom', message: endpointText, input: value });
+  return z.NEVER;
+});
+
+const cidr = z
+  .string()
+  .refine(isCidr)
+  .meta({ allowed: 'a network such as 10.0.0.0/8 or fd00::/8, or one address' });
+
+const headerName = () => z.union([z.literal(''), z.string().regex(fieldName)]);
+const headerAllowed = 'a field name of letters, digits and hyphens, or empty';
+
+const certificateFiles = z.strictObject({
+  certificateFile: option(absolutePath(), {
+    description: 'PEM file with the certificate, followed by its chain.',
+    allowed: 'an absolute path',
+  }),
+  keyFile: option(absolutePath(), {
+    description: 'PEM file with the private key of that certificate.',
+    allowed: 'an absolute path',
+  }),
+});
+
+/** Every option of the service, described once: the manual, `config check` and the environment names follow from it. */
+export const configSchema = z.strictObject({
+  domain: option(z.string().toLowerCase().regex(hostName), {
+    description:
+      'The service’s own domain. It answers at login.<domain>, portal.<domain> and connect.<domain>; applications are published at other names under it, or at names of their own.',
+    allowed: 'a host name such as access.example.com, without scheme and port',
+  }),
+  publicPort: option(port().default(443), {
+    description:
+      'The port that people’s browsers and connectors use. It differs from the listening port where a firewall forwards.',
+  }),
+  listen: option(
+    z
+      .strictObject({
+        https: option(z.array(endpoint).min(1).default(everyAddress(443)), {
+          description: 'Addresses for browsers and connectors.',
+          allowed: `a list of ${endpointText}`,
+        }),
+        http: option(z.array(endpoint).default(everyAddress(80)), {
+          description: 'Addresses for plain HTTP, which redirects to HTTPS.',
+          zero: 'no plain HTTP',
+          allowed: `a list of ${endpointText}`,
+        }),
+        private: option(z.array(endpoint).default([{ host: '127.0.0.1', port: 9440 }]), {
+          description: 'Addresses for metrics and health. Never reachable from outside.',
+          zero: 'no metrics and no health answer',
+          allowed: `a list of ${endpointText}`,
+        }),
+      })
+      .prefault({}),
+    { description: 'Where the service listens.' },
+  ),
+  dataDir: option(absolutePath().default('/var/lib/postern'), {
+    description: 'Folder of the database, the keys and their copies.',
+    allowed: 'an absolute path',
+  }),
+  runDir: option(z.union([z.literal(''), absolutePath()]).default(''), {
+    description: 'Folder of the sockets between the relay and the control process.',
+    zero: '<dataDir>/run',
+    shownDefault: '<dataDir>/run',
+    allowed: 'an absolute path of at most 90 bytes',
+  }),
+  certificates: option(
+    z
+      .strictObject({
+        local: option(z.boolean().default(false), {
+          description:
+            'Let the service issue its own certificates from its local CA, whose certificate every browser must trust. Meant for trying out.',
+        }),
+        files: option(z.array(certificateFiles).default([]), {
+          description:
+            'Certificates for the service’s public names, reloaded when the files change. Together they must cover login, portal and connect.<domain> and every application’s host.',
+          allowed: 'a list of certificateFile and keyFile',
+        }),
+      })
+      .prefault({}),
+    { description: 'Where the public certificates come from.' },
+  ),
+  trustedProxies: option(z.array(cidr).default([]), {
+    description: 'Proxies in front of the service whose X-Forwarded-For is believed.',
+    zero: 'nobody is believed',
+    allowed: 'a list of networks such as 10.0.0.0/8 or single addresses',
+  }),
+  log: option(
+    z
+      .strictObject({
+        level: option(z.enum(['error', 'warn', 'info', 'debug']).default('info'), {
+          description: 'The least severe level that is logged.',
+        }),
+        accessLog: option(z.boolean().default(false), {
+          description: 'Log every request, with its request id. Paths are logged without their query.',
+        }),
+      })
+      .prefault({}),
+    { description: 'Logging, as JSON lines on standard output.' },
+  ),
+  limits: option(
+    z
+      .strictObject({
+        maxHeadBytes: option(count(4_096, 1_048_576).default(65_536), {
+          description: 'Longest head of a request or an answer, start line included.',
+          unit: 'bytes',
+        }),
+        maxHeaderFields: option(count(16, 2_000).default(100), {
+          description: 'Most fields in one head.',
+        }),
+        headTimeoutMs: option(milliseconds(1_000, 600_000).default(20_000), {
+          description: 'How long a client may take to send one head, measured from its first byte.',
+          unit: 'ms',
+        }),
+        clientIdleTimeoutMs: option(milliseconds(1_000, 3_600_000).default(75_000), {
+          description: 'How long a connection without a request stays open.',
+          unit: 'ms',
+        }),
+        bodyIdleTimeoutMs: option(milliseconds(0, 3_600_000).default(60_000), {
+          description: 'How long a request body may pause while the service is ready to read it.',
+          unit: 'ms',
+          zero: 'no limit',
+        }),
+        maxConnections: option(count(1).default(20_000), {
+          description: 'Most open connections from browsers; further ones are closed at once.',
+        }),
+        maxWaitingRequestsPerGroup: option(count(0).default(1_000), {
+          description: 'Most requests that wait for a connector of one group to come back.',
+          zero: 'nobody waits',
+        }),
+        waitForConnectorMs: option(milliseconds(0, 600_000).default(10_000), {
+          description: 'How long a request waits for a connector of its group before it fails with 503.',
+          unit: 'ms',
+          zero: 'no waiting',
+        }),
+        maxRetryBodyBytes: option(count(0, 1_048_576).default(65_536), {
+          description:
+            'How much of a request’s body is kept, so that the request can be sent again through another tunnel when it was certainly not sent.',
+          unit: 'bytes',
+          zero: 'only requests without a body are sent again',
+        }),
+        feedGraceMs: option(milliseconds(0, 24 * 3_600_000).default(60_000), {
+          description:
+            'How long the relay goes on admitting signed-in people while the control process is away; then it refuses them.',
+          unit: 'ms',
+          zero: 'refuse at once',
+        }),
+        windowBudgetBytes: option(z.int().min(16_777_216).max(17_179_869_184).default(268_435_456), {
+          description: 'Most bytes that all tunnel windows of this node may hold together.',
+          unit: 'bytes',
+        }),
+      })
+      .prefault({}),
+    { description: 'Bounds on what clients, connectors and backends may use.' },
+  ),
+  drainMs: option(milliseconds(0, 3_600_000).default(30_000), {
+    description: 'How long requests in flight may take to finish after SIGTERM.',
+    unit: 'ms',
+    zero: 'end at once',
+  }),
+  sessions: option(
+    z
+      .strictObject({
+        edgeLifetimeMs: option(milliseconds(60_000, 30 * 24 * 3_600_000).default(8 * 3_600_000), {
+          description: 'How long a sign-in to one application lasts before it is renewed silently.',
+          unit: 'ms',
+        }),
+        loginLifetimeMs: option(milliseconds(60_000, 90 * 24 * 3_600_000).default(24 * 3_600_000), {
+          description: 'How long after typing a password nobody is asked again, whatever the application.',
+          unit: 'ms',
+        }),
+      })
+      .prefault({}),
+    { description: 'How long sign-ins last.' },
+  ),
+  identityHeaders: option(
+    z
+      .strictObject({
+        user: option(headerName().default('X-Forwarded-User'), {
+          description: 'Carries the user principal name to backends of pre-authenticated applications.',
+          zero: 'not sent',
+          allowed: headerAllowed,
+        }),
+        email: option(headerName().default('X-Forwarded-Email'), {
+          description: 'Carries the mail address, where the account has one.',
+          zero: 'not sent',
+          allowed: headerAllowed,
+        }),
+        displayName: option(headerName().default('X-Forwarded-Name'), {
+          description: 'Carries the display name, percent-encoded where it is not plain ASCII.',
+          zero: 'not sent',
+          allowed: headerAllowed,
+        }),
+        userId: option(headerName().default('X-Forwarded-User-Id'), {
+          description: 'Carries the account’s id, which never changes.',
+          zero: 'not sent',
+          allowed: headerAllowed,
+        }),
+      })
+      .prefault({}),
+    {
+      description:
+        'Fields that tell backends who is asking. What a client sends under these names is dropped.',
+    },
+  ),
+  signIn: option(
+    z
+      .strictObject({
+        maxFailuresPerAccount: option(count(3, 1_000).default(10), {
+          description: 'Wrong passwords for one account within the window before it has to wait.',
+        }),
+        maxFailuresPerAddress: option(count(3, 100_000).default(100), {
+          description:
+            'Wrong passwords from one address (IPv6: one /64) within the window before it has to wait.',
+        }),
+        failureWindowMs: option(milliseconds(1_000, 24 * 3_600_000).default(15 * 60_000), {
+          description: 'The window in which failures are counted, and the longest wait.',
+          unit: 'ms',
+        }),
+        minPasswordLength: option(count(8, 64).default(12), {
+          description: 'Shortest password that may be chosen.',
+          unit: 'characters',
+        }),
+        invitationLifetimeMs: option(milliseconds(60_000, 30 * 24 * 3_600_000).default(72 * 3_600_000), {
+          description: 'How long an invitation or set-up link can be used.',
+          unit: 'ms',
+        }),
+      })
+      .prefault({}),
+    { description: 'The sign-in page.' },
+  ),
+});
+
+/** The whole configuration, defaults filled in, `runDir` resolved. */
+export type Config = z.output<typeof configSchema>;
+
+/** What a configuration file may say. */
+export type ConfigInput = z.input<typeof configSchema>;
+
+/**
+ * Reads `host:port`, `[v6]:port` or `port` (every address).
+ *
+ * @returns undefined where the text is none of these.
+ */
+export function parseEndpoint(text: string): Endpoint | undefined {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  if (!match) return undefined;
+  const portNumber = Number(match[3]);
+  if (portNumber > 65_535) return undefined;
+  if (match[1] !== undefined) return isIP(match[1]) === 6 ? { host: match[1], port: portNumber } : undefined;
+  const host = match[2].toLowerCase();
+  return isIP(host) === 4 || (hostName.test(host) && !/^[\d.]+$/.test(host))
+    ? { host, port: portNumber }
+    : undefined;
+}
+
+/** The text form that {@link parseEndpoint} reads. */
+export function formatEndpoint({ host, port: portNumber }: Endpoint): string {
+  return host.includes(':') ? `[${host}]:${portNumber}` : `${host}:${portNumber}`;
+}
+
+// One dual-stack listener would be enough on most machines, but not where bindv6only is set; the listener of the
+// relay opens the second with `ipv6Only`, so that both always work.
+function everyAddress(portNumber: number): Endpoint[] {
+  return [
+    { host: '::', port: portNumber },
+    { host: '0.0.0.0', port: portNumber },
+  ];
+}
+
+function isCidr(value: string): boolean {
+  const [address, bits, ...rest] = value.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
