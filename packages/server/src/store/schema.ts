@@ -1,0 +1,175 @@
+import type { Generated } from 'kysely';
+
+/**
+ * The tables, as Kysely sees them. Ids are lower-case UUIDs; times are milliseconds since the epoch; booleans are 0 or 1
+ * (SQLite has none); names ending in `Json` hold a JSON document.
+ */
+export interface Database {
+  user: UserTable;
+  userGroup: UserGroupTable;
+  userGroupMember: UserGroupMemberTable;
+  roleAssignment: RoleAssignmentTable;
+  application: ApplicationTable;
+  appRoleAssignment: AppRoleAssignmentTable;
+  connectorGroup: ConnectorGroupTable;
+  connector: ConnectorTable;
+  connectorCertificate: ConnectorCertificateTable;
+  edgeSession: EdgeSessionTable;
+  invitation: InvitationTable;
+  signInFailure: SignInFailureTable;
+  oidcRecord: OidcRecordTable;
+  sealedSecret: SealedSecretTable;
+}
+
+export interface UserTable {
+  id: string;
+  /** As entered, for display. */
+  userPrincipalName: string;
+  /** Lower case, NFC; unique. The name people sign in with. */
+  signInName: string;
+  displayName: string;
+  mail: string | null;
+  accountEnabled: number;
+  /** PHC string of argon2id, or null until the invitation has been used. */
+  passwordHash: string | null;
+  createdAt: number;
+  /** Changes with every change of the row; the admin API's ETag. */
+  version: Generated<number>;
+}
+
+export interface UserGroupTable {
+  id: string;
+  displayName: string;
+  description: string | null;
+  createdAt: number;
+  version: Generated<number>;
+}
+
+export interface UserGroupMemberTable {
+  groupId: string;
+  userId: string;
+}
+
+export interface RoleAssignmentTable {
+  userId: string;
+  /** `Global Administrator` or `Application Administrator`. */
+  role: string;
+}
+
+export interface ApplicationTable {
+  /** Object id, the one in URLs of the admin API. */
+  id: string;
+  /** Client id (`appId`). */
+  appId: string;
+  servicePrincipalId: string;
+  displayName: string;
+  connectorGroupId: string;
+  assignmentRequired: number;
+  accountEnabled: number;
+  /** Shown in My Apps. */
+  visibleToUsers: number;
+  homePageUrl: string | null;
+  /** The onPremisesPublishing object; null until it has been configured. */
+  publishingJson: string | null;
+  /** Lower-case external URL, unique; null until configured. */
+  externalUrl: string | null;
+  createdAt: number;
+  version: Generated<number>;
+}
+
+export interface AppRoleAssignmentTable {
+  id: string;
+  /** servicePrincipalId of the application. */
+  resourceId: string;
+  principalId: string;
+  /** `User` or `Group`. */
+  principalType: string;
+  createdAt: number;
+}
+
+export interface ConnectorGroupTable {
+  id: string;
+  name: string;
+  isDefault: number;
+  region: string | null;
+  createdAt: number;
+  version: Generated<number>;
+}
+
+export interface ConnectorTable {
+  id: string;
+  machineName: string;
+  groupId: string;
+  externalIp: string | null;
+  version: string;
+  os: string;
+  createdAt: number;
+  lastSeenAt: number | null;
+  revokedAt: number | null;
+}
+
+export interface ConnectorCertificateTable {
+  /** Upper-case hex. */
+  serial: string;
+  connectorId: string;
+  /** SHA-256 of the DER, upper-case hex. */
+  sha256: string;
+  /** SHA-1 of the DER, upper-case hex: what administrators know as the thumbprint. */
+  thumbprint: string;
+  notBefore: number;
+  notAfter: number;
+  revokedAt: number | null;
+  pem: string;
+}
+
+export interface EdgeSessionTable {
+  id: string;
+  /** base64url SHA-256 of the cookie's value. */
+  idHash: string;
+  host: string;
+  userId: string;
+  /** Session of the OpenID Provider that this one came from: signing out there ends it. */
+  loginSessionUid: string | null;
+  createdAt: number;
+  expiresAt: number;
+}
+
+export interface InvitationTable {
+  /** base64url SHA-256 of the link's secret. */
+  secretHash: string;
+  userId: string;
+  /** `invite`, `setup` or `recover`. */
+  purpose: string;
+  createdAt: number;
+  expiresAt: number;
+  usedAt: number | null;
+}
+
+export interface SignInFailureTable {
+  /** What is counted: `account:<sign-in name>` or `address:<ip>`. */
+  key: string;
+  count: number;
+  windowStartedAt: number;
+  blockedUntil: number | null;
+}
+
+export interface OidcRecordTable {
+  /** oidc-provider's model name, such as `Session` or `AccessToken`. */
+  model: string;
+  /** SHA-256 of the id where the id is a bearer secret. */
+  id: string;
+  payloadJson: string;
+  grantId: string | null;
+  userCode: string | null;
+  uid: string | null;
+  consumedAt: number | null;
+  expiresAt: number | null;
+}
+
+export interface SealedSecretTable {
+  /** `registration-ca`, `service-ca`, `local-ca`, `oidc-keys`, `cookie-keys`, `tunnel-leaf`. */
+  name: string;
+  /** AES-256-GCM under the master key: nonce, tag and ciphertext in base64. */
+  sealed: string;
+  createdAt: number;
+}
