@@ -19,20 +19,37 @@ export function originOf(config: Pick<Config, 'publicPort'>, host: string): stri
   return config.publicPort === 443 ? `https://${host}` : `https://${host}:${config.publicPort}`;
 }
 
-/** Files and sockets inside the data folder. */
+/** Files, folders and sockets inside the data folder. */
 export function dataPaths(config: Pick<Config, 'dataDir' | 'runDir'>): {
   readonly database: string;
+  readonly backups: string;
   readonly masterKey: string;
   readonly localAuthority: string;
+  readonly runDir: string;
   readonly controlSocket: string;
   readonly feedSocket: string;
 } {
-  const runDir = config.runDir === '' ? path.join(config.dataDir, 'run') : config.runDir;
+  const { dataDir } = config;
+  const runDir = config.runDir === '' ? path.join(dataDir, 'run') : config.runDir;
   return {
-    database: path.join(config.dataDir, 'postern.db'),
-    masterKey: path.join(config.dataDir, 'master.key'),
-    localAuthority: path.join(config.dataDir, 'local-ca.pem'),
+    database: path.join(dataDir, 'postern.db'),
+    backups: path.join(dataDir, 'backups'),
+    masterKey: path.join(dataDir, 'keys', 'master.key'),
+    localAuthority: path.join(dataDir, 'certificates', 'local-ca.pem'),
+    runDir,
     controlSocket: path.join(runDir, 'control.sock'),
     feedSocket: path.join(runDir, 'feed.sock'),
   };
+}
+
+/**
+ * The PEM files that the edge serves: those of the configuration, and with `certificates.local` the pair that the
+ * control process writes and renews.
+ */
+export function certificateFiles(
+  config: Pick<Config, 'certificates' | 'dataDir' | 'domain'>,
+): readonly { readonly certificateFile: string; readonly keyFile: string }[] {
+  if (!config.certificates.local) return config.certificates.files;
+  const local = path.join(config.dataDir, 'certificates', `local-${config.domain}`);
+  return [...config.certificates.files, { certificateFile: `${local}.pem`, keyFile: `${local}.key` }];
 }
