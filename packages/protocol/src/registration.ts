@@ -30,11 +30,28 @@ export const registrationResult = z.object({
 });
 export type RegistrationResult = z.infer<typeof registrationResult>;
 
+/**
+ * The three places where a registration can fail: reaching the service, proving and certifying the key, and the
+ * administrator's right to register.
+ */
+export const registrationFailureCategory = z.enum([
+  'connectivity',
+  'trust_establishment',
+  'admin_authentication',
+]);
+export type RegistrationFailureCategory = z.infer<typeof registrationFailureCategory>;
+
 /** What the registration endpoint answers with any status of 400 and above. */
 export const registrationError = z.object({
   error: z.object({
-    /** `not_authenticated`, `not_authorized`, `bad_proof`, `weak_key`, `unknown_connector_group`, `unavailable`. */
+    /**
+     * `not_authenticated`, `not_authorized`, `bad_request`, `bad_proof`, `proof_already_used`, `weak_key`,
+     * `unknown_connector_group`, `unavailable`.
+     */
     code: z.string(),
     message: z.string(),
+    category: registrationFailureCategory.optional(),
+    /** What the administrator can do about it: one sentence. */
+    remedy: z.string().optional(),
   }),
 });

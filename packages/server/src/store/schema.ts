@@ -14,6 +14,7 @@ export interface Database {
   connectorGroup: ConnectorGroupTable;
   connector: ConnectorTable;
   connectorCertificate: ConnectorCertificateTable;
+  registrationProof: RegistrationProofTable;
   edgeSession: EdgeSessionTable;
   invitation: InvitationTable;
   signInFailure: SignInFailureTable;
@@ -122,6 +123,14 @@ export interface ConnectorCertificateTable {
   pem: string;
 }
 
+/** Keys that connectors have registered with: a proof of possession gives one connector, however often it is sent. */
+export interface RegistrationProofTable {
+  /** SHA-256 of the SPKI, upper-case hex. */
+  keySha256: string;
+  connectorId: string;
+  createdAt: number;
+}
+
 export interface EdgeSessionTable {
   id: string;
   /** base64url SHA-256 of the cookie's value. */
@@ -167,7 +176,7 @@ export interface OidcRecordTable {
 }
 
 export interface SealedSecretTable {
-  /** `registration-ca`, `service-ca`, `local-ca`, `oidc-keys`, `cookie-keys`, `tunnel-leaf`. */
+  /** `registration-ca`, `service-ca`, `local-ca`, `oidc-keys`, `cookie-keys`. */
   name: string;
   /** AES-256-GCM under the master key: nonce, tag and ciphertext in base64. */
   sealed: string;

@@ -96,6 +96,13 @@ async function createConnectors(db: Kysely<unknown>): Promise<void> {
     .on('connectorCertificate')
     .column('connectorId')
     .execute();
+
+  await db.schema
+    .createTable('registrationProof')
+    .addColumn('keySha256', 'text', column => column.primaryKey())
+    .addColumn('connectorId', 'text', column => column.notNull())
+    .addColumn('createdAt', 'integer', column => column.notNull())
+    .execute();
 }
 
 async function createApplications(db: Kysely<unknown>): Promise<void> {

@@ -1,0 +1,407 @@
+import 'reflect-metadata';
+import assert from 'node:assert/strict';
+import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import {
+  BasicConstraintsExtension,
+  ExtendedKeyUsageExtension,
+  type Extension,
+  SubjectAlternativeNameExtension,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
+import {
+  type RegistrationResult,
+  registrationError,
+  registrationResult,
+} from '@postern/protocol/registration';
+import { keyUsageOids } from '@postern/protocol/x509/certificate';
+import fastify, { type FastifyInstance } from 'fastify';
+import type { Kysely } from 'kysely';
+import type { Change, ConnectorRecord } from '../feed/messages.ts';
+import { findConnectorWithCertificates } from '../store/connector-registrations.ts';
+import { openStore } from '../store/open.ts';
+import type { Database } from '../store/schema.ts';
+import { SealedSecrets } from '../store/sealed-secrets.ts';
+import { type Authorities, openAuthorities } from './authorities.ts';
+import { type RegistrationEvent, registerRegistration } from './register.ts';
+import { revokeConnector } from './revoke.ts';
+
+type Signing = { readonly name: string; readonly namedCurve?: string; readonly hash: string };
+
+const rsaSha512: Signing = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-512' };
+
+const roles: Record<string, readonly string[]> = {
+  admin: ['Application Administrator'],
+  global: ['Global Administrator'],
+  reader: ['Reader'],
+  nobody: [],
+};
+
+let folder: string;
+let db: Kysely<Database>;
+let authorities: Authorities;
+let app: FastifyInstance;
+const published: Change[] = [];
+const events: RegistrationEvent[] = [];
+
+before(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), 'postern-registration-'));
+  db = await openStore(path.join(folder, 'postern.db'));
+  const secrets = new SealedSecrets(db, Buffer.alloc(32, 7));
+  authorities = await openAuthorities({ secrets, domain: 'example.com', now: Date.now });
+  app = fastify();
+  registerRegistration(app, {
+    db,
+    authorities,
+    domain: 'example.com',
+    publicPort: 8443,
+    // Tokens of this test are `<user>.<scope>`.
+    authenticate: async token => {
+      const [userId = '', scope = ''] = token.split('.');
+      return Object.hasOwn(roles, userId) ? { userId, scopes: [scope] } : null;
+    },
+    rolesOf: async userId => roles[userId] ?? [],
+    publish: changes => void published.push(...changes),
+    record: event => void events.push(event),
+    now: Date.now,
+  });
+  await app.listen({ port: 0, host: '127.0.0.1' });
+});
+
+after(async () => {
+  await app.close();
+  await db.destroy();
+  rmSync(folder, { recursive: true });
+});
+
+describe('registering', () => {
+  for (const [title, key, signing] of [
+    ['RSA 3072', rsa(3072), rsaSha512],
+    ['P-384', ec('P-384'), ecdsa('P-384', 'SHA-512')],
+    ['P-256', ec('P-256'), ecdsa('P-256', 'SHA-512')],
+  ] as const) {
+    test(`an administrator gets a trust certificate for a ${title} key, recorded and published`, async () => {
+      const answer = await post({ ...form(await proof(key, signing)), machineName: 'srv-01.corp.example' });
+
+      assert.equal(answer.status, 201);
+      const result = registrationResult.parse(answer.body);
+      const certificate = new X509Certificate(result.certificate);
+      const issuer = new X509Certificate(authorities.registration.certificate);
+      assert.equal(certificate.subject, `CN=${result.connectorId}\nO=srv-01.corp.example`);
+      assert.equal(certificate.issuer, 'CN=connectorregistrationca.example.com');
+      assert.equal(certificate.signatureAlgorithm, 'sha512WithRSAEncryption');
+      assert.ok(certificate.verify(issuer.publicKey));
+      assert.ok(certificate.checkPrivateKey(key.privateKey));
+      assert.equal(certificate.ca, false);
+      assert.deepEqual(certificate.keyUsage, [keyUsageOids.clientAuth]);
+      assert.equal(certificate.subjectAltName, undefined);
+      assert.match(certificate.serialNumber, /^[4-7][0-9A-F]{31}$/);
+      assert.deepEqual(result.tunnelAnchors, [authorities.service.certificate]);
+      assert.deepEqual([result.tunnelHost, result.tunnelPort], ['connect.example.com', 8443]);
+
+      const kept = await findConnectorWithCertificates(db, result.connectorId);
+      assert.equal(kept?.connector.machineName, 'srv-01.corp.example');
+      assert.equal(kept?.certificates[0]?.serial, certificate.serialNumber);
+      const record = publishedOf(result.connectorId).at(-1);
+      assert.equal(record?.groupId, result.connectorGroupId);
+      assert.deepEqual(record?.certificates, [
+        { sha256: certificate.fingerprint256.replaceAll(':', ''), revoked: false },
+      ]);
+    });
+  }
+
+  test('the certificate is valid from 48 hours ago for 180 days', async () => {
+    const result = await registered();
+
+    const certificate = new X509Certificate(result.certificate);
+    const now = Date.now();
+    assert.ok(Math.abs(now - 48 * 3_600_000 - certificate.validFromDate.getTime()) < 60_000);
+    assert.ok(Math.abs(now + 180 * 86_400_000 - certificate.validToDate.getTime()) < 60_000);
+  });
+
+  test('what the proof asks for is not taken over', async () => {
+    const key = rsa(2048);
+    const greedy = await proof(key, rsaSha512, {
+      name: 'CN=connect.example.com, O=Somebody Else',
+      extensions: [
+        new BasicConstraintsExtension(true, 5, true),
+        new ExtendedKeyUsageExtension([keyUsageOids.serverAuth, '2.5.29.37.0']),
+        new SubjectAlternativeNameExtension([{ type: 'dns', value: '*.example.com' }]),
+      ],
+    });
+
+    const answer = await post(form(greedy));
+
+    const result = registrationResult.parse(answer.body);
+    const certificate = new X509Certificate(result.certificate);
+    assert.equal(certificate.subject, `CN=${result.connectorId}\nO=srv`);
+    assert.equal(certificate.ca, false);
+    assert.deepEqual(certificate.keyUsage, [keyUsageOids.clientAuth]);
+    assert.equal(certificate.subjectAltName, undefined);
+  });
+
+  test('a proof from a machine whose clock is years off is accepted', async () => {
+    const old = await proof(rsa(2048), rsaSha512, {
+      notBefore: new Date('2001-01-01'),
+      notAfter: new Date('2001-01-02'),
+    });
+
+    assert.equal((await post(form(old))).status, 201);
+  });
+
+  test('one proof sent fifty times at once gives one connector', async () => {
+    const body = form(await proof(rsa(2048), rsaSha512));
+
+    const answers = await Promise.all(Array.from({ length: 50 }, () => post(body)));
+
+    assert.equal(answers.filter(answer => answer.status === 201).length, 1);
+    const refused = answers.filter(answer => answer.status !== 201);
+    assert.ok(refused.every(answer => answer.status === 409 && codeOf(answer) === 'proof_already_used'));
+  });
+
+  test('a machine name longer than an organization may be is cut in the certificate only', async () => {
+    const machineName = `a${'b'.repeat(200)}`;
+
+    const answer = await post({ ...form(await proof(rsa(2048), rsaSha512)), machineName });
+
+    const result = registrationResult.parse(answer.body);
+    assert.match(
+      new X509Certificate(result.certificate).subject,
+      new RegExp(`O=${machineName.slice(0, 64)}$`),
+    );
+    const kept = await findConnectorWithCertificates(db, result.connectorId);
+    assert.equal(kept?.connector.machineName, machineName);
+  });
+});
+
+describe('who may register', () => {
+  const cases = [
+    ['no token', '', 401, 'not_authenticated'],
+    ['an unknown token', 'Bearer mallory.api', 401, 'not_authenticated'],
+    ['another scheme', 'Basic YWRtaW46eA==', 401, 'not_authenticated'],
+    ['a token with a space in it', 'Bearer admin.api x', 401, 'not_authenticated'],
+    ['a token of another purpose', 'Bearer admin.openid', 403, 'not_authorized'],
+    ['a person without role', 'Bearer nobody.api', 403, 'not_authorized'],
+    ['a person with another role', 'Bearer reader.register', 403, 'not_authorized'],
+  ] as const;
+
+  for (const [title, authorization, status, code] of cases) {
+    test(`${title}: ${status}, before the body is read`, async () => {
+      const answer = await post('no JSON at all', authorization);
+
+      assert.equal(answer.status, status);
+      const { error } = registrationError.parse(answer.body);
+      assert.equal(error.code, code);
+      assert.equal(error.category, 'admin_authentication');
+      assert.match(error.remedy ?? '', /postern login/);
+    });
+  }
+
+  for (const authorization of ['Bearer admin.api', 'bearer global.register']) {
+    test(`"${authorization}" may`, async () => {
+      assert.equal((await post(form(await proof(rsa(2048), rsaSha512)), authorization)).status, 201);
+    });
+  }
+
+  test('no event holds a token', () => {
+    assert.ok(events.some(event => event.kind === 'connector_registration_refused'));
+    assert.doesNotMatch(JSON.stringify(events), /admin\.api|mallory|bearer/i);
+  });
+});
+
+describe('proofs that are refused', () => {
+  const weak = 'weak_key';
+  const bad = 'bad_proof';
+  const cases: readonly [string, () => Promise<string> | string, string][] = [
+    ['RSA with 1024 bits', () => proof(rsa(1024), rsaSha512), weak],
+    ['RSA with the exponent 3', () => proof(rsa(2048, 3), rsaSha512), weak],
+    ['P-521', () => proof(ec('P-521'), ecdsa('P-521', 'SHA-512')), weak],
+    ['a SHA-256 signature', () => proof(rsa(2048), { ...rsaSha512, hash: 'SHA-256' }), bad],
+    ['a signature of another key', () => proof(rsa(2048), rsaSha512, { signer: rsa(2048) }), bad],
+    ['a changed byte', async () => changeByte(await proof(rsa(2048), rsaSha512)), bad],
+    ['two certificates', async () => (await proof(rsa(2048), rsaSha512)).repeat(2), bad],
+    ['no PEM', () => 'hello', bad],
+    ['PEM around garbage', () => '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', bad],
+    ['an empty text', () => '', bad],
+    [
+      'more text than a certificate has',
+      async () => (await proof(rsa(2048), rsaSha512)) + ' '.repeat(9000),
+      bad,
+    ],
+  ];
+
+  for (const [title, make, code] of cases) {
+    test(title, async () => {
+      const answer = await post(form(await make()));
+
+      assert.equal(answer.status, 400);
+      const { error } = registrationError.parse(answer.body);
+      assert.equal(error.code, code);
+      assert.equal(error.category, 'trust_establishment');
+    });
+  }
+});
+
+describe('other requests that are refused', () => {
+  test('a body of a megabyte is not collected', async () => {
+    const answer = await post(form('x'.repeat(1_000_000)));
+
+    assert.deepEqual([answer.status, codeOf(answer)], [400, 'bad_request']);
+  });
+
+  for (const machineName of [
+    '$(reboot)',
+    'a b',
+    '-rf',
+    'a\nb',
+    '"x"',
+    '<b>',
+    "a'b",
+    '',
+    'ä',
+    'a'.repeat(300),
+  ]) {
+    test(`the machine name ${JSON.stringify(machineName.slice(0, 20))}`, async () => {
+      const answer = await post({ ...form(await proof(rsa(2048), rsaSha512)), machineName });
+
+      assert.deepEqual([answer.status, codeOf(answer)], [400, 'bad_request']);
+    });
+  }
+
+  for (const body of ['', '[]', 'null', '{', '{"__proto__":{"a":1}}', '{"machineName":"x"}']) {
+    test(`the body ${body || '(empty)'}`, async () => {
+      assert.deepEqual([(await post(body)).status, codeOf(await post(body))], [400, 'bad_request']);
+    });
+  }
+
+  test('a field that the service does not know', async () => {
+    const answer = await post({
+      ...form(await proof(rsa(2048), rsaSha512)),
+      roles: ['Global Administrator'],
+    });
+
+    assert.deepEqual([answer.status, codeOf(answer)], [400, 'bad_request']);
+  });
+
+  test('a connector group that does not exist leaves nothing behind', async () => {
+    const body = form(await proof(rsa(2048), rsaSha512));
+
+    const refused = await post({ ...body, connectorGroupId: '00000000-0000-0000-0000-000000000000' });
+
+    assert.deepEqual([refused.status, codeOf(refused)], [400, 'unknown_connector_group']);
+    assert.equal((await post(body)).status, 201, 'the proof is not used up');
+  });
+
+  test('another host does not have the route', async () => {
+    const body = form(await proof(rsa(2048), rsaSha512));
+
+    assert.equal((await post(body, 'Bearer admin.api', 'login.example.com')).status, 404);
+    assert.equal((await post(body, 'Bearer admin.api', 'connect-example.com')).status, 404);
+    assert.equal((await post(body, 'Bearer admin.api', 'CONNECT.example.com')).status, 201);
+  });
+});
+
+test('a revoked connector is published as revoked with all its certificates', async () => {
+  const { connectorId } = await registered();
+
+  const parts = {
+    db,
+    publish: (changes: readonly Change[]) => void published.push(...changes),
+    now: Date.now,
+  };
+  assert.equal(await revokeConnector(parts, connectorId), true);
+
+  const record = publishedOf(connectorId).at(-1);
+  assert.equal(record?.revoked, true);
+  assert.ok(record?.certificates.every(certificate => certificate.revoked));
+  assert.equal(await revokeConnector(parts, 'no-such-connector'), false);
+});
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+interface Pair {
+  readonly publicKey: KeyObject;
+  readonly privateKey: KeyObject;
+}
+
+function ecdsa(namedCurve: string, hash: string): Signing {
+  return { name: 'ECDSA', namedCurve, hash };
+}
+
+function rsa(modulusLength: number, publicExponent = 65_537): Pair {
+  return generateKeyPairSync('rsa', { modulusLength, publicExponent });
+}
+
+function ec(namedCurve: string): Pair {
+  return generateKeyPairSync('ec', { namedCurve });
+}
+
+async function proof(
+  { publicKey, privateKey }: Pair,
+  signing: Signing,
+  more: { name?: string; extensions?: Extension[]; notBefore?: Date; notAfter?: Date; signer?: Pair } = {},
+): Promise<string> {
+  const signer = more.signer?.privateKey ?? privateKey;
+  const certificate = await X509CertificateGenerator.create({
+    subject: more.name ?? 'CN=proof',
+    issuer: more.name ?? 'CN=proof',
+    publicKey: publicKey.export({ type: 'spki', format: 'der' }),
+    signingKey: signer.toCryptoKey(signing, false, ['sign']),
+    signingAlgorithm: signing,
+    ...(more.extensions && { extensions: more.extensions }),
+    ...(more.notBefore && { notBefore: more.notBefore }),
+    ...(more.notAfter && { notAfter: more.notAfter }),
+  });
+  return certificate.toString('pem');
+}
+
+function changeByte(pem: string): string {
+  const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+  der[der.length - 1] = der[der.length - 1]! ^ 1;
+  return `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`;
+}
+
+function form(proofCertificate: string) {
+  return { proofCertificate, machineName: 'srv', version: '0.1.0', os: 'Linux 6.1' };
+}
+
+async function registered(): Promise<RegistrationResult> {
+  return registrationResult.parse((await post(form(await proof(rsa(2048), rsaSha512)))).body);
+}
+
+function publishedOf(connectorId: string): ConnectorRecord[] {
+  return published.flatMap(change =>
+    change.set === 'connectors' && 'put' in change && change.put.id === connectorId ? [change.put] : [],
+  );
+}
+
+function codeOf(answer: Answer): string {
+  return registrationError.parse(answer.body).error.code;
+}
+
+function post(
+  body: object | string,
+  authorization = 'Bearer admin.api',
+  host = 'connect.example.com:8443',
+): Promise<Answer> {
+  const { port } = app.server.address() as AddressInfo;
+  return new Promise((resolve, reject) => {
+    const headers = { host, 'content-type': 'application/json', ...(authorization && { authorization }) };
+    const request = httpRequest({ port, host: '127.0.0.1', method: 'POST', path: '/register', headers });
+    request.on('error', reject);
+    request.on('response', async response => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) chunks.push(chunk as Buffer);
+      resolve({ status: response.statusCode!, body: JSON.parse(Buffer.concat(chunks).toString('utf8')) });
+    });
+    request.end(typeof body === 'string' ? body : JSON.stringify(body));
+  });
+}
