@@ -1,0 +1,74 @@
+import type { WindowBudget } from './window-budget.ts';
+
+/** A stream's window towards us: how much the other side may send, and when it is told of more. */
+export class ReceiveWindow {
+  readonly #maxBytes: number;
+  readonly #budget: WindowBudget;
+  #sizeBytes: number;
+  #leftBytes: number;
+  #unreadBytes = 0;
+  #consumedBytes = 0;
+  #borrowedBytes = 0;
+  #grantedAt: number;
+
+  constructor(sizeBytes: number, maxBytes: number, budget: WindowBudget, now: number) {
+    this.#sizeBytes = sizeBytes;
+    this.#leftBytes = sizeBytes;
+    this.#maxBytes = maxBytes;
+    this.#budget = budget;
+    this.#grantedAt = now;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** Counts bytes that the other side sends. False: it has sent more than it may. */
+  receive(bytes: number): boolean {
+    if (bytes > this.#leftBytes) return false;
+    this.#leftBytes -= bytes;
+    this.#unreadBytes += bytes;
+    return true;
+  }
+
+  /**
+   * Counts bytes that the reader is done with, and says by how much the other side's view of the window is to be
+   * widened now; 0 while less than half a window has been consumed.
+   *
+   * A window doubles when half of it went by within two round trips: then it, and not the reader, is what limits
+   * the sender. The time counts from the last grant, so a slow reader's window never grows.
+   *
+   * @param roundTripMs Null while unknown; the window does not grow then.
+   * @throws RangeError if more is consumed than was received.
+   */
+  consume(bytes: number, now: number, roundTripMs: number | null): number {
+    if (bytes > this.#unreadBytes) {
+      throw new RangeError(`${bytes} bytes consumed where ${this.#unreadBytes} were unread`);
+    }
+    this.#unreadBytes -= bytes;
+    this.#consumedBytes += bytes;
+    if (this.#consumedBytes * 2 < this.#sizeBytes) return 0;
+    const elapsedMs = now - this.#grantedAt;
+    const grown = roundTripMs !== null && elapsedMs < 2 * roundTripMs ? this.#grow() : 0;
+    const delta = this.#consumedBytes + grown;
+    this.#consumedBytes = 0;
+    this.#leftBytes += delta;
+    this.#grantedAt = now;
+    return delta;
+  }
+
+  /** Gives back to the budget what was taken from it. */
+  release(): void {
+    this.#budget.give(this.#borrowedBytes);
+    this.#borrowedBytes = 0;
+  }
+
+  #grow(): number {
+    const wanted = Math.min(this.#sizeBytes, this.#maxBytes - this.#sizeBytes);
+    if (wanted <= 0) return 0;
+    const granted = this.#budget.take(wanted);
+    this.#borrowedBytes += granted;
+    this.#sizeBytes += granted;
+    return granted;
+  }
+}
