@@ -83,7 +83,16 @@ export type GroupCreate = z.infer<typeof groupCreate>;
 export const groupUpdate = z.strictObject({ displayName, description }).partial().meta({ id: 'GroupUpdate' });
 export type GroupUpdate = z.infer<typeof groupUpdate>;
 
-/** What a member of a group or a principal of an assignment may be, told apart as Graph does. */
+/** What a user belongs to: groups and roles, told apart as Microsoft Graph does. */
+export const directoryObject = z
+  .object({
+    '@odata.type': z.enum(['#microsoft.graph.group', '#microsoft.graph.directoryRole']),
+    id: z.string(),
+    displayName: z.string(),
+  })
+  .meta({ id: 'DirectoryObject' });
+export type DirectoryObject = z.infer<typeof directoryObject>;
+
 export const me = z
   .object({
     id: z.string(),

@@ -96,11 +96,9 @@ export const onPremisesPublishingUpdate = z
         'translation of links in bodies is not available; leave it false, and publish the application under the ' +
         'same address inside and outside where its pages contain absolute links',
     }),
-    isBackendCertificateValidationEnabled: z
-      .boolean()
-      .meta({
-        description: 'The connector validates the TLS certificate of an https backend. Default true.',
-      }),
+    isBackendCertificateValidationEnabled: z.boolean().meta({
+      description: 'The connector validates the TLS certificate of an https backend. Default true.',
+    }),
   })
   .partial()
   .meta({ id: 'OnPremisesPublishingUpdate' });

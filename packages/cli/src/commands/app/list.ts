@@ -1,0 +1,38 @@
+import { application } from '@postern/protocol/admin/applications';
+import type { Command } from 'commander';
+import { connectAdmin, contextOf } from '../../command-context.ts';
+import { describeSignIn } from '../../show-application.ts';
+
+export function addAppList(app: Command): void {
+  app
+    .command('list')
+    .summary('list the applications')
+    .action(async (_options: unknown, command: Command) => {
+      const context = contextOf(command);
+      const admin = await connectAdmin(context);
+      const applications = await admin.list('applications', application);
+      context.output.table(
+        applications,
+        applications,
+        [
+          { title: 'NAME', value: each => each.displayName, flexible: true },
+          {
+            title: 'EXTERNAL URL',
+            value: each => each.onPremisesPublishing?.externalUrl ?? '–',
+            flexible: true,
+          },
+          {
+            title: 'INTERNAL URL',
+            value: each => each.onPremisesPublishing?.internalUrl ?? '–',
+            flexible: true,
+          },
+          {
+            title: 'SIGN-IN',
+            value: ({ onPremisesPublishing: publishing }) =>
+              publishing === null ? '–' : describeSignIn(publishing.externalAuthenticationType),
+          },
+        ],
+        'No application is published yet. `postern app publish NAME --internal-url URL` publishes one.',
+      );
+    });
+}

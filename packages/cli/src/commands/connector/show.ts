@@ -1,0 +1,34 @@
+import { connectorGroup } from '@postern/protocol/admin/connectors';
+import type { Command } from 'commander';
+import { connectAdmin, contextOf } from '../../command-context.ts';
+import { findConnector, publishingPath } from '../../find-object.ts';
+import { formatTime } from '../../format-time.ts';
+import { formatProperties } from '../../output.ts';
+
+export function addConnectorShow(parent: Command): void {
+  parent
+    .command('show')
+    .argument('<connector>', 'machine name or id')
+    .summary('show one connector as the service knows it')
+    .action(async (nameOrId: string, _options: unknown, command: Command) => {
+      const context = contextOf(command);
+      const admin = await connectAdmin(context);
+      const found = await findConnector(admin, nameOrId);
+      const groups = await admin.list(`${publishingPath}/connectors/${found.id}/memberOf`, connectorGroup);
+      context.output.result(
+        { ...found, memberOf: groups },
+        formatProperties([
+          ['Machine', found.machineName],
+          ['Status', found.status],
+          ['Connector group', groups.map(each => each.name).join(', ')],
+          ['Address', found.externalIp],
+          ['Version', found.version],
+          ['Operating system', found.os],
+          ['Registered', formatTime(found.registeredDateTime)],
+          ['Last seen', formatTime(found.lastSeenDateTime)],
+          ['Revoked', formatTime(found.revokedDateTime)],
+          ['Id', found.id],
+        ]),
+      );
+    });
+}

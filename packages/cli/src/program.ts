@@ -1,0 +1,140 @@
+import { Command, Option } from 'commander';
+import { addAppAssign } from './commands/app/assign.ts';
+import { addAppList } from './commands/app/list.ts';
+import { addAppPublish } from './commands/app/publish.ts';
+import { addAppRemove } from './commands/app/remove.ts';
+import { addAppShow } from './commands/app/show.ts';
+import { addAppUnassign } from './commands/app/unassign.ts';
+import { addAppUpdate } from './commands/app/update.ts';
+import { addConnectorList } from './commands/connector/list.ts';
+import { addConnectorMove } from './commands/connector/move.ts';
+import { addConnectorRevoke } from './commands/connector/revoke.ts';
+import { addConnectorShow } from './commands/connector/show.ts';
+import { addConnectorGroupCreate } from './commands/connector-group/create.ts';
+import { addConnectorGroupList } from './commands/connector-group/list.ts';
+import { addConnectorGroupRemove } from './commands/connector-group/remove.ts';
+import { addConnectorGroupUpdate } from './commands/connector-group/update.ts';
+import { addGroupAddMember } from './commands/group/add-member.ts';
+import { addGroupCreate } from './commands/group/create.ts';
+import { addGroupList } from './commands/group/list.ts';
+import { addGroupRemove } from './commands/group/remove.ts';
+import { addGroupRemoveMember } from './commands/group/remove-member.ts';
+import { addGroupShow } from './commands/group/show.ts';
+import { addLogin } from './commands/login.ts';
+import { addLogout } from './commands/logout.ts';
+import { addServerPrograms } from './commands/server-programs.ts';
+import { addUserCreate } from './commands/user/create.ts';
+import { addUserDisable } from './commands/user/disable.ts';
+import { addUserEnable } from './commands/user/enable.ts';
+import { addUserInvite } from './commands/user/invite.ts';
+import { addUserList } from './commands/user/list.ts';
+import { addUserRemove } from './commands/user/remove.ts';
+import { addUserRole } from './commands/user/role.ts';
+import { addUserShow } from './commands/user/show.ts';
+import { addUserUpdate } from './commands/user/update.ts';
+import { addWhoami } from './commands/whoami.ts';
+
+/** The whole command line. Parsing errors and `--help` are thrown as `CommanderError`, never ended here. */
+export function createProgram(version: string): Command {
+  const program = new Command('postern')
+    .description('Publishes web applications of private networks to the people who may use them.')
+    .version(version, '--version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .addOption(
+      new Option(
+        '--service <domain>',
+        'the service to talk to (default: the one signed in to last)',
+      ).helpGroup('Everywhere:'),
+    )
+    .addOption(
+      new Option('--ca-file <file>', 'PEM file with the CA to trust for it').helpGroup('Everywhere:'),
+    )
+    .addOption(new Option('--json', 'print one JSON document and nothing else').helpGroup('Everywhere:'))
+    .addOption(new Option('--verbose', 'say more when something fails').helpGroup('Everywhere:'))
+    .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
+    .exitOverride()
+    .addHelpText('after', epilogue);
+
+  program.commandsGroup('Signing in:');
+  addLogin(program);
+  addLogout(program);
+  addWhoami(program);
+
+  program.commandsGroup('Managing a service:');
+  addNoun(program, 'app', 'publish applications and say who may use them', [
+    addAppPublish,
+    addAppList,
+    addAppShow,
+    addAppUpdate,
+    addAppAssign,
+    addAppUnassign,
+    addAppRemove,
+  ]);
+  addNoun(program, 'connector', 'register and run a connector, and manage those of a service', [
+    addConnectorList,
+    addConnectorShow,
+    addConnectorMove,
+    addConnectorRevoke,
+  ]);
+  addNoun(program, 'connector-group', 'manage connector groups', [
+    addConnectorGroupList,
+    addConnectorGroupCreate,
+    addConnectorGroupUpdate,
+    addConnectorGroupRemove,
+  ]);
+  addNoun(program, 'user', 'manage users', [
+    addUserList,
+    addUserCreate,
+    addUserInvite,
+    addUserShow,
+    addUserUpdate,
+    addUserDisable,
+    addUserEnable,
+    addUserRole,
+    addUserRemove,
+  ]);
+  addNoun(program, 'group', 'manage groups of users', [
+    addGroupList,
+    addGroupCreate,
+    addGroupShow,
+    addGroupAddMember,
+    addGroupRemoveMember,
+    addGroupRemove,
+  ]);
+  addServerPrograms(program);
+  return program;
+}
+
+function addNoun(
+  program: Command,
+  name: string,
+  summary: string,
+  verbs: readonly ((parent: Command) => void)[],
+): void {
+  const noun = program
+    .command(name)
+    .summary(summary)
+    .description(`${summary[0].toUpperCase()}${summary.slice(1)}.`);
+  noun.helpCommand(false);
+  for (const addVerb of verbs) {
+    addVerb(noun);
+  }
+}
+
+const epilogue = `
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  not signed in
+  4  not allowed
+  5  not found
+  6  conflict with what is there
+  7  the service cannot be reached
+
+Environment:
+  POSTERN_SERVICE     the service to talk to, as --service
+  POSTERN_CONFIG_DIR  folder of the credentials file (default: ~/.config/postern)
+  NO_COLOR            no colour
+`;

@@ -1,0 +1,77 @@
+import type { Application } from '@postern/protocol/admin/applications';
+import { type ConnectorGroup, connectorGroup } from '@postern/protocol/admin/connectors';
+import {
+  type AppRoleAssignment,
+  appRoleAssignment,
+  hideAppTag,
+  type ServicePrincipal,
+} from '@postern/protocol/admin/service-principals';
+import type { AdminClient } from './admin-client.ts';
+import { findServicePrincipal } from './find-object.ts';
+import { formatProperties } from './output.ts';
+
+/** Everything that belongs to one application, gathered from the resources that hold it. */
+export interface ApplicationDetails {
+  readonly application: Application;
+  readonly servicePrincipal: ServicePrincipal;
+  readonly connectorGroup: ConnectorGroup;
+  readonly assignments: readonly AppRoleAssignment[];
+}
+
+export async function readApplicationDetails(
+  admin: AdminClient,
+  application: Application,
+): Promise<ApplicationDetails> {
+  const servicePrincipal = await findServicePrincipal(admin, application);
+  const [group, assignments] = await Promise.all([
+    admin.get(`applications/${application.id}/connectorGroup`, connectorGroup),
+    admin.list(`servicePrincipals/${servicePrincipal.id}/appRoleAssignedTo`, appRoleAssignment),
+  ]);
+  return { application, servicePrincipal, connectorGroup: group, assignments };
+}
+
+export function formatApplicationDetails(details: ApplicationDetails): string {
+  const { application, servicePrincipal } = details;
+  const { onPremisesPublishing: publishing } = application;
+  return formatProperties([
+    ['Name', application.displayName],
+    ['External URL', publishing?.externalUrl ?? null],
+    ['Internal URL', publishing?.internalUrl ?? null],
+    ['Sign-in', publishing && describeSignIn(publishing.externalAuthenticationType)],
+    ['Connector group', details.connectorGroup.name],
+    ['Enabled', yesNo(servicePrincipal.accountEnabled)],
+    ['Who may use it', describeAudience(details)],
+    ['In My Apps', yesNo(!servicePrincipal.tags.includes(hideAppTag))],
+    ['Home page', application.web.homePageUrl],
+    ['Backend timeout', publishing && describeTimeout(publishing.applicationServerTimeout)],
+    ['Translate host', publishing && yesNo(publishing.isTranslateHostHeaderEnabled)],
+    ['Verify backend', publishing && yesNo(publishing.isBackendCertificateValidationEnabled)],
+    ['Id', application.id],
+    ['Application id', application.appId],
+  ]);
+}
+
+export function describeSignIn(type: 'aadPreAuthentication' | 'passthru'): string {
+  return type === 'passthru' ? 'passthrough' : 'pre-authenticated';
+}
+
+function describeAudience({ application, servicePrincipal, assignments }: ApplicationDetails): string {
+  if (application.onPremisesPublishing?.externalAuthenticationType === 'passthru') {
+    return 'whoever the backend lets in';
+  }
+  if (!servicePrincipal.appRoleAssignmentRequired) {
+    return 'every user';
+  }
+  const names = assignments.map(({ principalType, principalDisplayName }) =>
+    principalType === 'Group' ? `group ${principalDisplayName}` : principalDisplayName,
+  );
+  return names.length === 0 ? 'nobody yet' : names.join(', ');
+}
+
+function describeTimeout(timeout: 'default' | 'long' | number): string {
+  return `${timeout === 'default' ? 85 : timeout === 'long' ? 180 : timeout} seconds`;
+}
+
+function yesNo(value: boolean): string {
+  return value ? 'yes' : 'no';
+}
