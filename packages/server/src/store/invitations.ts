@@ -1,0 +1,62 @@
+import type { Kysely } from 'kysely';
+import type { Database, InvitationTable } from './schema.ts';
+
+export type Invitation = Readonly<InvitationTable>;
+
+/** Stores an invitation and withdraws the unused ones that its account had: the newest link is the one that works. */
+export async function putInvitation(db: Kysely<Database>, invitation: Invitation): Promise<void> {
+  await db.transaction().execute(async transaction => {
+    await transaction
+      .deleteFrom('invitation')
+      .where('userId', '=', invitation.userId)
+      .where('usedAt', 'is', null)
+      .execute();
+    await transaction.insertInto('invitation').values(invitation).execute();
+  });
+}
+
+/** Gives an invitation that can be used now. */
+export async function findOpenInvitation(
+  db: Kysely<Database>,
+  secretHash: string,
+  now: number,
+): Promise<Invitation | undefined> {
+  return await db
+    .selectFrom('invitation')
+    .selectAll()
+    .where('secretHash', '=', secretHash)
+    .where('usedAt', 'is', null)
+    .where('expiresAt', '>', now)
+    .executeTakeFirst();
+}
+
+/**
+ * Uses an invitation up and sets its account's password, both or neither. False where it cannot be used any more: of
+ * several callers, one gets true.
+ */
+export async function redeemInvitation(
+  db: Kysely<Database>,
+  { secretHash, passwordHash, now }: { secretHash: string; passwordHash: string; now: number },
+): Promise<boolean> {
+  return await db.transaction().execute(async transaction => {
+    const used = await transaction
+      .updateTable('invitation')
+      .set({ usedAt: now })
+      .where('secretHash', '=', secretHash)
+      .where('usedAt', 'is', null)
+      .where('expiresAt', '>', now)
+      .returning('userId')
+      .executeTakeFirst();
+    if (used === undefined) return false;
+    await transaction
+      .updateTable('user')
+      .set(expression => ({ passwordHash, version: expression('version', '+', 1) }))
+      .where('id', '=', used.userId)
+      .execute();
+    return true;
+  });
+}
+
+export async function deleteExpiredInvitations(db: Kysely<Database>, before: number): Promise<void> {
+  await db.deleteFrom('invitation').where('expiresAt', '<', before).execute();
+}
