@@ -1,0 +1,58 @@
+import type { Insertable, Kysely, Selectable } from 'kysely';
+import { forIds } from './id-batches.ts';
+import type { Database, EdgeSessionTable } from './schema.ts';
+
+export type EdgeSessionRow = Selectable<EdgeSessionTable>;
+
+export async function insertEdgeSession(
+  db: Kysely<Database>,
+  session: Insertable<EdgeSessionTable>,
+): Promise<void> {
+  await db.insertInto('edgeSession').values(session).execute();
+}
+
+/** @param idHash base64url SHA-256 of the cookie's value. */
+export async function findEdgeSession(
+  db: Kysely<Database>,
+  idHash: string,
+  host: string,
+): Promise<EdgeSessionRow | null> {
+  return (
+    (await db
+      .selectFrom('edgeSession')
+      .selectAll()
+      .where('idHash', '=', idHash)
+      .where('host', '=', host)
+      .executeTakeFirst()) ?? null
+  );
+}
+
+export function readEdgeSessions(db: Kysely<Database>, ids: readonly string[]): Promise<EdgeSessionRow[]> {
+  return forIds(ids, batch => db.selectFrom('edgeSession').selectAll().where('id', 'in', batch).execute());
+}
+
+/** @param now Milliseconds since the epoch; sessions that end at or before it are left out. */
+export function readLiveEdgeSessions(db: Kysely<Database>, now: number): Promise<EdgeSessionRow[]> {
+  return db.selectFrom('edgeSession').selectAll().where('expiresAt', '>', now).execute();
+}
+
+/** Sorted by time of creation. */
+export function listEdgeSessionsOfUser(db: Kysely<Database>, userId: string): Promise<EdgeSessionRow[]> {
+  return db.selectFrom('edgeSession').selectAll().where('userId', '=', userId).orderBy('createdAt').execute();
+}
+
+/** Deletes the sessions that a column says; returns their ids. */
+export async function deleteEdgeSessions(
+  db: Kysely<Database>,
+  column: 'id' | 'userId' | 'loginSessionUid',
+  value: string,
+): Promise<string[]> {
+  const rows = await db.deleteFrom('edgeSession').where(column, '=', value).returning('id').execute();
+  return rows.map(row => row.id);
+}
+
+/** Deletes sessions that ended at or before a time; returns their ids. */
+export async function deleteExpiredEdgeSessions(db: Kysely<Database>, now: number): Promise<string[]> {
+  const rows = await db.deleteFrom('edgeSession').where('expiresAt', '<=', now).returning('id').execute();
+  return rows.map(row => row.id);
+}
