@@ -49,43 +49,6 @@ export function listApplicationsOfConnectorGroup(
     .execute();
 }
 
-/**
- * The applications that a person has a tile for: published, enabled, visible, and either assigned (directly or through a
- * group) or open to everybody. Sorted by name.
- */
-export function listApplicationsForUser(db: Kysely<Database>, userId: string): Promise<ApplicationRow[]> {
-  return db
-    .selectFrom('application')
-    .selectAll()
-    .where('publishingJson', 'is not', null)
-    .where('accountEnabled', '=', 1)
-    .where('visibleToUsers', '=', 1)
-    .where(eb =>
-      eb.or([
-        eb('assignmentRequired', '=', 0),
-        eb(
-          'servicePrincipalId',
-          'in',
-          eb
-            .selectFrom('appRoleAssignment')
-            .select('resourceId')
-            .where(inner =>
-              inner.or([
-                inner('principalId', '=', userId),
-                inner(
-                  'principalId',
-                  'in',
-                  inner.selectFrom('userGroupMember').select('groupId').where('userId', '=', userId),
-                ),
-              ]),
-            ),
-        ),
-      ]),
-    )
-    .orderBy('displayName')
-    .execute();
-}
-
 export function readApplications(db: Kysely<Database>, ids: readonly string[]): Promise<ApplicationRow[]> {
   return forIds(ids, batch => db.selectFrom('application').selectAll().where('id', 'in', batch).execute());
 }

@@ -24,17 +24,6 @@ export function listUsersWithRole(db: Kysely<Database>, role: string): Promise<U
     .execute();
 }
 
-export async function countEnabledUsersWithRole(db: Kysely<Database>, role: string): Promise<number> {
-  const { count } = await db
-    .selectFrom('user')
-    .innerJoin('roleAssignment', 'roleAssignment.userId', 'user.id')
-    .select(eb => eb.fn.countAll<number>().as('count'))
-    .where('roleAssignment.role', '=', role)
-    .where('user.accountEnabled', '=', 1)
-    .executeTakeFirstOrThrow();
-  return count;
-}
-
 /** @returns false if the user had the role already. */
 export async function insertRole(db: Kysely<Database>, userId: string, role: string): Promise<boolean> {
   const result = await db

@@ -10,7 +10,7 @@ export async function findUser(db: Kysely<Database>, id: string): Promise<UserRo
   return (await db.selectFrom('user').selectAll().where('id', '=', id).executeTakeFirst()) ?? null;
 }
 
-/** @param signInName Lower case, NFC: `signInNameOf` in directory/users.ts makes it. */
+/** @param signInName Lower case, NFC: as `normalizeSignInName` makes it. */
 export async function findUserBySignInName(
   db: Kysely<Database>,
   signInName: string,

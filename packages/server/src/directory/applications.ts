@@ -1,0 +1,178 @@
+import { randomUUID } from 'node:crypto';
+import type { OnPremisesPublishingUpdate } from '@postern/protocol/admin/publishing';
+import type { Kysely } from 'kysely';
+import * as store from '../store/applications.ts';
+import { findDefaultConnectorGroup } from '../store/connector-groups.ts';
+import type { Database } from '../store/schema.ts';
+import { requireConnectorGroup } from './connector-groups.ts';
+import type { Directory } from './directory.ts';
+import { checkVersion, DirectoryError, invalid, notFound } from './directory-error.ts';
+import { externalUrlOf } from './published-urls.ts';
+import { storedPublishing, updatePublishing } from './publishing.ts';
+
+export interface ApplicationInput {
+  readonly displayName: string;
+  /** Where the tile in My Apps leads; null for the external URL. */
+  readonly homePageUrl?: string | null;
+}
+
+/** Settings of the application's service principal: who may use it. */
+export interface AccessInput {
+  readonly accountEnabled?: boolean;
+  readonly assignmentRequired?: boolean;
+  readonly visibleToUsers?: boolean;
+}
+
+/** Creates an application in the default connector group; it is published by {@link configurePublishing}. */
+export async function createApplication(
+  directory: Directory,
+  input: ApplicationInput,
+): Promise<store.ApplicationRow> {
+  return directory.change(async db => {
+    const group = await findDefaultConnectorGroup(db);
+    return store.insertApplication(db, {
+      id: randomUUID(),
+      appId: randomUUID(),
+      servicePrincipalId: randomUUID(),
+      displayName: input.displayName,
+      connectorGroupId: group.id,
+      assignmentRequired: 1,
+      accountEnabled: 1,
+      visibleToUsers: 1,
+      homePageUrl: input.homePageUrl ?? null,
+      publishingJson: null,
+      externalUrl: null,
+      createdAt: directory.now(),
+    });
+  });
+}
+
+/** @throws DirectoryError `not_found`, `precondition_failed`, `invalid`. */
+export async function updateApplication(
+  directory: Directory,
+  id: string,
+  update: Partial<ApplicationInput>,
+  expectedVersion?: number,
+): Promise<store.ApplicationRow> {
+  return directory.change(async (db, touched) => {
+    const before = await requireApplication(db, id);
+    checkVersion(before, expectedVersion);
+    if (typeof update.homePageUrl === 'string') checkHomePage(directory, before, update.homePageUrl);
+    touched.add('applications', id);
+    return store.updateApplication(db, id, {
+      ...(update.displayName === undefined ? {} : { displayName: update.displayName }),
+      ...(update.homePageUrl === undefined ? {} : { homePageUrl: update.homePageUrl }),
+    });
+  });
+}
+
+/**
+ * Publishes an application, or changes how it is published. What the update leaves out stays; the first time it takes
+ * its default, the external URL from the application's name.
+ *
+ * @throws DirectoryError `not_found`, `precondition_failed`, `invalid`, `conflict` if the external URL is taken.
+ */
+export async function configurePublishing(
+  directory: Directory,
+  id: string,
+  update: OnPremisesPublishingUpdate,
+  expectedVersion?: number,
+): Promise<store.ApplicationRow> {
+  return directory.change(async (db, touched) => {
+    const before = await requireApplication(db, id);
+    checkVersion(before, expectedVersion);
+    const publishing = updatePublishing(before, update, directory.address);
+    const { externalUrl } = publishing;
+    const taken = await store.findApplicationByExternalUrl(db, externalUrl);
+    if (taken !== null && taken.id !== id) {
+      throw new DirectoryError(
+        'conflict',
+        `The external URL ${externalUrl} belongs to the application ${taken.displayName}.`,
+        { property: 'externalUrl' },
+      );
+    }
+    touched.add('applications', id);
+    const root = externalUrlOf(externalUrl, directory.address);
+    return store.updateApplication(db, id, {
+      externalUrl,
+      publishingJson: JSON.stringify(publishing),
+      // A home page must lie below the external URL, and this one no longer does.
+      ...(before.homePageUrl?.startsWith(root) === false ? { homePageUrl: null } : {}),
+    });
+  });
+}
+
+/** @throws DirectoryError `not_found`, `precondition_failed`. */
+export async function updateAccess(
+  directory: Directory,
+  id: string,
+  update: AccessInput,
+  expectedVersion?: number,
+): Promise<store.ApplicationRow> {
+  return directory.change(async (db, touched) => {
+    checkVersion(await requireApplication(db, id), expectedVersion);
+    touched.add('applications', id);
+    return store.updateApplication(db, id, {
+      ...flag('accountEnabled', update.accountEnabled),
+      ...flag('assignmentRequired', update.assignmentRequired),
+      ...flag('visibleToUsers', update.visibleToUsers),
+    });
+  });
+}
+
+/** @throws DirectoryError `not_found` of application or connector group, `precondition_failed`. */
+export async function setConnectorGroup(
+  directory: Directory,
+  id: string,
+  connectorGroupId: string,
+  expectedVersion?: number,
+): Promise<store.ApplicationRow> {
+  return directory.change(async (db, touched) => {
+    checkVersion(await requireApplication(db, id), expectedVersion);
+    await requireConnectorGroup(db, connectorGroupId);
+    touched.add('applications', id);
+    return store.updateApplication(db, id, { connectorGroupId });
+  });
+}
+
+/**
+ * Removes an application with its assignments; requests in flight are ended.
+ *
+ * @throws DirectoryError `not_found`, `precondition_failed`.
+ */
+export async function deleteApplication(
+  directory: Directory,
+  id: string,
+  expectedVersion?: number,
+): Promise<void> {
+  await directory.change(async (db, touched) => {
+    checkVersion(await requireApplication(db, id), expectedVersion);
+    await store.deleteApplication(db, id);
+    touched.add('applications', id);
+  });
+}
+
+/** @throws DirectoryError `not_found` */
+export async function requireApplication(
+  db: Kysely<Database>,
+  id: string,
+  key: 'id' | 'appId' | 'servicePrincipalId' = 'id',
+): Promise<store.ApplicationRow> {
+  const application = await store.findApplication(db, id, key);
+  if (application === null) {
+    throw notFound(key === 'servicePrincipalId' ? 'service principal' : 'application', id);
+  }
+  return application;
+}
+
+function checkHomePage(directory: Directory, row: store.ApplicationRow, homePageUrl: string): void {
+  const publishing = storedPublishing(row);
+  if (publishing === null) return;
+  const root = externalUrlOf(publishing.externalUrl, directory.address);
+  if (URL.parse(homePageUrl)?.href.startsWith(root) === true) return;
+  throw invalid('homePageUrl', `The home page URL must lie below the external URL ${root}.`);
+}
+
+function flag<Name extends string>(name: Name, value: boolean | undefined): Partial<Record<Name, number>> {
+  return value === undefined ? {} : ({ [name]: value ? 1 : 0 } as Record<Name, number>);
+}

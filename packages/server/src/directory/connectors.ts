@@ -1,0 +1,41 @@
+import type { Kysely } from 'kysely';
+import * as store from '../store/connectors.ts';
+import type { Database } from '../store/schema.ts';
+import { requireConnectorGroup } from './connector-groups.ts';
+import type { Directory } from './directory.ts';
+import { DirectoryError, notFound } from './directory-error.ts';
+
+/** @throws DirectoryError `not_found` of connector or group, `forbidden` for a revoked connector. */
+export async function moveConnector(directory: Directory, id: string, groupId: string): Promise<void> {
+  await directory.change(async (db, touched) => {
+    const connector = await requireConnector(db, id);
+    await requireConnectorGroup(db, groupId);
+    if (connector.revokedAt !== null) {
+      throw new DirectoryError('forbidden', `${connector.machineName} is revoked and cannot be moved.`);
+    }
+    await store.updateConnector(db, id, { groupId });
+    touched.add('connectors', id);
+  });
+}
+
+/**
+ * Revokes a connector: none of its certificates is accepted any more, and relays cut its tunnels. Doing it again changes
+ * nothing.
+ *
+ * @throws DirectoryError `not_found`
+ */
+export async function revokeConnector(directory: Directory, id: string): Promise<store.ConnectorRow> {
+  return directory.change(async (db, touched) => {
+    await requireConnector(db, id);
+    await store.markRevoked(db, id, directory.now());
+    touched.add('connectors', id);
+    return requireConnector(db, id);
+  });
+}
+
+/** @throws DirectoryError `not_found` */
+export async function requireConnector(db: Kysely<Database>, id: string): Promise<store.ConnectorRow> {
+  const connector = await store.findConnector(db, id);
+  if (connector === null) throw notFound('connector', id);
+  return connector;
+}
