@@ -1,0 +1,319 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { stringify } from 'yaml';
+import {
+  checkCertificateNames,
+  describeCertificateFindings,
+  requiredNames,
+} from '../config/certificate-names.ts';
+import { ConfigError, configFile, type Environment, formatProblem, loadConfig } from '../config/load.ts';
+import { writeManual } from '../config/manual.ts';
+import { type Config, formatEndpoint } from '../config/schema.ts';
+import { StoreError } from '../store/store-error.ts';
+import { recoverAdministrator } from './administrator.ts';
+import { backUp, restore } from './backup.ts';
+import { describeSetUp, flagProblems, type InitOptions, init, setUpDocument } from './init.ts';
+import { giveToOwner, openData, requireSetUp } from './open-data.ts';
+import { OperateError, operateExitCodes } from './operate-error.ts';
+import { describeRollback, planRollback, rollBack } from './rollback.ts';
+import { installService, uninstallService, writeUnits } from './service-units.ts';
+import { readPassphrase, type Terminal } from './terminal.ts';
+
+/** What the operator program needs from the process that it runs in. */
+export interface OperatorParts {
+  readonly environment: Environment;
+  readonly terminal: Terminal;
+  /** Runs the service until it is told to stop. */
+  serve(config: Config, configFile: string): Promise<void>;
+  /** Absolute paths of the Node binary and of this program, for the units of systemd. */
+  readonly node: string;
+  readonly program: string;
+}
+
+interface WithConfig {
+  readonly config?: string;
+}
+
+const defaultUnitDir = '/etc/systemd/system';
+
+/** The operator's command line: everything that is done on the machine of the service. */
+export function operatorProgram(parts: OperatorParts): Command {
+  const program = new Command('postern')
+    .description('Run and keep a Postern service, on its own machine.')
+    .showHelpAfterError('(--help shows the options)')
+    .exitOverride();
+  addServe(program, parts);
+  addInit(program, parts);
+  addConfig(program, parts);
+  addService(program, parts);
+  addBackup(program, parts);
+  addRollback(program, parts);
+  addAdmin(program, parts);
+  return program;
+}
+
+/**
+ * Tells a failure to the operator.
+ *
+ * @returns The exit code.
+ */
+export function reportFailure(error: unknown, terminal: Terminal): number {
+  if (error instanceof OperateError) {
+    terminal.note(`postern: ${error.message}`);
+    if (error.remedy) terminal.note(`  ${error.remedy}`);
+    return operateExitCodes[error.code];
+  }
+  if (error instanceof ConfigError) {
+    terminal.note(
+      error.problems.length === 0
+        ? `postern: ${error.message}`
+        : 'postern: the configuration cannot be used:',
+    );
+    for (const problem of error.problems) terminal.note(`  ${formatProblem(problem)}`);
+    return 2;
+  }
+  if (error instanceof StoreError) {
+    terminal.note(`postern: ${error.message}`);
+    return 1;
+  }
+  terminal.note(`postern: ${describeUnknown(error)}`);
+  return 1;
+}
+
+function describeUnknown(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, path: file } = error as NodeJS.ErrnoException;
+  const place = file === undefined ? 'a file' : file;
+  if (code === 'EACCES' || code === 'EPERM')
+    return `${place} cannot be used: this user may not. Run as its owner or as root.`;
+  if (code === 'EROFS') return `${place} is on a read-only disk. Choose a folder that can be written to.`;
+  if (code === 'ENOSPC') return `${place} cannot be written: the disk is full.`;
+  return error.message;
+}
+
+function addServe(program: Command, { environment, serve, terminal }: OperatorParts): void {
+  withConfigOption(program.command('serve'))
+    .description('Run the service in the foreground.')
+    .action(async (options: WithConfig) => {
+      const config = loadConfig(options.config, environment);
+      requireSetUp(config);
+      const findings = checkCertificateNames(config, requiredNames(config), Date.now());
+      // The control process makes and renews these; at the first start they may not be there yet.
+      if (!config.certificates.local) {
+        for (const line of describeCertificateFindings(findings)) terminal.note(`postern: ${line}`);
+      }
+      await serve(config, configFile(options.config, environment));
+    });
+}
+
+function addInit(program: Command, { environment, terminal }: OperatorParts): void {
+  const collect = (value: string, before: string[] | undefined) => [...(before ?? []), value];
+  withConfigOption(program.command('init'))
+    .description('Set up a service: configuration, data folder, keys and the first administrator.')
+    .option('--domain <domain>', 'the service’s own domain, such as access.example.com')
+    .addOption(
+      new Option('--certificates <source>', 'where certificates come from').choices(['files', 'local']),
+    )
+    .option('--certificate <file>', 'certificate with its chain, PEM; may be repeated', collect)
+    .option('--key <file>', 'its private key, PEM; in the same order', collect)
+    .option('--admin <name>', 'name of the first administrator (default: admin@<domain>)')
+    .option('--data <folder>', 'data folder (default: /var/lib/postern)')
+    .option('--public-port <port>', 'port that browsers use (default: 443)')
+    .option('--https <addresses>', 'addresses for browsers and connectors, with commas between them')
+    .option('--http <addresses>', 'addresses for plain HTTP, or off')
+    .option('--private <addresses>', 'addresses for metrics and health, or off')
+    .option('--json', 'print one JSON document')
+    .action(async (options: Omit<InitOptions, 'config'> & WithConfig) => {
+      const file = configFile(options.config, environment);
+      try {
+        const setUp = await init({ ...options, config: file }, environment, terminal);
+        terminal.print(options.json ? JSON.stringify(setUpDocument(setUp)) : describeSetUp(setUp));
+      } catch (error) {
+        const problems = flagProblems(error);
+        if (problems.length === 0) throw error;
+        throw new OperateError('usage', `Nothing was set up. ${problems.join('; ')}`, {
+          remedy: 'Run the command again with other values.',
+        });
+      }
+    });
+}
+
+function addConfig(program: Command, { environment, terminal }: OperatorParts): void {
+  const config = program.command('config').description('Check, show or explain the configuration.');
+  withConfigOption(config.command('check'))
+    .description('Name every problem of the configuration and its certificates; exit code 2 if there is one.')
+    .action((options: WithConfig) => {
+      const loaded = loadConfig(options.config, environment);
+      const findings = describeCertificateFindings(
+        checkCertificateNames(loaded, requiredNames(loaded), Date.now()),
+      );
+      const makesItsOwn = loaded.certificates.local && loaded.certificates.files.length === 0;
+      if (findings.length > 0 && !makesItsOwn) throw new OperateError('usage', findings.join('\n  '));
+      terminal.print(`${configFile(options.config, environment)}: no problems found.`);
+    });
+  withConfigOption(config.command('show'))
+    .description('Print the configuration in force, defaults and environment included.')
+    .option('--json', 'print it as JSON')
+    .action((options: WithConfig & { json?: boolean }) => {
+      const document = asWritten(loadConfig(options.config, environment));
+      terminal.print(options.json ? JSON.stringify(document, null, 2) : stringify(document).trimEnd());
+    });
+  config
+    .command('manual')
+    .description('Print the manual of all options, Markdown.')
+    .action(() => terminal.print(writeManual().trimEnd()));
+}
+
+function addService(program: Command, { environment, terminal, node, program: file }: OperatorParts): void {
+  const service = program.command('service').description('Run the service under systemd.');
+  withConfigOption(service.command('install'))
+    .description('Write the units, make the service’s user, start the service.')
+    .option('--user <name>', 'user that the service runs as', 'postern')
+    .option('--unit-dir <folder>', 'folder of the units', defaultUnitDir)
+    .option('--no-start', 'write the units, start nothing')
+    .option('--print', 'print the units, change nothing')
+    .action((options: WithConfig & { user: string; unitDir: string; start: boolean; print?: boolean }) => {
+      const units = {
+        config: loadConfig(options.config, environment),
+        configFile: configFile(options.config, environment),
+        user: options.user,
+        node,
+        program: file,
+      };
+      if (options.print) {
+        for (const [name, text] of Object.entries(writeUnits(units))) terminal.print(`# ${name}\n${text}`);
+        return;
+      }
+      const done = installService({ ...units, unitDir: options.unitDir, start: options.start });
+      for (const line of done) terminal.print(line);
+    });
+  service
+    .command('uninstall')
+    .description('Stop the service and remove its units; the data stays.')
+    .option('--unit-dir <folder>', 'folder of the units', defaultUnitDir)
+    .option('--no-stop', 'remove the units, stop nothing')
+    .action((options: { unitDir: string; stop: boolean }) => {
+      for (const line of uninstallService(options)) terminal.print(line);
+    });
+}
+
+function addBackup(program: Command, { environment, terminal }: OperatorParts): void {
+  withConfigOption(program.command('backup'))
+    .description('Write database, configuration and keys into one file, sealed by a passphrase.')
+    .argument('<file>', 'the file to write')
+    .option(
+      '--passphrase-file <file>',
+      'read the passphrase from a file (else: asked for, or standard input)',
+    )
+    .action(async (file: string, options: WithConfig & { passphraseFile?: string }) => {
+      const passphrase = await readPassphrase(terminal, options.passphraseFile, { confirm: true });
+      const names = backUp(configFile(options.config, environment), environment, file, passphrase);
+      terminal.print(`${file} holds ${names.map(name => name.replace(/^file:/, '')).join(', ')}.`);
+      terminal.print(
+        'Keep it on another machine, and the passphrase in another place: without it nobody can open it.',
+      );
+    });
+  withConfigOption(program.command('restore'))
+    .description('Put a backup back, on this machine or another. Overwrites nothing.')
+    .argument('<file>', 'the backup')
+    .option('--data <folder>', 'data folder, where it is to be another than before')
+    .option(
+      '--passphrase-file <file>',
+      'read the passphrase from a file (else: asked for, or standard input)',
+    )
+    .action(async (file: string, options: WithConfig & { data?: string; passphraseFile?: string }) => {
+      if (!existsSync(file)) {
+        throw new OperateError('usage', `There is no file ${file}.`, {
+          remedy: 'Name a file of `postern backup`.',
+        });
+      }
+      const passphrase = await readPassphrase(terminal, options.passphraseFile, { confirm: false });
+      const target = { configFile: configFile(options.config, environment), dataDir: options.data };
+      const restored = restore(readFileSync(file), passphrase, target, environment);
+      terminal.print(
+        `The backup of ${restored.createdAt} is in ${restored.config.dataDir}, with ${target.configFile}.`,
+      );
+      for (const kept of restored.kept) {
+        terminal.note(`postern: ${kept} is there already and differs from the backup; it was left as it is.`);
+      }
+      terminal.print('What was revoked or signed out since that time counts again; revoke it once more.');
+    });
+}
+
+function addRollback(program: Command, { environment, terminal }: OperatorParts): void {
+  withConfigOption(program.command('rollback'))
+    .description('Put back the database from before the last migration, after an upgrade that went wrong.')
+    .option('--yes', 'do it without asking')
+    .action(async (options: WithConfig & { yes?: boolean }) => {
+      const config = loadConfig(options.config, environment);
+      const plan = planRollback(config);
+      terminal.print(describeRollback(plan));
+      if (!options.yes && !(await confirmed(terminal))) {
+        throw new OperateError('failed', 'Nothing was changed.', {
+          remedy: 'To do it: postern rollback --yes',
+        });
+      }
+      const kept = await rollBack(config, plan, Date.now());
+      giveToOwner(config.dataDir);
+      terminal.print(`\nDone. The database as it was is kept in ${kept}.`);
+      terminal.print(
+        'Install the previous release before you start the service: this one would migrate again.',
+      );
+    });
+}
+
+async function confirmed(terminal: Terminal): Promise<boolean> {
+  if (!terminal.isInteractive) return false;
+  return /^y(es)?$/i.test(await terminal.ask('\nPut the copy back? (yes/no)', 'no'));
+}
+
+function addAdmin(program: Command, { environment, terminal }: OperatorParts): void {
+  const admin = program.command('admin').description('Get back in as an administrator.');
+  withConfigOption(admin.command('recover'))
+    .description('Print a single-use link with which an administrator chooses a new password.')
+    .option('--user <name>', 'the account (default: the only Global Administrator)')
+    .option('--json', 'print one JSON document')
+    .action(async (options: WithConfig & { user?: string; json?: boolean }) => {
+      const config = loadConfig(options.config, environment);
+      requireSetUp(config);
+      await using data = await openData(config, environment);
+      const { user, link, needsRestart } = await recoverAdministrator(
+        data.db,
+        config,
+        options.user,
+        Date.now(),
+      );
+      giveToOwner(config.dataDir);
+      const expiresAt = new Date(link.expiresAt).toISOString();
+      if (options.json) {
+        terminal.print(
+          JSON.stringify({ user: user.userPrincipalName, link: link.url, expiresAt, needsRestart }),
+        );
+        return;
+      }
+      terminal.print(`${user.userPrincipalName} chooses a new password at (works once, until ${expiresAt}):`);
+      terminal.print(`  ${link.url}`);
+      if (needsRestart)
+        terminal.print('The account or its role was given back: restart the service for that to count.');
+    });
+}
+
+function withConfigOption(command: Command): Command {
+  return command.option(
+    '--config <file>',
+    'configuration file (default: POSTERN_CONFIG, else /etc/postern/postern.yaml)',
+  );
+}
+
+// Addresses are objects in the program and `host:port` in the file.
+function asWritten(config: Config): Record<string, unknown> {
+  const { listen } = config;
+  return {
+    ...config,
+    listen: {
+      https: listen.https.map(formatEndpoint),
+      http: listen.http.map(formatEndpoint),
+      private: listen.private.map(formatEndpoint),
+    },
+  };
+}

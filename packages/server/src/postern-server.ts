@@ -1,0 +1,23 @@
+/** The operator's program: `serve`, `init`, `config`, `service`, `backup`, `restore`, `rollback`, `admin`. */
+import { CommanderError } from 'commander';
+import { operatorProgram, reportFailure } from './operate/program.ts';
+import { processTerminal } from './operate/terminal.ts';
+
+try {
+  const program = operatorProgram({
+    environment: process.env,
+    terminal: processTerminal,
+    node: process.execPath,
+    program: import.meta.filename,
+    async serve(config, configFile) {
+      // Loaded only here, so that the other commands start fast.
+      const { startRelay } = await import('./relay.ts');
+      await startRelay(config, configFile);
+    },
+  });
+  await program.parseAsync(process.argv);
+} catch (error) {
+  // Commander has said what is wrong by itself; --help and --version end here as well, with 0.
+  process.exitCode =
+    error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : reportFailure(error, processTerminal);
+}
