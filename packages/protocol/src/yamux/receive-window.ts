@@ -1,5 +1,9 @@
 import type { WindowBudget } from './window-budget.ts';
 
+// Below this it is the event loops of both sides, and not the way between them, that takes the time: on loopback a
+// window of 256 KiB carried 160 MB/s, one of 1 MiB 500.
+const shortestRoundTripMs = 0.5;
+
 /** A stream's window towards us: how much the other side may send, and when it is told of more. */
 export class ReceiveWindow {
   readonly #maxBytes: number;
@@ -9,14 +13,16 @@ export class ReceiveWindow {
   #unreadBytes = 0;
   #consumedBytes = 0;
   #borrowedBytes = 0;
-  #grantedAt: number;
+  #lastGrantAt: number;
+  #previousGrantAt: number;
 
   constructor(sizeBytes: number, maxBytes: number, budget: WindowBudget, now: number) {
     this.#sizeBytes = sizeBytes;
     this.#leftBytes = sizeBytes;
     this.#maxBytes = maxBytes;
     this.#budget = budget;
-    this.#grantedAt = now;
+    this.#lastGrantAt = now;
+    this.#previousGrantAt = Number.NEGATIVE_INFINITY;
   }
 
   get sizeBytes(): number {
@@ -35,8 +41,10 @@ export class ReceiveWindow {
    * Counts bytes that the reader is done with, and says by how much the other side's view of the window is to be
    * widened now; 0 while less than half a window has been consumed.
    *
-   * A window doubles when half of it went by within two round trips: then it, and not the reader, is what limits
-   * the sender. The time counts from the last grant, so a slow reader's window never grows.
+   * A window doubles when all of it went by within two round trips: then it, and not the reader, is what limits
+   * the sender. Not half of it: that much may arrive in one burst, however slow the way, and windows that are
+   * larger than needed are queues in front of everybody else. The time counts from the grant before the last, so a
+   * slow reader's window never grows.
    *
    * @param roundTripMs Null while unknown; the window does not grow then.
    * @throws RangeError if more is consumed than was received.
@@ -48,12 +56,14 @@ export class ReceiveWindow {
     this.#unreadBytes -= bytes;
     this.#consumedBytes += bytes;
     if (this.#consumedBytes * 2 < this.#sizeBytes) return 0;
-    const elapsedMs = now - this.#grantedAt;
-    const grown = roundTripMs !== null && elapsedMs < 2 * roundTripMs ? this.#grow() : 0;
+    const elapsedMs = now - this.#previousGrantAt;
+    const isFast = roundTripMs !== null && elapsedMs < 2 * Math.max(roundTripMs, shortestRoundTripMs);
+    const grown = isFast ? this.#grow() : 0;
     const delta = this.#consumedBytes + grown;
     this.#consumedBytes = 0;
     this.#leftBytes += delta;
-    this.#grantedAt = now;
+    this.#previousGrantAt = this.#lastGrantAt;
+    this.#lastGrantAt = now;
     return delta;
   }
 

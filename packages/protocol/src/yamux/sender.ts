@@ -264,12 +264,7 @@ export class Sender {
   #finish(outgoing: Outgoing): void {
     if (outgoing.isFinished) return;
     outgoing.isFinished = true;
-    if (this.#tail === outgoing) {
-      this.#output.slab[this.#tailAt + 3] |= flagFin;
-      this.#tail = null;
-    } else {
-      this.control(typeWindowUpdate, flagFin, outgoing.id, 0);
-    }
+    this.control(typeWindowUpdate, flagFin, outgoing.id, 0);
     outgoing.owner.outgoingFinished();
   }
 

@@ -27,7 +27,7 @@ export const endOfStreamIds = 2 ** 30;
 
 // The round trip that windows are measured against is the least of these many: one that was measured behind a
 // queue would let windows grow for no better reason than that they have filled this queue.
-const roundTripsKept = 8;
+const roundTripsKept = 64;
 
 export interface YamuxOptions {
   /** The side that connected is the client; its stream ids are odd. */
@@ -159,7 +159,7 @@ export class YamuxSession implements StreamOwner {
     return this.#isClosed;
   }
 
-  /** Frames of streams that were over, and answers to pings that nobody waits for. */
+  /** Frames of streams that were over or refused, and answers to pings that nobody waits for. */
   get ignoredFrames(): number {
     return this.#ignoredFrames;
   }
