@@ -1,5 +1,5 @@
 import { Http1Error, type Http1Reason } from './error.ts';
-import { fieldHashMultiplier, fieldIdOf, fieldIds, lowerToken } from './fields.ts';
+import { fieldIdOf, fieldIds, lowerToken } from './fields.ts';
 import { type BodyKind, type HeadLimits, HeadReader, MessageHead } from './head.ts';
 
 const lf = 0x0a;
@@ -69,9 +69,7 @@ export function writeChunkHeader(into: Buffer, at: number, size: number): number
  */
 export function isAllowedTrailer(name: string): boolean {
   const bytes = Buffer.from(name, 'latin1');
-  let hash = 0;
-  for (const byte of bytes) hash = (Math.imul(hash, fieldHashMultiplier) + lowerToken[byte]) | 0;
-  const id = fieldIdOf(bytes, 0, bytes.length, hash);
+  const id = fieldIdOf(bytes, 0, bytes.length);
   if (id === fieldIds.etag) return true;
   return id === fieldIds.other && !forbiddenTrailerFamilies.some(prefix => name.startsWith(prefix));
 }
@@ -157,9 +155,9 @@ export class BodyReader {
 const sizeStart = 0;
 const size = 1;
 const extensionNameStart = 2;
+// extensionName and extensionToken follow the states that their first byte is awaited in: see `#stepExtension`.
 const extensionName = 3;
 const extensionValueStart = 4;
-const extensionToken = 5;
 const extensionQuoted = 6;
 const extensionQuotedPair = 7;
 const extensionQuotedEnd = 8;
@@ -184,7 +182,7 @@ export class ChunkedDecoder {
   #extensionBytes = 0;
   #trailerBytes = noBytes;
   readonly #trailerReader = new HeadReader();
-  #section: MessageHead | undefined;
+  readonly #section = new MessageHead(0);
 
   constructor(
     limits: ChunkedLimits = defaultChunkedLimits,
@@ -328,7 +326,7 @@ export class ChunkedDecoder {
       bytes.subarray(start, Math.min(end, start + room)),
     ]);
     const collected = this.#trailerBytes;
-    const section = (this.#section ??= new MessageHead());
+    const section = this.#section;
     const { trailers } = this.#limits;
     if (
       !this.#trailerReader.readTrailers(collected, 0, collected.length, trailers, this.#isResponse, section)
