@@ -1,0 +1,207 @@
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import type { Logger } from 'pino';
+import type {
+  Change,
+  ControlMessage,
+  RelayState,
+  SessionRecord,
+  TunnelReport,
+  TunnelTrust,
+} from './messages.ts';
+import type { Presence } from './presence.ts';
+import { RelayConnection } from './relay-connection.ts';
+
+/** Where the publisher reads from. Whatever it is handed lies before every change that is published afterwards. */
+export interface FeedSource {
+  readState(use: (state: Omit<RelayState, 'tunnelTrust'>) => void): Promise<void>;
+  findSession(idHash: string, host: string, use: (session: SessionRecord | null) => void): Promise<void>;
+}
+
+/** What is told about connectors, for the store and the log. */
+export interface TunnelEvents {
+  tunnelUp(tunnel: TunnelReport): void;
+  tunnelDown(connectorId: string, reason: string): void;
+}
+
+export interface FeedPublisherParts {
+  readonly socketPath: string;
+  readonly source: FeedSource;
+  readonly tunnelTrust: () => Promise<TunnelTrust>;
+  readonly presence: Presence;
+  readonly tunnelEvents: TunnelEvents;
+  readonly log: Logger;
+  /** Bytes that may wait for a relay beyond its snapshot before it is taken for stuck; default 64 MiB. */
+  readonly maxQueuedBytes?: number;
+}
+
+/** Relays take a feed that was silent for 15 s for dead. */
+const aliveMs = 5_000;
+const defaultMaxQueuedBytes = 64 * 1024 * 1024;
+
+interface Waiter {
+  readonly sequence: number;
+  readonly done: () => void;
+}
+
+/**
+ * The control process's end of the feed. A relay that says hello gets a snapshot and every change after it, each once and
+ * in order; one that does not read is cut off, and gets a new snapshot when it comes back.
+ */
+export class FeedPublisher {
+  readonly #parts: FeedPublisherParts;
+  readonly #server: net.Server;
+  readonly #relays = new Set<RelayConnection>();
+  readonly #waiters = new Set<Waiter>();
+  #trust: TunnelTrust | null = null;
+  #alive: NodeJS.Timeout | null = null;
+  #sequence = 0;
+
+  constructor(parts: FeedPublisherParts) {
+    this.#parts = parts;
+    this.#server = net.createServer(socket => this.#accept(socket));
+  }
+
+  /** Listens on the socket (0600), whose folder only its owner may enter. */
+  async start(): Promise<void> {
+    this.#trust = await this.#parts.tunnelTrust();
+    await listenOnSocket(this.#server, this.#parts.socketPath);
+    this.#alive = setInterval(() => this.#broadcast({ type: 'alive' }), aliveMs);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#alive !== null) clearInterval(this.#alive);
+    for (const relay of this.#relays) relay.close();
+    for (const waiter of this.#waiters) waiter.done();
+    if (!this.#server.listening) return;
+    await new Promise<void>(resolve => this.#server.close(() => resolve()));
+  }
+
+  /** Relays that have got their snapshot. */
+  get relayCount(): number {
+    return [...this.#relays].filter(relay => relay.isSubscribed).length;
+  }
+
+  /** Hands changes to every relay; gives their sequence number. */
+  publish(changes: readonly Change[]): number {
+    this.#sequence += 1;
+    this.#broadcast({ type: 'changes', sequence: this.#sequence, changes });
+    return this.#sequence;
+  }
+
+  /** Resolves when every connected relay has applied a sequence number, or after `timeoutMs`. */
+  applied(sequence: number, timeoutMs: number): Promise<void> {
+    if (this.#isApplied(sequence)) return Promise.resolve();
+    return new Promise(resolve => {
+      const waiter = {
+        sequence,
+        done: () => {
+          clearTimeout(timer);
+          this.#waiters.delete(waiter);
+          resolve();
+        },
+      };
+      const timer = setTimeout(waiter.done, timeoutMs);
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /** Asks for the tunnel's certificate and authorities again, and tells relays if they have changed. */
+  async refreshTunnelTrust(): Promise<void> {
+    const trust = await this.#parts.tunnelTrust();
+    if (trust === this.#trust) return;
+    this.#trust = trust;
+    this.publish([{ set: 'tunnelTrust', put: trust }]);
+  }
+
+  #accept(socket: net.Socket): void {
+    const relay = new RelayConnection(socket, {
+      maxQueuedBytes: this.#parts.maxQueuedBytes ?? defaultMaxQueuedBytes,
+      log: this.#parts.log,
+      onHello: () => this.#subscribe(relay),
+      onApplied: () => this.#settleWaiters(),
+      onFindSession: (question, idHash, host) => this.#findSession(relay, question, idHash, host),
+      onTunnelUp: tunnel => {
+        this.#parts.presence.tunnelUp(relay, tunnel);
+        this.#parts.tunnelEvents.tunnelUp(tunnel);
+      },
+      onTunnelDown: (tunnelId, reason) => {
+        const tunnel = this.#parts.presence.tunnelDown(relay, tunnelId);
+        if (tunnel !== undefined) this.#parts.tunnelEvents.tunnelDown(tunnel.connectorId, reason);
+      },
+      onClose: () => this.#lost(relay),
+    });
+    this.#relays.add(relay);
+  }
+
+  /** The snapshot and the relay's place among those who get changes come in one step of the source. */
+  async #subscribe(relay: RelayConnection): Promise<void> {
+    const trust = this.#trust;
+    if (trust === null) return;
+    try {
+      await this.#parts.source.readState(state => {
+        // The trust is read here and not above: it may have changed while this waited for its turn.
+        const tunnelTrust = this.#trust ?? trust;
+        relay.subscribe({ type: 'snapshot', sequence: this.#sequence, state: { ...state, tunnelTrust } });
+      });
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'the state for a relay could not be read; it will ask again');
+      relay.close();
+    }
+  }
+
+  async #findSession(relay: RelayConnection, question: number, idHash: string, host: string): Promise<void> {
+    try {
+      await this.#parts.source.findSession(idHash, host, session =>
+        relay.send({ type: 'session', question, session }),
+      );
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'a session could not be looked up');
+      relay.send({ type: 'session', question, session: null });
+    }
+  }
+
+  #broadcast(message: ControlMessage): void {
+    const line = `${JSON.stringify(message)}\n`;
+    for (const relay of this.#relays) if (relay.isSubscribed) relay.sendLine(line);
+  }
+
+  #lost(relay: RelayConnection): void {
+    this.#relays.delete(relay);
+    for (const connectorId of this.#parts.presence.relayLost(relay)) {
+      this.#parts.tunnelEvents.tunnelDown(connectorId, 'relay_lost');
+    }
+    this.#settleWaiters();
+  }
+
+  #settleWaiters(): void {
+    for (const waiter of this.#waiters) if (this.#isApplied(waiter.sequence)) waiter.done();
+  }
+
+  #isApplied(sequence: number): boolean {
+    return [...this.#relays].every(relay => !relay.isSubscribed || relay.appliedSequence >= sequence);
+  }
+}
+
+/**
+ * Listens on a Unix socket that only the owner can reach. A socket file that a killed process has left is removed: the
+ * folder is ours alone, and one control process runs at a time.
+ */
+export async function listenOnSocket(server: net.Server, socketPath: string): Promise<void> {
+  prepareSocketPath(socketPath);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(socketPath, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  chmodSync(socketPath, 0o600);
+}
+
+/** Makes the folder of a socket (0700) and removes what a killed process has left at its path. */
+export function prepareSocketPath(socketPath: string): void {
+  mkdirSync(path.dirname(socketPath), { recursive: true, mode: 0o700 });
+  rmSync(socketPath, { force: true });
+}

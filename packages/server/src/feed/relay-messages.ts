@@ -1,0 +1,32 @@
+import { z } from 'zod';
+import type { RelayMessage } from './messages.ts';
+
+const text = z.string().max(1_024);
+
+const tunnelReport = z.object({
+  tunnelId: text,
+  connectorId: text,
+  externalIp: text,
+  machineName: text,
+  version: text,
+  os: text,
+  since: z.number(),
+});
+
+/** What a relay may say. Connectors choose some of the texts in it, hence their bounds. */
+const relayMessage: z.ZodType<RelayMessage> = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('hello'), processId: z.number() }),
+  z.object({ type: z.literal('applied'), sequence: z.number() }),
+  z.object({ type: z.literal('find-session'), question: z.number(), idHash: text, host: text }),
+  z.object({ type: z.literal('tunnel-up'), tunnel: tunnelReport }),
+  z.object({ type: z.literal('tunnel-down'), tunnelId: text, connectorId: text, reason: text }),
+]);
+
+/** Reads one line of a relay; null where it is no message that is known. */
+export function parseRelayMessage(line: string): RelayMessage | null {
+  try {
+    return relayMessage.safeParse(JSON.parse(line)).data ?? null;
+  } catch {
+    return null;
+  }
+}

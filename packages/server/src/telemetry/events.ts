@@ -1,0 +1,125 @@
+import type { Logger } from 'pino';
+
+/**
+ * What happened, in the words of the business: one function for each event, so that every event has one name and one set
+ * of fields. None takes a secret, a token, a cookie or a body. `event` is stable, for programs that read the log.
+ */
+
+/** Who did it: a user's id, and the request that it was done with. */
+export interface Actor {
+  readonly userId: string;
+  readonly requestId?: string | undefined;
+}
+
+export function userSignedIn(
+  log: Logger,
+  fields: { userId: string; host: string; requestId?: string | undefined },
+): void {
+  log.info({ event: 'user_signed_in', ...fields }, 'a person signed in');
+}
+
+/** The name that was typed is left out: people type passwords into the wrong field. */
+export function signInFailed(
+  log: Logger,
+  fields: {
+    reason: string;
+    userId?: string | undefined;
+    clientAddress: string;
+    requestId?: string | undefined;
+  },
+): void {
+  log.warn({ event: 'sign_in_failed', ...fields }, 'a sign-in failed');
+}
+
+export function sessionStarted(
+  log: Logger,
+  fields: { sessionId: string; userId: string; host: string; requestId?: string | undefined },
+): void {
+  log.info({ event: 'session_started', ...fields }, 'a session began');
+}
+
+/** @param fields.reason For example `signed_out`, `expired`, `user_disabled`, `administrator`. */
+export function sessionEnded(
+  log: Logger,
+  fields: {
+    reason: string;
+    sessionId?: string;
+    userId?: string;
+    count?: number;
+    requestId?: string | undefined;
+  },
+): void {
+  log.info({ event: 'session_ended', ...fields }, 'sessions ended');
+}
+
+export function connectorRegistered(
+  log: Logger,
+  fields: { connectorId: string; machineName: string; thumbprint: string; actor: Actor },
+): void {
+  log.info({ event: 'connector_registered', ...fields }, 'a connector registered');
+}
+
+export function connectorRegistrationRefused(
+  log: Logger,
+  fields: { code: string; userId?: string | undefined; requestId?: string | undefined; cause?: unknown },
+): void {
+  const { cause, ...rest } = fields;
+  log.warn({ event: 'connector_registration_refused', ...rest, err: cause }, 'a registration was refused');
+}
+
+export function connectorRevoked(log: Logger, fields: { connectorId: string; actor: Actor }): void {
+  log.warn({ event: 'connector_revoked', ...fields }, 'a connector was revoked');
+}
+
+export function tunnelUp(
+  log: Logger,
+  fields: { tunnelId: string; connectorId: string; machineName: string; externalIp: string; version: string },
+): void {
+  log.info({ event: 'tunnel_up', ...fields }, 'a connector opened a tunnel');
+}
+
+export function tunnelDown(log: Logger, fields: { connectorId: string; reason: string }): void {
+  log.info({ event: 'tunnel_down', ...fields }, 'a tunnel closed');
+}
+
+/** @param fields.what `created`, `updated`, `published`, `access`, `connector_group` or `deleted`. */
+export function applicationChanged(
+  log: Logger,
+  fields: { applicationId: string; what: string; actor: Actor },
+): void {
+  log.info({ event: 'application_changed', ...fields }, 'an application was changed');
+}
+
+export function connectorGroupChanged(
+  log: Logger,
+  fields: { connectorGroupId: string; what: string; actor: Actor },
+): void {
+  log.info({ event: 'connector_group_changed', ...fields }, 'a connector group was changed');
+}
+
+/** @param fields.what `created`, `updated`, `disabled`, `invited`, `password_set` or `deleted`. */
+export function userChanged(log: Logger, fields: { userId: string; what: string; actor: Actor }): void {
+  log.info({ event: 'user_changed', ...fields }, 'a user was changed');
+}
+
+/** @param fields.what `created`, `updated`, `member_added`, `member_removed` or `deleted`. */
+export function groupChanged(
+  log: Logger,
+  fields: { groupId: string; what: string; userId?: string; actor: Actor },
+): void {
+  log.info({ event: 'group_changed', ...fields }, 'a group was changed');
+}
+
+export function roleChanged(
+  log: Logger,
+  fields: { userId: string; role: string; what: 'assigned' | 'removed'; actor: Actor },
+): void {
+  log.warn({ event: 'role_changed', ...fields }, 'a role was changed');
+}
+
+export function assignmentChanged(
+  log: Logger,
+  fields: { applicationId: string; principalId: string; what: 'assigned' | 'removed'; actor: Actor },
+): void {
+  log.info({ event: 'assignment_changed', ...fields }, 'an assignment was changed');
+}
