@@ -31,6 +31,8 @@ export class Outgoing {
   pendingBytes = 0;
   isEnded = false;
   isFinished = false;
+  /** Goes before other streams, and does not wait for room in the transport's queue. */
+  isUrgent = false;
   wantsDrain = false;
   isReady = false;
   nextReady: Outgoing | null = null;
@@ -211,11 +213,10 @@ export class Sender {
   // Nothing waits before it, the stream's window and the transport take it whole, and it delays others by one frame.
   #mayGoAtOnce(outgoing: Outgoing, length: number): boolean {
     return (
-      this.#firstReady === null &&
       outgoing.pendingBytes === 0 &&
       length <= outgoing.window &&
       length <= maxFramePayload &&
-      this.#room() > 0
+      (outgoing.isUrgent || (this.#firstReady === null && this.#room() > 0))
     );
   }
 
@@ -271,6 +272,11 @@ export class Sender {
   #makeReady(outgoing: Outgoing): void {
     if (outgoing.isReady || outgoing.window === 0 || outgoing.pendingBytes === 0) return;
     outgoing.isReady = true;
+    if (outgoing.isUrgent && this.#firstReady !== null) {
+      outgoing.nextReady = this.#firstReady;
+      this.#firstReady = outgoing;
+      return;
+    }
     if (this.#lastReady === null) this.#firstReady = outgoing;
     else this.#lastReady.nextReady = outgoing;
     this.#lastReady = outgoing;

@@ -338,6 +338,49 @@ describe('flow control', () => {
     );
   });
 
+  test('bytes of the prioritized stream are out before the end of another, though the transport is full', () => {
+    const { client, server } = pair();
+    const [control, near] = [client.session.openStream(), client.session.openStream()];
+    control.prioritize();
+    settle(client, server);
+    client.wire.queuedBytes = 256 * 1024;
+
+    control.write(Buffer.from('the other one has ended'));
+    near.end();
+
+    assert.deepEqual(
+      framesOn(client).map(f => [f.type, f.id, f.flags]),
+      [
+        [typeData, control.id, 0],
+        [typeWindowUpdate, near.id, flagFin],
+      ],
+    );
+  });
+
+  test('bytes of the prioritized stream that had to wait are the next to go', () => {
+    const { client, server } = pair();
+    const [near, control] = [client.session.openStream(), client.session.openStream()];
+    control.prioritize();
+    settle(client, server);
+    client.wire.queuedBytes = 256 * 1024;
+    near.write(Buffer.alloc(20_000));
+    control.write(Buffer.alloc(20_000));
+    client.endTurn();
+
+    client.wire.queuedBytes = 0;
+    client.session.transportDrained();
+
+    assert.deepEqual(
+      framesOn(client).map(f => [f.id, f.length]),
+      [
+        [control.id, 16384],
+        [control.id, 3616],
+        [near.id, 16384],
+        [near.id, 3616],
+      ],
+    );
+  });
+
   test('streams with pending data take turns, a frame of 16 KiB at most each', () => {
     const { client } = pair();
     const streams = [1, 2, 3].map(() => client.session.openStream());
