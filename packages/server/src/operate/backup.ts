@@ -15,8 +15,9 @@ import { parseDocument } from 'yaml';
 import { type Environment, loadConfig } from '../config/load.ts';
 import { dataPaths } from '../config/names.ts';
 import type { Config } from '../config/schema.ts';
-import { giveToOwner, requireSetUp } from './open-data.ts';
+import { giveToOwner } from './open-data.ts';
 import { OperateError } from './operate-error.ts';
+import { requireSetUp } from './require-set-up.ts';
 import { type ArchiveEntry, openArchive, sealArchive } from './sealed-archive.ts';
 
 /**

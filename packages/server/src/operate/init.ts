@@ -1,5 +1,6 @@
 import { existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { userPrincipalName } from '@postern/protocol/admin/directory';
 import { stringify } from 'yaml';
 import {
   checkCertificateNames,
@@ -57,6 +58,7 @@ export async function init(
   const answers = await answer(options, terminal);
   const document = configDocument(answers);
   const config = parseConfig(document, environment, options.config);
+  refuseUnusableName(answers.admin);
   refuseExisting(dataPaths(config).database, 'database');
 
   const setUp = await createService(config, answers.admin, environment);
@@ -159,6 +161,13 @@ async function askFiles(
   if (certificate.length === key.length) return [certificate, key];
   throw new OperateError('usage', `There are ${certificate.length} certificates and ${key.length} keys.`, {
     remedy: 'Give --certificate and --key the same number of times, in the same order.',
+  });
+}
+
+function refuseUnusableName(admin: string): void {
+  if (userPrincipalName.safeParse(admin).success) return;
+  throw new OperateError('usage', `“${admin}” cannot be the name of an account.`, {
+    remedy: 'Use a name such as admin@example.com.',
   });
 }
 

@@ -1,4 +1,4 @@
-import { chownSync, existsSync, lstatSync, readdirSync } from 'node:fs';
+import { chownSync, lstatSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Kysely } from 'kysely';
 import type { Environment } from '../config/load.ts';
@@ -8,7 +8,6 @@ import { loadMasterKey } from '../store/master-key.ts';
 import { openStore } from '../store/open.ts';
 import type { Database } from '../store/schema.ts';
 import { hasSealedSecrets, SealedSecrets } from '../store/sealed-secrets.ts';
-import { OperateError } from './operate-error.ts';
 
 /** The data of a service that has been set up, opened for one command. */
 export interface OpenData extends AsyncDisposable {
@@ -32,15 +31,6 @@ export async function openData(config: Config, environment: Environment): Promis
     await db.destroy();
     throw error;
   }
-}
-
-/** @throws OperateError `failed` where nothing has been set up under this configuration. */
-export function requireSetUp(config: Config): void {
-  const { database } = dataPaths(config);
-  if (existsSync(database)) return;
-  throw new OperateError('failed', `There is no database ${database}.`, {
-    remedy: 'Run `postern init` to set the service up, or `postern restore` to put a backup back.',
-  });
 }
 
 /**

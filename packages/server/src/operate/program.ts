@@ -10,13 +10,9 @@ import { ConfigError, configFile, type Environment, formatProblem, loadConfig } 
 import { writeManual } from '../config/manual.ts';
 import { type Config, formatEndpoint } from '../config/schema.ts';
 import { StoreError } from '../store/store-error.ts';
-import { recoverAdministrator } from './administrator.ts';
-import { backUp, restore } from './backup.ts';
-import { describeSetUp, flagProblems, type InitOptions, init, setUpDocument } from './init.ts';
-import { giveToOwner, openData, requireSetUp } from './open-data.ts';
+import type { InitOptions } from './init.ts';
 import { OperateError, operateExitCodes } from './operate-error.ts';
-import { describeRollback, planRollback, rollBack } from './rollback.ts';
-import { installService, uninstallService, writeUnits } from './service-units.ts';
+import { requireSetUp } from './require-set-up.ts';
 import { readPassphrase, type Terminal } from './terminal.ts';
 
 /** What the operator program needs from the process that it runs in. */
@@ -36,7 +32,10 @@ interface WithConfig {
 
 const defaultUnitDir = '/etc/systemd/system';
 
-/** The operator's command line: everything that is done on the machine of the service. */
+/**
+ * The operator's command line: everything that is done on the machine of the service. Each command loads its own parts
+ * when it runs, because `serve` becomes the relay, and what the other commands need would stay in its memory.
+ */
 export function operatorProgram(parts: OperatorParts): Command {
   const program = new Command('postern')
     .description('Run and keep a Postern service, on its own machine.')
@@ -124,6 +123,7 @@ function addInit(program: Command, { environment, terminal }: OperatorParts): vo
     .option('--private <addresses>', 'addresses for metrics and health, or off')
     .option('--json', 'print one JSON document')
     .action(async (options: Omit<InitOptions, 'config'> & WithConfig) => {
+      const { describeSetUp, flagProblems, init, setUpDocument } = await import('./init.ts');
       const file = configFile(options.config, environment);
       try {
         const setUp = await init({ ...options, config: file }, environment, terminal);
@@ -172,27 +172,31 @@ function addService(program: Command, { environment, terminal, node, program: fi
     .option('--unit-dir <folder>', 'folder of the units', defaultUnitDir)
     .option('--no-start', 'write the units, start nothing')
     .option('--print', 'print the units, change nothing')
-    .action((options: WithConfig & { user: string; unitDir: string; start: boolean; print?: boolean }) => {
-      const units = {
-        config: loadConfig(options.config, environment),
-        configFile: configFile(options.config, environment),
-        user: options.user,
-        node,
-        program: file,
-      };
-      if (options.print) {
-        for (const [name, text] of Object.entries(writeUnits(units))) terminal.print(`# ${name}\n${text}`);
-        return;
-      }
-      const done = installService({ ...units, unitDir: options.unitDir, start: options.start });
-      for (const line of done) terminal.print(line);
-    });
+    .action(
+      async (options: WithConfig & { user: string; unitDir: string; start: boolean; print?: boolean }) => {
+        const { installService, writeUnits } = await import('./service-units.ts');
+        const units = {
+          config: loadConfig(options.config, environment),
+          configFile: configFile(options.config, environment),
+          user: options.user,
+          node,
+          program: file,
+        };
+        if (options.print) {
+          for (const [name, text] of Object.entries(writeUnits(units))) terminal.print(`# ${name}\n${text}`);
+          return;
+        }
+        const done = installService({ ...units, unitDir: options.unitDir, start: options.start });
+        for (const line of done) terminal.print(line);
+      },
+    );
   service
     .command('uninstall')
     .description('Stop the service and remove its units; the data stays.')
     .option('--unit-dir <folder>', 'folder of the units', defaultUnitDir)
     .option('--no-stop', 'remove the units, stop nothing')
-    .action((options: { unitDir: string; stop: boolean }) => {
+    .action(async (options: { unitDir: string; stop: boolean }) => {
+      const { uninstallService } = await import('./service-units.ts');
       for (const line of uninstallService(options)) terminal.print(line);
     });
 }
@@ -206,6 +210,7 @@ function addBackup(program: Command, { environment, terminal }: OperatorParts): 
       'read the passphrase from a file (else: asked for, or standard input)',
     )
     .action(async (file: string, options: WithConfig & { passphraseFile?: string }) => {
+      const { backUp } = await import('./backup.ts');
       const passphrase = await readPassphrase(terminal, options.passphraseFile, { confirm: true });
       const names = backUp(configFile(options.config, environment), environment, file, passphrase);
       terminal.print(`${file} holds ${names.map(name => name.replace(/^file:/, '')).join(', ')}.`);
@@ -227,6 +232,7 @@ function addBackup(program: Command, { environment, terminal }: OperatorParts): 
           remedy: 'Name a file of `postern backup`.',
         });
       }
+      const { restore } = await import('./backup.ts');
       const passphrase = await readPassphrase(terminal, options.passphraseFile, { confirm: false });
       const target = { configFile: configFile(options.config, environment), dataDir: options.data };
       const restored = restore(readFileSync(file), passphrase, target, environment);
@@ -245,6 +251,8 @@ function addRollback(program: Command, { environment, terminal }: OperatorParts)
     .description('Put back the database from before the last migration, after an upgrade that went wrong.')
     .option('--yes', 'do it without asking')
     .action(async (options: WithConfig & { yes?: boolean }) => {
+      const { describeRollback, planRollback, rollBack } = await import('./rollback.ts');
+      const { giveToOwner } = await import('./open-data.ts');
       const config = loadConfig(options.config, environment);
       const plan = planRollback(config);
       terminal.print(describeRollback(plan));
@@ -276,6 +284,8 @@ function addAdmin(program: Command, { environment, terminal }: OperatorParts): v
     .action(async (options: WithConfig & { user?: string; json?: boolean }) => {
       const config = loadConfig(options.config, environment);
       requireSetUp(config);
+      const { giveToOwner, openData } = await import('./open-data.ts');
+      const { recoverAdministrator } = await import('./administrator.ts');
       await using data = await openData(config, environment);
       const { user, link, needsRestart } = await recoverAdministrator(
         data.db,

@@ -13,8 +13,8 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { dataPaths } from '../config/names.ts';
 import type { Config } from '../config/schema.ts';
-import { requireSetUp } from './open-data.ts';
 import { OperateError } from './operate-error.ts';
+import { requireSetUp } from './require-set-up.ts';
 
 /** What putting the copy back would undo, in one table. */
 export interface TableDifference {

@@ -3,8 +3,9 @@ import { chownSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } fro
 import path from 'node:path';
 import { dataPaths } from '../config/names.ts';
 import { type Config, formatEndpoint } from '../config/schema.ts';
-import { giveToOwner, requireSetUp } from './open-data.ts';
+import { giveToOwner } from './open-data.ts';
 import { OperateError } from './operate-error.ts';
+import { requireSetUp } from './require-set-up.ts';
 
 export const socketUnit = 'postern.socket';
 export const serviceUnit = 'postern.service';

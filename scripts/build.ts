@@ -1,0 +1,170 @@
+/**
+ * Builds what is published: one folder for each package in dist/, with its programs bundled by esbuild, and with `--pack`
+ * an npm tarball of each. Node strips no types below node_modules, so that packages hold JavaScript.
+ */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { build, type Plugin } from 'esbuild';
+
+const root = path.resolve(import.meta.dirname, '..');
+
+interface PackagePlan {
+  readonly folder: string;
+  /** Programs in `src/`, without `.ts`; the first is the one that the command starts. */
+  readonly programs: readonly [string, ...string[]];
+  readonly command: string;
+  /** Modules that other packages find by name. */
+  readonly exports: Readonly<Record<string, string>>;
+}
+
+const plans: readonly PackagePlan[] = [
+  {
+    folder: 'server',
+    programs: ['postern-server', 'control'],
+    command: 'postern-server',
+    exports: { './postern-server': './dist/postern-server.js' },
+  },
+  {
+    folder: 'connector',
+    programs: ['main'],
+    command: 'postern-connector',
+    exports: { './main': './dist/main.js' },
+  },
+  { folder: 'cli', programs: ['main'], command: 'postern', exports: {} },
+];
+
+/** Libraries in CommonJS ask for what ES modules do not have. */
+const banner = `import { createRequire as createRequireOfBundle } from 'node:module';
+import { fileURLToPath as fileOfBundle } from 'node:url';
+const require = createRequireOfBundle(import.meta.url);
+const __filename = fileOfBundle(import.meta.url);
+const __dirname = fileOfBundle(new URL('.', import.meta.url));`;
+
+/**
+ * Builds all packages.
+ *
+ * @param target Folder that gets one folder for each package; what it holds of them is replaced.
+ * @returns Paths of the package folders.
+ */
+export async function buildPackages(target: string): Promise<string[]> {
+  return Promise.all(plans.map(plan => buildPackage(plan, path.join(target, plan.folder))));
+}
+
+/** Packs built packages into `target`. @returns Paths of the tarballs. */
+export function packPackages(folders: readonly string[], target: string): string[] {
+  return folders.map(folder => {
+    const output = execFileSync(
+      'npm',
+      ['pack', '--silent', '--ignore-scripts', '--pack-destination', target],
+      {
+        cwd: folder,
+        encoding: 'utf8',
+      },
+    );
+    return path.join(target, output.trim().split('\n').at(-1) ?? '');
+  });
+}
+
+async function buildPackage(plan: PackagePlan, folder: string): Promise<string> {
+  const source = path.join(root, 'packages', plan.folder);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(path.join(folder, 'bin'), { recursive: true });
+  await build({
+    absWorkingDir: root,
+    entryPoints: plan.programs.map(program => path.join(source, 'src', `${program}.ts`)),
+    outdir: path.join(folder, 'dist'),
+    bundle: true,
+    // What a program loads only when it needs it stays a file of its own; the relay's memory depends on that.
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24.15',
+    sourcemap: 'linked',
+    sourcesContent: false,
+    legalComments: 'linked',
+    banner: { js: banner },
+    external: ['@postern/server/*'],
+    plugins: [programsBecomeJavaScript(plan.programs)],
+    logLevel: 'warning',
+  });
+  writeCommand(plan, folder);
+  writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(manifestOf(plan, source), null, 2)}\n`);
+  for (const name of ['LICENSE', 'README.md', 'CHANGELOG.md'])
+    cpSync(path.join(root, name), path.join(folder, name));
+  return folder;
+}
+
+// A program that starts another names its file: `new URL('./control.ts', import.meta.url)`.
+function programsBecomeJavaScript(programs: readonly string[]): Plugin {
+  const pattern = new RegExp(`(['"\`])\\./(${programs.join('|')})\\.ts\\1(?=\\s*[,)])`, 'g');
+  return {
+    name: 'programs become JavaScript',
+    setup({ onLoad }) {
+      onLoad({ filter: /packages\/[^/]+\/src\/[^/]+\.ts$/ }, ({ path: file }) => {
+        const text = readFileSync(file, 'utf8');
+        const lines = text
+          .split('\n')
+          .map(line => (line.includes('import(') ? line : line.replace(pattern, '$1./$2.js$1')));
+        return { contents: lines.join('\n'), loader: 'ts' };
+      });
+    },
+  };
+}
+
+// All commands start alike: the check of the Node version is written once, in the bin of the command line.
+function writeCommand({ folder: name, programs, command }: PackagePlan, folder: string): void {
+  const text = readFileSync(path.join(root, 'packages/cli/bin/postern.mjs'), 'utf8')
+    .replaceAll('../src/main.ts', '../src/none')
+    .replaceAll('../dist/main.js', `../dist/${programs[0]}.js`)
+    .replaceAll('`postern: ', `\`${command}: `);
+  if (!text.includes(`../dist/${programs[0]}.js`)) throw new Error(`the bin of ${name} starts no program`);
+  const file = path.join(folder, 'bin', `${command}.mjs`);
+  writeFileSync(file, text);
+  chmodSync(file, 0o755);
+}
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  readonly license: string;
+}
+
+function manifestOf(plan: PackagePlan, source: string): Record<string, unknown> {
+  const { name, version, description, license }: Manifest = readJson(path.join(source, 'package.json'));
+  const workspace: { engines: object; optionalDependencies: object } = readJson(
+    path.join(root, 'package.json'),
+  );
+  return {
+    name,
+    version,
+    description,
+    license,
+    type: 'module',
+    bin: { [plan.command]: `bin/${plan.command}.mjs` },
+    exports: { ...plan.exports, './package.json': './package.json' },
+    files: ['bin', 'dist', 'CHANGELOG.md'],
+    engines: workspace.engines,
+    // Node itself, for machines whose own is too old; everything else is in the bundle.
+    optionalDependencies: workspace.optionalDependencies,
+  };
+}
+
+function readJson<T>(file: string): T {
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { pack: { type: 'boolean', default: false } } });
+  const target = path.join(root, 'dist');
+  const folders = await buildPackages(target);
+  const made = values.pack ? packPackages(folders, target) : folders;
+  for (const file of made) {
+    const size = statSync(file).isFile() ? `  ${Math.round(statSync(file).size / 1024)} KiB` : '';
+    process.stdout.write(`${path.relative(root, file)}${size}\n`);
+  }
+}
+
+if (import.meta.main) await main();
