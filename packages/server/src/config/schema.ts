@@ -183,6 +183,9 @@ export const configSchema = z.strictObject({
           unit: 'ms',
           zero: 'refuse at once',
         }),
+        maxTunnelsPerConnector: option(count(1, 100_000).default(64), {
+          description: 'Most tunnels that one connector may hold; further ones are refused as busy.',
+        }),
         windowBudgetBytes: option(z.int().min(16_777_216).max(17_179_869_184).default(268_435_456), {
           description: 'Most bytes that all tunnel windows of this node may hold together.',
           unit: 'bytes',

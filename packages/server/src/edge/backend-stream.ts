@@ -3,7 +3,7 @@
  * control process. It is made of callbacks on purpose: a Node stream in this place costs several microseconds a request.
  */
 export interface BackendStream {
-  /** Called with bytes of the backend. They stay valid after the call only if copied. */
+  /** Called with bytes of the backend, which nobody changes afterwards. */
   onData: (bytes: Buffer) => void;
   /** The backend has sent its last byte. */
   onEnd: () => void;

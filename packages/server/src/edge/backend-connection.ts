@@ -1,0 +1,318 @@
+import { decodeOpenAnswer, type OpenFailure } from '@postern/protocol/tunnel/preamble';
+import { BodyReader, type BodySink } from '../http1/body.ts';
+import { Http1Error } from '../http1/error.ts';
+import { fieldIds } from '../http1/fields.ts';
+import { type HeadLimits, HeadReader, MessageHead } from '../http1/head.ts';
+import type { EndReport, Tunnel } from '../tunnels/tunnel.ts';
+import type { BackendStream } from './backend-stream.ts';
+import type { Exchange } from './exchange.ts';
+import { EdgeError, type FailureCode } from './failure.ts';
+
+/** Where a connection came from and goes back to. */
+export interface BackendPlace {
+  /** The exchange is over and the connection may carry another. */
+  release(connection: BackendConnection): void;
+  /** The connection is gone. */
+  forget(connection: BackendConnection): void;
+}
+
+export interface BackendConnectionOptions {
+  readonly stream: BackendStream;
+  /** Of the tunnel's stream; 0 for the control process. */
+  readonly streamId: number;
+  /** Null for the control process. */
+  readonly tunnel: Tunnel | null;
+  readonly applicationId: string;
+  readonly backendKey: string;
+  readonly place: BackendPlace;
+  readonly limits: HeadLimits;
+}
+
+/** Servers close idle connections after 5 s or more; ours must be gone before (architecture.md §3). */
+const maxIdleMs = 4_000;
+const noBytes = Buffer.alloc(0);
+
+const failureOf: Record<OpenFailure, FailureCode> = {
+  unknown_application: 'no_connector',
+  not_allowed: 'dial_not_allowed',
+  name_not_resolved: 'name_not_resolved',
+  connection_refused: 'backend_refused',
+  connection_timed_out: 'connect_timeout',
+  unreachable: 'backend_refused',
+  tls_failed: 'backend_tls',
+  busy: 'connector_busy',
+  internal: 'backend_refused',
+};
+
+type Phase = 'opening' | 'idle' | 'head' | 'body' | 'raw' | 'closed';
+
+/**
+ * One HTTP/1.1 connection to a backend over a stream: sends one exchange's request after the other, reads the answers,
+ * and knows when the connection may be used again.
+ */
+export class BackendConnection implements BodySink {
+  readonly tunnel: Tunnel | null;
+  readonly streamId: number;
+  readonly applicationId: string;
+  readonly backendKey: string;
+  /** Set while the connection belongs to one client connection because its backend authenticates connections. */
+  isPinned = false;
+  idleSince = 0;
+  idleLimitMs = maxIdleMs;
+  /** Bytes handed to the stream after the preamble. */
+  offset = 0;
+  readonly #stream: BackendStream;
+  readonly #place: BackendPlace;
+  readonly #limits: HeadLimits;
+  readonly #head = new MessageHead();
+  readonly #headReader = new HeadReader();
+  readonly #body = new BodyReader();
+  #phase: Phase;
+  #exchange: Exchange | null = null;
+  #partial: Buffer = noBytes;
+  #unconsumed = 0;
+  #endReport: EndReport | null = null;
+  #keepAlive = true;
+
+  constructor(options: BackendConnectionOptions) {
+    this.tunnel = options.tunnel;
+    this.streamId = options.streamId;
+    this.applicationId = options.applicationId;
+    this.backendKey = options.backendKey;
+    this.#stream = options.stream;
+    this.#place = options.place;
+    this.#limits = options.limits;
+    this.#phase = options.tunnel === null ? 'idle' : 'opening';
+    this.#stream.onData = bytes => this.#receive(bytes);
+    this.#stream.onEnd = () => this.#ended();
+    this.#stream.onError = error => this.#lost(new EdgeError('tunnel_lost', error.message));
+    this.#stream.onDrain = () => this.#exchange?.onRequestDrain();
+  }
+
+  get isClosed(): boolean {
+    return this.#phase === 'closed';
+  }
+
+  /** The connector's word on how the stream ended; it comes before the end itself. */
+  report(report: EndReport): void {
+    this.#endReport = report;
+  }
+
+  /** Binds the connection to an exchange until it is released or closed. */
+  attach(exchange: Exchange): void {
+    this.#exchange = exchange;
+    if (this.#phase === 'idle') this.#phase = 'head';
+    if (this.tunnel) this.tunnel.outstanding += 1;
+  }
+
+  /** False: stop until the exchange's `onRequestDrain`. */
+  write(bytes: Buffer): boolean {
+    this.offset += bytes.length;
+    return this.#stream.write(bytes);
+  }
+
+  /** After an upgrade: the client has sent its last byte. */
+  endWrite(): void {
+    this.#stream.end();
+  }
+
+  /** The client has room again. */
+  resume(): void {
+    const length = this.#unconsumed;
+    if (length === 0) return;
+    this.#unconsumed = 0;
+    this.#stream.consumed(length);
+  }
+
+  /** Ends the connection at once; its exchange hears nothing of it. */
+  destroy(): void {
+    if (this.#phase === 'closed') return;
+    this.#close();
+    this.#stream.reset();
+  }
+
+  #receive(bytes: Buffer): void {
+    const exchange = this.#exchange;
+    try {
+      this.#process(bytes);
+    } catch (error) {
+      if (!(error instanceof Http1Error)) throw error;
+      this.#fail(new EdgeError('bad_response', error.reason));
+      return;
+    }
+    if (this.#phase === 'closed') return;
+    exchange?.flush();
+    if (exchange?.isClientWritable ?? true) this.#stream.consumed(bytes.length);
+    else this.#unconsumed += bytes.length;
+  }
+
+  #process(received: Buffer): void {
+    let bytes = received;
+    let at = 0;
+    if (this.#partial.length > 0) {
+      bytes = Buffer.concat([this.#partial, received]);
+      this.#partial = noBytes;
+    }
+    if (this.#phase === 'opening') {
+      at = this.#readOpenAnswer(bytes);
+      if (at < 0) return;
+    }
+    while (at < bytes.length) {
+      switch (this.#phase) {
+        case 'head':
+          if (!this.#readHead(bytes, at)) return;
+          at = this.#head.end;
+          this.#startBody();
+          break;
+        case 'body':
+          at = this.#body.read(bytes, at, bytes.length, this);
+          if (this.#body.isDone) this.#finish(at < bytes.length);
+          break;
+        case 'raw':
+          this.#exchange!.sink.onResponseBody(bytes, at, bytes.length);
+          return;
+        default:
+          // Nobody asked: what follows an answer could only be taken for the next one (threat A15).
+          if (this.#phase !== 'closed') this.destroy();
+          return;
+      }
+    }
+  }
+
+  /** A part of the answer's content. */
+  onData(bytes: Buffer, start: number, end: number): void {
+    this.#exchange!.sink.onResponseBody(bytes, start, end);
+  }
+
+  #readOpenAnswer(bytes: Buffer): number {
+    const decoded = decodeOpenAnswer(bytes);
+    if (decoded === null) {
+      this.#partial = bytes;
+      return -1;
+    }
+    const { answer, length } = decoded;
+    if (answer.code === 'ok') {
+      this.#phase = this.#exchange === null ? 'idle' : 'head';
+      return length;
+    }
+    const exchange = this.#exchange;
+    const detail = [answer.detail.error, answer.detail.address].filter(Boolean).join(' ');
+    this.#close();
+    this.#stream.reset();
+    exchange?.onConnectionLost(this, new EdgeError(failureOf[answer.code], detail), true);
+    return -1;
+  }
+
+  #readHead(bytes: Buffer, at: number): boolean {
+    const method = this.#exchange!.method;
+    if (this.#headReader.readResponse(bytes, at, bytes.length, this.#limits, method, this.#head)) return true;
+    this.#partial = at === 0 ? bytes : bytes.subarray(at);
+    return false;
+  }
+
+  #startBody(): void {
+    const head = this.#head;
+    const exchange = this.#exchange!;
+    if (head.status === 101) {
+      if (!exchange.isUpgrade) throw new Http1Error('bad_status_line', true);
+      this.#phase = 'raw';
+      exchange.onUpgraded(head);
+      return;
+    }
+    if (head.status < 200) {
+      exchange.onInformational(head);
+      return;
+    }
+    this.#keepAlive = head.keepAlive;
+    this.#noteKeepAlive();
+    this.#body.begin(head);
+    this.#phase = 'body';
+    exchange.onResponse(head);
+    if (this.#phase === 'body' && this.#body.isDone) this.#finish(false);
+  }
+
+  /** `Keep-Alive: timeout=n` is how long the backend keeps an idle connection; ours must end before. */
+  #noteKeepAlive(): void {
+    const index = this.#head.find(fieldIds.keepAlive);
+    this.idleLimitMs = maxIdleMs;
+    if (index < 0) return;
+    const match = /timeout=(\d{1,6})/i.exec(this.#head.valueOf(index));
+    if (match) this.idleLimitMs = Math.max(0, Math.min(maxIdleMs, Number(match[1]) * 1_000 - 1_000));
+  }
+
+  #finish(hasMore: boolean): void {
+    const exchange = this.#exchange!;
+    const isReusable = this.#keepAlive && !hasMore && exchange.isRequestDone;
+    this.#detach();
+    if (isReusable) this.#phase = 'idle';
+    else {
+      this.#close();
+      this.#stream.reset();
+    }
+    exchange.onResponseEnd(this, this.#body.trailers);
+  }
+
+  /** Gives the connection back after the exchange has done with it. */
+  release(now: number): void {
+    if (this.#phase !== 'idle') return;
+    this.idleSince = now;
+    this.#place.release(this);
+  }
+
+  #ended(): void {
+    if (this.#phase === 'closed') return;
+    const exchange = this.#exchange;
+    if (this.#phase === 'raw') {
+      exchange?.sink.onResponseEnd(noBytes);
+      exchange?.flush();
+      return;
+    }
+    if (this.#phase === 'body' && this.#body.end()) {
+      this.#keepAlive = false;
+      this.#finish(false);
+      exchange?.flush();
+      return;
+    }
+    const reason = this.#endReport?.reason === 'connector_stopping' ? 'tunnel_lost' : 'backend_closed';
+    this.#lost(new EdgeError(reason, this.#endReport?.reason ?? 'the stream ended'));
+  }
+
+  #lost(error: EdgeError): void {
+    if (this.#phase === 'closed') return;
+    const exchange = this.#exchange;
+    const report = this.#endReport;
+    const wasOpening = this.#phase === 'opening';
+    this.#close();
+    this.#stream.reset();
+    if (exchange === null) return;
+    const cause =
+      report !== null && error.code === 'tunnel_lost'
+        ? new EdgeError('backend_closed', report.reason)
+        : error;
+    // While opening nothing was handed on; a report says how much was.
+    const wasSent =
+      report !== null
+        ? report.bytesWritten > exchange.startOffset
+        : !wasOpening || error.code === 'tunnel_lost';
+    exchange.onConnectionLost(this, cause, !wasSent);
+  }
+
+  #fail(error: EdgeError): void {
+    const exchange = this.#exchange;
+    this.#close();
+    this.#stream.reset();
+    exchange?.onConnectionLost(this, error, false);
+  }
+
+  #close(): void {
+    this.#phase = 'closed';
+    this.#detach();
+    this.#place.forget(this);
+  }
+
+  #detach(): void {
+    if (this.#exchange === null) return;
+    this.#exchange = null;
+    if (this.tunnel) this.tunnel.outstanding -= 1;
+  }
+}

@@ -1,0 +1,246 @@
+import net from 'node:net';
+import { encodePreamble } from '@postern/protocol/tunnel/preamble';
+import type { HeadLimits } from '../http1/head.ts';
+import type { Route } from '../routes/route-table.ts';
+import type { TunnelRegistry } from '../tunnels/registry.ts';
+import type { Tunnel } from '../tunnels/tunnel.ts';
+import { BackendConnection, type BackendPlace } from './backend-connection.ts';
+import type { BackendStream } from './backend-stream.ts';
+import type { Connector, Exchange } from './exchange.ts';
+import { EdgeError } from './failure.ts';
+
+export interface BackendsOptions {
+  readonly registry: TunnelRegistry;
+  readonly controlSocket: string;
+  readonly limits: HeadLimits;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+}
+
+/** A request that may not be sent again takes a connection that was in use this recently, or a new one. */
+const freshMs = 1_000;
+const sweepMs = 500;
+const controlKey = 'control';
+/** While the control process starts again, requests for it wait this long. */
+const controlWaitMs = 10_000;
+const controlRetryMs = 100;
+
+/** Idle connections of one tunnel, by application; the last one used is taken first. */
+type IdleConnections = Map<string, BackendConnection[]>;
+
+/** Connections to backends, through tunnels and to the control process: reused while they may be, opened where not. */
+export class Backends implements Connector, BackendPlace {
+  readonly #options: BackendsOptions;
+  readonly #idle = new Map<Tunnel, IdleConnections>();
+  readonly #idleControl: BackendConnection[] = [];
+  readonly #sweep: NodeJS.Timeout;
+
+  constructor(options: BackendsOptions) {
+    this.#options = options;
+    this.#sweep = setInterval(() => this.#closeOld(), sweepMs);
+  }
+
+  connect(exchange: Exchange, failedOn: ReadonlySet<Tunnel> | null): void {
+    if (exchange.route.backend === 'control')
+      this.#connectControl(exchange, this.#options.now() + controlWaitMs);
+    else this.#connectTunnel(exchange, failedOn);
+  }
+
+  release(connection: BackendConnection): void {
+    if (connection.isPinned) return;
+    if (connection.tunnel === null) {
+      this.#idleControl.push(connection);
+      return;
+    }
+    if (!connection.tunnel.serves(connection.applicationId, connection.backendKey)) {
+      connection.destroy();
+      return;
+    }
+    let ofTunnel = this.#idle.get(connection.tunnel);
+    if (ofTunnel === undefined) {
+      ofTunnel = new Map();
+      this.#idle.set(connection.tunnel, ofTunnel);
+    }
+    const ofApplication = ofTunnel.get(connection.applicationId);
+    if (ofApplication) ofApplication.push(connection);
+    else ofTunnel.set(connection.applicationId, [connection]);
+  }
+
+  forget(connection: BackendConnection): void {
+    connection.tunnel?.forgetStream(connection.streamId);
+    const list =
+      connection.tunnel === null
+        ? this.#idleControl
+        : this.#idle.get(connection.tunnel)?.get(connection.applicationId);
+    const at = list?.indexOf(connection) ?? -1;
+    if (at >= 0) list!.splice(at, 1);
+  }
+
+  /** The tunnel is gone, and its connections with it. */
+  forgetTunnel(tunnel: Tunnel): void {
+    this.#idle.delete(tunnel);
+  }
+
+  stop(): void {
+    clearInterval(this.#sweep);
+    for (const list of this.#lists()) for (const connection of [...list]) connection.destroy();
+  }
+
+  #connectTunnel(exchange: Exchange, failedOn: ReadonlySet<Tunnel> | null): void {
+    const { route } = exchange;
+    const { connectorGroupId, id } = route.application;
+    const { registry } = this.#options;
+    const tunnel = registry.choose(connectorGroupId, id, route.backendKey, failedOn);
+    if (tunnel === null) {
+      // Everybody of the group has failed: the last failure is the answer, so a second try is worth one more round.
+      if (failedOn !== null && registry.choose(connectorGroupId, id, route.backendKey, null) !== null) {
+        return this.#connectTunnel(exchange, null);
+      }
+      void this.#waitForTunnel(exchange);
+      return;
+    }
+    const connection = this.#takeIdle(tunnel, exchange) ?? this.#openStream(tunnel, exchange);
+    if (connection !== null) exchange.useConnection(connection);
+    else void this.#waitForTunnel(exchange);
+  }
+
+  async #waitForTunnel(exchange: Exchange): Promise<void> {
+    const { connectorGroupId, id } = exchange.route.application;
+    exchange.waiting = new AbortController();
+    const { signal } = exchange.waiting;
+    const outcome = await this.#options.registry.wait(
+      connectorGroupId,
+      id,
+      exchange.route.backendKey,
+      signal,
+    );
+    if (exchange.isEnded || outcome === 'aborted') return;
+    if (outcome === 'try') this.#connectTunnel(exchange, null);
+    else exchange.onNoConnection(new EdgeError(outcome === 'full' ? 'too_many_waiting' : 'no_connector'));
+  }
+
+  #takeIdle(tunnel: Tunnel, exchange: Exchange): BackendConnection | null {
+    const list = this.#idle.get(tunnel)?.get(exchange.route.application.id);
+    if (list === undefined || list.length === 0) return null;
+    const connection = list[list.length - 1]!;
+    const idleMs = this.#options.now() - connection.idleSince;
+    const isUsable =
+      idleMs < (exchange.maySendAgain ? connection.idleLimitMs : Math.min(freshMs, connection.idleLimitMs));
+    if (!isUsable || connection.backendKey !== exchange.route.backendKey) return null;
+    list.pop();
+    return connection;
+  }
+
+  #openStream(tunnel: Tunnel, exchange: Exchange): BackendConnection | null {
+    const { route, requestId } = exchange;
+    let connection: BackendConnection | null = null;
+    try {
+      const stream = tunnel.openStream(report => connection?.report(report));
+      connection = new BackendConnection({
+        stream,
+        streamId: stream.id,
+        tunnel,
+        applicationId: route.application.id,
+        backendKey: route.backendKey,
+        place: this,
+        limits: this.#options.limits,
+      });
+      stream.write(encodePreamble({ applicationId: route.application.id, requestId }));
+      return connection;
+    } catch {
+      // The tunnel began to go away between the choice and now.
+      return null;
+    }
+  }
+
+  #connectControl(exchange: Exchange, until: number): void {
+    const idle = this.#idleControl.pop();
+    if (idle !== undefined) return exchange.useConnection(idle);
+    const socket = net.connect(this.#options.controlSocket);
+    socket.once('error', error => {
+      if (exchange.isEnded) return;
+      if (this.#options.now() >= until) {
+        exchange.onNoConnection(new EdgeError('control_unavailable', error.message));
+        return;
+      }
+      setTimeout(() => {
+        if (!exchange.isEnded) this.#connectControl(exchange, until);
+      }, controlRetryMs);
+    });
+    socket.once('connect', () => {
+      socket.removeAllListeners('error');
+      const connection = this.#controlConnection(socket);
+      if (exchange.isEnded) connection.destroy();
+      else exchange.useConnection(connection);
+    });
+  }
+
+  #controlConnection(socket: net.Socket): BackendConnection {
+    return new BackendConnection({
+      stream: new SocketStream(socket),
+      streamId: 0,
+      tunnel: null,
+      applicationId: controlKey,
+      backendKey: controlKey,
+      place: this,
+      limits: this.#options.limits,
+    });
+  }
+
+  #closeOld(): void {
+    const now = this.#options.now();
+    for (const list of this.#lists()) {
+      for (const connection of [...list]) {
+        if (now - connection.idleSince >= connection.idleLimitMs) connection.destroy();
+      }
+    }
+  }
+
+  *#lists(): Generator<BackendConnection[]> {
+    yield this.#idleControl;
+    for (const ofTunnel of this.#idle.values()) yield* ofTunnel.values();
+  }
+}
+
+/** Pause a socket whose reader lags behind by more than this. */
+const maxUnreadBytes = 256 * 1024;
+
+/** A plain socket as a backend stream. */
+class SocketStream implements BackendStream {
+  onData: (bytes: Buffer) => void = () => {};
+  onEnd: () => void = () => {};
+  onError: (error: Error) => void = () => {};
+  onDrain: () => void = () => {};
+  readonly #socket: net.Socket;
+  #unread = 0;
+
+  constructor(socket: net.Socket) {
+    this.#socket = socket;
+    socket.on('data', (bytes: Buffer) => {
+      this.#unread += bytes.length;
+      if (this.#unread > maxUnreadBytes) socket.pause();
+      this.onData(bytes);
+    });
+    socket.once('end', () => this.onEnd());
+    socket.on('error', error => this.onError(error));
+    socket.on('drain', () => this.onDrain());
+  }
+
+  write(bytes: Buffer): boolean {
+    return this.#socket.write(bytes);
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  reset(): void {
+    this.onData = this.onEnd = this.onError = this.onDrain = () => {};
+    this.#socket.destroy();
+  }
+
+  consumed(length: number): void {
+    this.#unread -= length;
+    if (this.#unread <= maxUnreadBytes) this.#socket.resume();
+  }
+}

@@ -1,0 +1,302 @@
+import type { Session } from '../feed/relay-state.ts';
+import type { MessageHead } from '../http1/head.ts';
+import type { Route } from '../routes/route-table.ts';
+import type { Tunnel } from '../tunnels/tunnel.ts';
+import type { BackendConnection } from './backend-connection.ts';
+import { EdgeError } from './failure.ts';
+
+/** The client's side of an exchange: what an HTTP/1.1 connection or an HTTP/2 stream does with an answer. */
+export interface ResponseSink {
+  onInformational(head: MessageHead): void;
+  /** The final answer's head; `head` is valid during the call only. */
+  onResponse(head: MessageHead): void;
+  onResponseBody(bytes: Buffer, start: number, end: number): void;
+  onResponseEnd(trailers: Buffer): void;
+  /** 101: from now on bytes go both ways as they are. */
+  onUpgraded(head: MessageHead): void;
+  /** No answer came; nothing was passed on yet. */
+  onFailure(error: EdgeError): void;
+  /** The answer broke off in the middle. */
+  onAbort(error: EdgeError): void;
+  /** The session, its user, the application or an assignment is gone: end at once. */
+  onRevoked(): void;
+  /** There is room for the request's body again. */
+  onRequestDrain(): void;
+  /** All bytes that arrived together have been given. */
+  flush(): void;
+  readonly isWritable: boolean;
+}
+
+/** Hands out connections to backends. */
+export interface Connector {
+  /**
+   * Finds a connection for an exchange, now or when a connector of the group is there.
+   *
+   * @param failedOn Tunnels to avoid.
+   */
+  connect(exchange: Exchange, failedOn: ReadonlySet<Tunnel> | null): void;
+}
+
+export interface ExchangeParts {
+  readonly connector: Connector;
+  /** Every exchange that is under way. */
+  readonly open: Set<Exchange>;
+  readonly maxRetryBodyBytes: number;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+  readonly onEnd: (exchange: Exchange) => void;
+}
+
+export interface ExchangeRequest {
+  readonly route: Route;
+  readonly session: Session | null;
+  readonly method: string;
+  readonly requestId: string;
+  /** The head as the backend gets it. */
+  readonly head: Buffer;
+  readonly hasBody: boolean;
+  readonly isUpgrade: boolean;
+  readonly sink: ResponseSink;
+}
+
+/** More attempts than this help nobody. */
+const maxAttempts = 3;
+const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/**
+ * One request on its way to a backend and the answer on its way back. Knows what may be sent again: a request that was
+ * certainly not sent, and once a safe one that got no byte of an answer, as long as its body is still held.
+ */
+export class Exchange {
+  readonly route: Route;
+  readonly session: Session | null;
+  readonly method: string;
+  readonly requestId: string;
+  readonly isUpgrade: boolean;
+  readonly sink: ResponseSink;
+  readonly startedAt: number;
+  /** Status of the final answer that the client got; 0 before. */
+  status = 0;
+  failure: EdgeError | null = null;
+  bytesToClient = 0;
+  /** Offset of the request's first byte on the connection that carries it. */
+  startOffset = 0;
+  isRequestDone: boolean;
+  isEnded = false;
+  /** Set while waiting for a connector; aborts the wait. */
+  waiting: AbortController | null = null;
+  readonly #parts: ExchangeParts;
+  readonly #head: Buffer;
+  /** The framed body so far, while it may have to be sent again. */
+  #held: Buffer[] | null = null;
+  #heldBytes = 0;
+  #connection: BackendConnection | null = null;
+  #attempts = 0;
+  #failedOn: Set<Tunnel> | null = null;
+  #hasRetriedSafely = false;
+  #hasResponse = false;
+  #deadline: number;
+
+  constructor(parts: ExchangeParts, request: ExchangeRequest) {
+    this.#parts = parts;
+    this.route = request.route;
+    this.session = request.session;
+    this.method = request.method;
+    this.requestId = request.requestId;
+    this.sink = request.sink;
+    this.isUpgrade = request.isUpgrade;
+    this.isRequestDone = !request.hasBody;
+    this.#head = request.head;
+    if (request.hasBody) this.#held = [];
+    this.startedAt = parts.now();
+    this.#deadline = this.#nextDeadline(this.startedAt);
+    parts.open.add(this);
+  }
+
+  start(): void {
+    this.#attempts += 1;
+    this.#parts.connector.connect(this, this.#failedOn);
+  }
+
+  /** Whether a request like this one may go out on a connection that the backend may be closing this moment. */
+  get maySendAgain(): boolean {
+    return safeMethods.has(this.method);
+  }
+
+  get isClientWritable(): boolean {
+    return this.sink.isWritable;
+  }
+
+  get connectorId(): string | null {
+    return this.#connection?.tunnel?.connectorId ?? null;
+  }
+
+  /** A connection was found: sends the head and what is held of the body. */
+  useConnection(connection: BackendConnection): void {
+    this.waiting = null;
+    this.#connection = connection;
+    this.startOffset = connection.offset;
+    this.#deadline = this.#nextDeadline(this.#parts.now());
+    connection.attach(this);
+    let hasRoom = connection.write(this.#head);
+    if (this.#held !== null) {
+      for (const bytes of this.#held) hasRoom = connection.write(bytes);
+      this.#dropHeldIfLarge();
+    }
+    if (hasRoom && !this.isRequestDone) this.sink.onRequestDrain();
+  }
+
+  /** No connection is to be had. */
+  onNoConnection(error: EdgeError): void {
+    this.waiting = null;
+    this.#fail(error);
+  }
+
+  /**
+   * Sends framed bytes of the request's body, or bytes after an upgrade.
+   *
+   * @returns false: stop until the sink's `onRequestDrain`.
+   */
+  writeBody(bytes: Buffer): boolean {
+    if (this.isEnded) return true;
+    this.#deadline = this.#nextDeadline(this.#parts.now());
+    if (this.#held !== null) {
+      this.#held.push(bytes);
+      this.#heldBytes += bytes.length;
+    }
+    if (this.#connection === null) return this.#heldBytes < this.#parts.maxRetryBodyBytes;
+    this.#dropHeldIfLarge();
+    return this.#connection.write(bytes);
+  }
+
+  endBody(): void {
+    this.isRequestDone = true;
+  }
+
+  /** After an upgrade: the client has sent its last byte. */
+  endUpgraded(): void {
+    this.#connection?.endWrite();
+  }
+
+  /** The client has gone, or wants no more of the answer. */
+  abort(): void {
+    if (this.isEnded) return;
+    this.#dropConnection();
+    this.#end();
+  }
+
+  /** Ends the exchange because it is not allowed any more. */
+  revoke(): void {
+    if (this.isEnded) return;
+    this.#dropConnection();
+    this.sink.onRevoked();
+    this.#end();
+  }
+
+  /** Called about once a second. */
+  checkDeadline(now: number): void {
+    if (this.#hasResponse || this.isEnded || now < this.#deadline || this.#connection === null) return;
+    this.#dropConnection();
+    this.#fail(
+      new EdgeError('backend_timeout', `no answer within ${this.route.application.backendTimeoutMs} ms`),
+    );
+  }
+
+  onRequestDrain(): void {
+    if (!this.isRequestDone || this.isUpgrade) this.sink.onRequestDrain();
+  }
+
+  onInformational(head: MessageHead): void {
+    this.sink.onInformational(head);
+  }
+
+  onResponse(head: MessageHead): void {
+    this.#hasResponse = true;
+    this.#held = null;
+    this.status = head.status;
+    this.sink.onResponse(head);
+  }
+
+  onUpgraded(head: MessageHead): void {
+    this.#hasResponse = true;
+    this.status = 101;
+    this.isRequestDone = false;
+    this.sink.onUpgraded(head);
+  }
+
+  /** The answer is complete; the connection has already been let go. */
+  onResponseEnd(connection: BackendConnection, trailers: Buffer): void {
+    this.#connection = null;
+    const now = this.#parts.now();
+    this.sink.onResponseEnd(trailers);
+    this.#end();
+    connection.release(now);
+  }
+
+  flush(): void {
+    this.sink.flush();
+  }
+
+  /** The client has room again. */
+  resume(): void {
+    this.#connection?.resume();
+  }
+
+  /** @param wasNotSent The backend certainly got no byte of this request. */
+  onConnectionLost(connection: BackendConnection, error: EdgeError, wasNotSent: boolean): void {
+    this.#connection = null;
+    if (this.isEnded) return;
+    if (this.#hasResponse) {
+      this.failure = error;
+      this.sink.onAbort(error);
+      this.#end();
+      return;
+    }
+    if (!this.#maySendAgainAfter(connection, wasNotSent)) return this.#fail(error);
+    this.start();
+  }
+
+  #maySendAgainAfter(connection: BackendConnection, wasNotSent: boolean): boolean {
+    const isHeld = this.isRequestDone ? this.#heldBytes === 0 || this.#held !== null : this.#held !== null;
+    if (!isHeld || this.#attempts >= maxAttempts) return false;
+    if (!wasNotSent) {
+      if (!this.maySendAgain || this.#hasRetriedSafely) return false;
+      this.#hasRetriedSafely = true;
+    }
+    if (connection.tunnel !== null && this.startOffset === 0) {
+      // A connection made for this request failed, and another of its tunnel would fail too; a used one was just too old.
+      this.#failedOn ??= new Set();
+      this.#failedOn.add(connection.tunnel);
+    }
+    return true;
+  }
+
+  #dropHeldIfLarge(): void {
+    if (this.#heldBytes > this.#parts.maxRetryBodyBytes) this.#held = null;
+  }
+
+  #nextDeadline(now: number): number {
+    const timeoutMs = this.route.application.backendTimeoutMs;
+    return timeoutMs === 0 ? Number.POSITIVE_INFINITY : now + timeoutMs;
+  }
+
+  #dropConnection(): void {
+    this.waiting?.abort();
+    this.#connection?.destroy();
+    this.#connection = null;
+  }
+
+  #fail(error: EdgeError): void {
+    this.failure = error;
+    this.status = error.status;
+    this.sink.onFailure(error);
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    this.#parts.open.delete(this);
+    this.#parts.onEnd(this);
+  }
+}

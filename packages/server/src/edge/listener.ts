@@ -1,0 +1,209 @@
+import net from 'node:net';
+import tls from 'node:tls';
+import type { Logger } from 'pino';
+import type { Certificates } from './certificates.ts';
+import { ClientConnection } from './client-connection.ts';
+import { maxClientHelloBytes, readClientHello } from './client-hello.ts';
+import type { EdgeParts } from './edge-parts.ts';
+import { Http2Connection } from './http2-connection.ts';
+import type { ClientContext } from './request.ts';
+
+export interface EdgeListenerOptions {
+  readonly parts: EdgeParts;
+  readonly certificates: Certificates;
+  /** `connect.<domain>`: with the tunnel protocol offered, a connection for it goes to `acceptTunnel`. */
+  readonly connectHost: string;
+  readonly tunnelProtocol: string;
+  /** Takes a connection whose ClientHello has been put back; the tunnel listener's business from here on. */
+  readonly acceptTunnel: (socket: net.Socket, serverName: string) => void;
+  readonly maxConnections: number;
+  readonly log: Logger;
+}
+
+const helloTimeoutMs = 5_000;
+const handshakeTimeoutMs = 10_000;
+/** Unfinished handshakes of one address; an office behind one address stays far below (threat G7). */
+const maxHandshakesPerAddress = 500;
+
+type HttpConnection = ClientConnection | Http2Connection;
+
+/**
+ * The public port. Reads each ClientHello without answering, and hands the connection to the tunnel listener or to the
+ * edge's TLS by what it asks for; then to HTTP/1.1 or HTTP/2 by what TLS agreed on.
+ */
+export class EdgeListener {
+  readonly #options: EdgeListenerOptions;
+  readonly #tls: tls.Server;
+  readonly #servers: net.Server[] = [];
+  readonly #connections = new Set<HttpConnection>();
+  readonly #sockets = new Set<net.Socket>();
+  readonly #handshakes = new Map<string, number>();
+  /** What was peeked, by the client's address and port, until TLS has agreed on it. */
+  readonly #peeked = new Map<string, string | null>();
+  readonly #sweep: NodeJS.Timeout;
+  #isStopping = false;
+  refusedConnections = 0;
+
+  constructor(options: EdgeListenerOptions) {
+    this.#options = options;
+    this.#tls = tls.createServer({
+      ALPNProtocols: ['http/1.1'],
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: handshakeTimeoutMs,
+      // There is no certificate beside these: a client that names no host cannot be served (threat G6).
+      SNICallback: (name, done) => {
+        done(null, options.certificates.find(name.toLowerCase())?.context);
+      },
+    });
+    this.#tls.on('secureConnection', socket => this.#serve(socket));
+    this.#tls.on('tlsClientError', (_error, socket) => socket.destroy());
+    this.#sweep = setInterval(() => this.#checkDeadlines(), 1_000);
+  }
+
+  get connectionCount(): number {
+    return this.#sockets.size;
+  }
+
+  /** Listens on an address or on a socket that was passed in; resolves when connections are accepted. */
+  async listen(target: { host: string; port: number } | { fd: number }): Promise<void> {
+    // A client that has sent its request may close its side while ours still answers; TLS decides what that means.
+    const server = net.createServer({ allowHalfOpen: true, noDelay: true }, socket => this.#accept(socket));
+    server.maxConnections = this.#options.maxConnections;
+    server.on('drop', () => {
+      this.refusedConnections += 1;
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      const options = 'fd' in target ? target : { ...target, ipv6Only: target.host === '::' };
+      server.listen({ ...options, backlog: 4_096 }, () => {
+        server.removeListener('error', reject);
+        server.on('error', error => this.#options.log.error({ error: error.message }, 'listener'));
+        resolve();
+      });
+    });
+    this.#servers.push(server);
+  }
+
+  /** Accepts no more connections and lets those that are open end with the request that they carry. */
+  stopAccepting(): void {
+    this.#isStopping = true;
+    for (const server of this.#servers) server.close();
+    for (const connection of [...this.#connections]) connection.stop();
+  }
+
+  /** Ends everything at once. */
+  destroy(): void {
+    clearInterval(this.#sweep);
+    for (const server of this.#servers) server.close();
+    for (const connection of [...this.#connections]) connection.destroy();
+    for (const socket of [...this.#sockets]) socket.destroy();
+  }
+
+  #accept(socket: net.Socket): void {
+    const address = socket.remoteAddress ?? '';
+    const running = this.#handshakes.get(address) ?? 0;
+    if (running >= maxHandshakesPerAddress) {
+      this.refusedConnections += 1;
+      socket.destroy();
+      return;
+    }
+    this.#handshakes.set(address, running + 1);
+    this.#sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#handshakeOver(socket, address);
+    });
+    this.#peek(socket, address);
+  }
+
+  #peek(socket: net.Socket, address: string): void {
+    let received: Buffer | null = null;
+    const timer = setTimeout(() => socket.destroy(), helloTimeoutMs);
+    const onEnd = () => socket.destroy();
+    const onData = (bytes: Buffer) => {
+      received = received === null ? bytes : Buffer.concat([received, bytes]);
+      const hello = readClientHello(received);
+      if (hello === 'incomplete' && received.length <= maxClientHelloBytes) return;
+      clearTimeout(timer);
+      socket.removeListener('data', onData);
+      socket.removeListener('end', onEnd);
+      if (typeof hello === 'string') {
+        socket.destroy();
+        return;
+      }
+      socket.pause();
+      socket.unshift(received);
+      const { connectHost, tunnelProtocol, acceptTunnel } = this.#options;
+      if (hello.serverName === connectHost && hello.protocols.includes(tunnelProtocol)) {
+        this.#sockets.delete(socket);
+        socket.once('close', () => clearTimeout(timer));
+        acceptTunnel(socket, hello.serverName);
+        return;
+      }
+      this.#peeked.set(keyOf(socket, address), hello.serverName);
+      this.#tls.emit('connection', socket);
+    };
+    socket.on('data', onData);
+    socket.once('end', onEnd);
+    socket.once('close', () => clearTimeout(timer));
+  }
+
+  #handshakeOver(socket: net.Socket | tls.TLSSocket, address: string): void {
+    const key = keyOf(socket, address);
+    this.#peeked.delete(key);
+    const running = this.#handshakes.get(address);
+    if (running === undefined) return;
+    if (running <= 1) this.#handshakes.delete(address);
+    else this.#handshakes.set(address, running - 1);
+  }
+
+  #serve(socket: tls.TLSSocket): void {
+    const address = socket.remoteAddress ?? '';
+    const peeked = this.#peeked.get(keyOf(socket, address));
+    const serverName = normalName(socket as { servername?: string | false });
+    // Whoever reads another name out of the same bytes than we did must not be trusted with either.
+    if (peeked === undefined || peeked !== serverName || this.#isStopping) {
+      socket.destroy();
+      return;
+    }
+    const { parts, certificates } = this.#options;
+    const certificate = serverName === null ? undefined : certificates.find(serverName);
+    const context: ClientContext = {
+      address: plainAddress(address),
+      isBehindTrustedProxy: parts.isTrustedProxy(plainAddress(address)),
+      covers: host => certificate?.covers(host) ?? false,
+      lastHost: null,
+      lastFields: null,
+    };
+    socket.setNoDelay(true);
+    const onClose = (connection: HttpConnection) => void this.#connections.delete(connection);
+    const connection =
+      socket.alpnProtocol === 'h2'
+        ? new Http2Connection(socket, context, parts, onClose)
+        : new ClientConnection(socket, context, parts, onClose);
+    this.#connections.add(connection);
+  }
+
+  #checkDeadlines(): void {
+    const now = this.#options.parts.now();
+    for (const connection of this.#connections) connection.checkDeadlines(now);
+    for (const exchange of this.#options.parts.exchange.open) exchange.checkDeadline(now);
+  }
+}
+
+function keyOf(socket: net.Socket | tls.TLSSocket, address: string): string {
+  return `${address} ${socket.remotePort}`;
+}
+
+/** What TLS itself read; the types of Node leave the property out on the server's side. */
+function normalName({ servername }: { servername?: string | false }): string | null {
+  if (!servername) return null;
+  const lower = servername.toLowerCase();
+  return lower.endsWith('.') ? lower.slice(0, -1) : lower;
+}
+
+/** An IPv4 client of a dual-stack listener comes as `::ffff:192.0.2.1`. */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+}

@@ -1,0 +1,85 @@
+import net from 'node:net';
+import type { Logger } from 'pino';
+import { Http1Error } from '../http1/error.ts';
+import { fieldIds } from '../http1/fields.ts';
+import { type HeadLimits, HeadReader, MessageHead } from '../http1/head.ts';
+import { parseHost } from '../http1/target.ts';
+import type { RouteTable } from '../routes/route-table.ts';
+
+export interface PlainHttpOptions {
+  readonly routes: () => RouteTable;
+  readonly portSuffix: string;
+  readonly limits: HeadLimits;
+  readonly headTimeoutMs: number;
+  readonly maxConnections: number;
+  readonly log: Logger;
+}
+
+/** Port 80: sends every request for a name of ours to HTTPS and closes. Nothing is relayed in the clear. */
+export class PlainHttpListener {
+  readonly #options: PlainHttpOptions;
+  readonly #servers: net.Server[] = [];
+  readonly #sockets = new Set<net.Socket>();
+
+  constructor(options: PlainHttpOptions) {
+    this.#options = options;
+  }
+
+  async listen(target: { host: string; port: number } | { fd: number }): Promise<void> {
+    const server = net.createServer(socket => this.#accept(socket));
+    server.maxConnections = this.#options.maxConnections;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen('fd' in target ? target : { ...target, ipv6Only: target.host === '::' }, () => {
+        server.removeListener('error', reject);
+        server.on('error', error => this.#options.log.error({ error: error.message }, 'plain HTTP listener'));
+        resolve();
+      });
+    });
+    this.#servers.push(server);
+  }
+
+  stop(): void {
+    for (const server of this.#servers) server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #accept(socket: net.Socket): void {
+    this.#sockets.add(socket);
+    const reader = new HeadReader();
+    const head = new MessageHead();
+    let received: Buffer = Buffer.alloc(0);
+    const timer = setTimeout(() => socket.destroy(), this.#options.headTimeoutMs);
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => {
+      clearTimeout(timer);
+      this.#sockets.delete(socket);
+    });
+    const onData = (bytes: Buffer) => {
+      received = Buffer.concat([received, bytes]);
+      try {
+        if (!reader.readRequest(received, 0, received.length, this.#options.limits, head)) return;
+        socket.end(this.#answer(head));
+      } catch (error) {
+        if (!(error instanceof Http1Error)) throw error;
+        socket.end(`HTTP/1.1 ${error.status} \r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+      }
+      // Drop what still comes, so that no reset overtakes the answer.
+      socket.removeListener('data', onData);
+      socket.resume();
+    };
+    socket.on('data', onData);
+  }
+
+  #answer(head: MessageHead): string {
+    const index = head.find(fieldIds.host);
+    const { name } = parseHost(head.bytes, head.valueStart(index), head.valueEnd(index));
+    if (this.#options.routes().findHost(name) === undefined) {
+      return 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n';
+    }
+    const target = head.bytes.toString('latin1', head.targetStart, head.targetEnd);
+    const path = target.startsWith('/') ? target : '/';
+    const location = `https://${name}${this.#options.portSuffix}${path}`;
+    return `HTTP/1.1 308 Permanent Redirect\r\nLocation: ${location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
+  }
+}

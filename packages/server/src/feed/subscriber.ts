@@ -1,0 +1,155 @@
+import net from 'node:net';
+import type { Logger } from 'pino';
+import type { ControlMessage, RelayMessage, SessionRecord } from './messages.ts';
+import type { RelayState } from './relay-state.ts';
+
+export interface FeedSubscriberParts {
+  readonly socketPath: string;
+  readonly state: RelayState;
+  readonly log: Logger;
+  /** Called after a snapshot or a list of changes is in force. */
+  readonly onChange: () => void;
+  /** Called with every new connection to the control process, so that what it must know can be told again. */
+  readonly onConnect: () => void;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+}
+
+/** A feed that was silent for this long is taken for dead; the control process says something every 5 s. */
+const silenceMs = 15_000;
+const retryMs = 250;
+const questionTimeoutMs = 5_000;
+
+/**
+ * The relay's end of the feed: keeps one connection to the control process, applies what comes to the state, and asks
+ * for sessions that the state lacks. While there is no connection the state stays as it is; {@link silentForMs} says for
+ * how long.
+ */
+export class FeedSubscriber {
+  readonly #parts: FeedSubscriberParts;
+  #socket: net.Socket | null = null;
+  #pending = '';
+  #lastHeardAt: number;
+  #hasSnapshot = false;
+  #stopped = false;
+  #retry: NodeJS.Timeout | null = null;
+  readonly #watch: NodeJS.Timeout;
+  #nextQuestion = 1;
+  readonly #questions = new Map<number, (session: SessionRecord | null) => void>();
+  readonly #ready = Promise.withResolvers<void>();
+
+  constructor(parts: FeedSubscriberParts) {
+    this.#parts = parts;
+    this.#lastHeardAt = parts.now();
+    this.#watch = setInterval(() => this.#checkSilence(), 1_000);
+    this.#connect();
+  }
+
+  /** Resolves with the first snapshot. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** Milliseconds since the control process was last heard; 0 while it is connected. */
+  silentForMs(): number {
+    if (this.#socket !== null && this.#hasSnapshot) return 0;
+    return this.#parts.now() - this.#lastHeardAt;
+  }
+
+  send(message: RelayMessage): void {
+    this.#socket?.write(`${JSON.stringify(message)}\n`);
+  }
+
+  /** Asks the control process for a session that the state lacks; null if there is none or nobody to ask. */
+  findSession(idHash: string, host: string): Promise<SessionRecord | null> {
+    if (this.#socket === null) return Promise.resolve(null);
+    const question = this.#nextQuestion++;
+    const { promise, resolve } = Promise.withResolvers<SessionRecord | null>();
+    const timer = setTimeout(() => this.#answer(question, null), questionTimeoutMs);
+    this.#questions.set(question, session => {
+      clearTimeout(timer);
+      resolve(session);
+    });
+    this.send({ type: 'find-session', question, idHash, host });
+    return promise;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#watch);
+    if (this.#retry) clearTimeout(this.#retry);
+    this.#socket?.destroy();
+  }
+
+  #connect(): void {
+    if (this.#stopped) return;
+    const socket = net.connect(this.#parts.socketPath);
+    socket.setEncoding('utf8');
+    socket.once('connect', () => {
+      this.#socket = socket;
+      this.#pending = '';
+      this.#lastHeardAt = this.#parts.now();
+      this.send({ type: 'hello', processId: process.pid });
+      this.#parts.onConnect();
+    });
+    socket.on('data', (text: unknown) => this.#read(String(text)));
+    socket.on('error', error => this.#parts.log.debug({ error: error.message }, 'feed not reached'));
+    socket.once('close', () => this.#lost(socket));
+  }
+
+  #lost(socket: net.Socket): void {
+    if (this.#socket === socket) {
+      this.#socket = null;
+      for (const question of [...this.#questions.keys()]) this.#answer(question, null);
+      if (!this.#stopped) this.#parts.log.warn('connection to the control process lost; serving from memory');
+    }
+    if (!this.#stopped) this.#retry = setTimeout(() => this.#connect(), retryMs);
+  }
+
+  #checkSilence(): void {
+    if (this.#socket !== null && this.#parts.now() - this.#lastHeardAt > silenceMs) {
+      this.#socket.destroy(new Error('feed silent'));
+    }
+  }
+
+  #read(text: string): void {
+    this.#lastHeardAt = this.#parts.now();
+    this.#pending += text;
+    let from = 0;
+    for (;;) {
+      const end = this.#pending.indexOf('\n', from);
+      if (end < 0) break;
+      this.#apply(JSON.parse(this.#pending.slice(from, end)) as ControlMessage);
+      from = end + 1;
+    }
+    this.#pending = this.#pending.slice(from);
+  }
+
+  #apply(message: ControlMessage): void {
+    switch (message.type) {
+      case 'snapshot':
+        this.#parts.state.load(message.state);
+        this.#hasSnapshot = true;
+        this.#parts.onChange();
+        this.send({ type: 'applied', sequence: message.sequence });
+        this.#ready.resolve();
+        return;
+      case 'changes':
+        for (const change of message.changes) this.#parts.state.apply(change);
+        this.#parts.onChange();
+        this.send({ type: 'applied', sequence: message.sequence });
+        return;
+      case 'session':
+        this.#answer(message.question, message.session);
+        return;
+      case 'alive':
+        return;
+    }
+  }
+
+  #answer(question: number, session: SessionRecord | null): void {
+    const resolve = this.#questions.get(question);
+    this.#questions.delete(question);
+    resolve?.(session);
+  }
+}

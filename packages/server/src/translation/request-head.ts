@@ -1,0 +1,153 @@
+import { fieldIdCount, fieldIds } from '../http1/fields.ts';
+import type { MessageHead } from '../http1/head.ts';
+import { copyForeignCookies, findOwnCookie } from './session-cookie.ts';
+
+/** What the relay adds to and changes in a request's head. Buffers are whole field lines, each ending in CRLF. */
+export interface RequestHeadChanges {
+  /** The target to send instead of the client's; null keeps it. */
+  readonly target: string | null;
+  /** Host and everything that says where the request came from. */
+  readonly connectionFields: Buffer;
+  /** Who is asking; empty for passthrough applications. */
+  readonly identityFields: Buffer;
+  readonly requestId: string;
+  /** Further names that clients may not send, in lower case: the configured identity fields. */
+  readonly reservedNames: ReadonlySet<string>;
+}
+
+const keep = 0;
+const drop = 1;
+const cookie = 2;
+const check = 3;
+const upgradeOnly = 4;
+
+const actions = new Uint8Array(fieldIdCount);
+actions[fieldIds.other] = check;
+actions[fieldIds.cookie] = cookie;
+actions[fieldIds.upgrade] = upgradeOnly;
+for (const id of [
+  // Backends behind CGI-like interfaces read `_` as `-`, so such a name could carry an identity field past us (threat C1).
+  fieldIds.underscored,
+  // Ours takes its place.
+  fieldIds.host,
+  // Hop by hop (RFC 9110 §7.6.1). Transfer-Encoding stays: the parser has made sure that it is `chunked`.
+  fieldIds.connection,
+  fieldIds.keepAlive,
+  fieldIds.te,
+  fieldIds.proxyConnection,
+  fieldIds.proxyAuthorization,
+  fieldIds.http2Settings,
+  // What only a proxy may say (threat B7).
+  fieldIds.forwarded,
+  fieldIds.xForwardedFor,
+  fieldIds.xForwardedHost,
+  fieldIds.xForwardedProto,
+  fieldIds.xForwardedPort,
+  fieldIds.xForwardedPrefix,
+  fieldIds.xForwardedUri,
+  fieldIds.xForwardedServer,
+  fieldIds.xForwardedMethod,
+  fieldIds.xForwardedUser,
+  fieldIds.xForwardedEmail,
+  fieldIds.xForwardedScheme,
+  fieldIds.xForwardedSsl,
+  fieldIds.xRealIp,
+  fieldIds.xClientIp,
+  fieldIds.xRequestId,
+  fieldIds.xOriginalUrl,
+  fieldIds.xOriginalUri,
+  fieldIds.xOriginalHost,
+  fieldIds.xRewriteUrl,
+  fieldIds.frontEndHttps,
+  fieldIds.trueClientIp,
+]) {
+  actions[id] = drop;
+}
+
+// Families of names that carry identity or addresses in common proxies; one prefix check covers each.
+const droppedPrefixes = ['x-forwarded-', 'x-postern-', 'x-remote-', 'x-auth-request-', 'remote-'];
+
+const requestIdName = Buffer.from('X-Request-Id: ', 'latin1');
+const connectionUpgrade = Buffer.from('Connection: upgrade\r\n', 'latin1');
+const versionEnd = Buffer.from(' HTTP/1.1\r\n', 'latin1');
+const cr = 0x0d;
+const lf = 0x0a;
+
+/**
+ * Writes the head that the backend gets: the client's lines verbatim, less those that must not pass, plus ours. What the
+ * client's Connection field names is taken out before ours are added, or it could name ours away (RFC 9110 §7.6.1,
+ * threat C2).
+ */
+export function writeRequestHead(head: MessageHead, changes: RequestHeadChanges): Buffer {
+  const { bytes } = head;
+  const { target, connectionFields, identityFields, requestId } = changes;
+  const bound =
+    head.end -
+    head.start +
+    connectionFields.length +
+    identityFields.length +
+    requestId.length +
+    64 +
+    (target === null ? 0 : target.length);
+  const out = Buffer.allocUnsafe(bound);
+  let at = 0;
+  let from = head.start;
+  if (target !== null || head.minorVersion === 0) {
+    at = out.write(`${head.method} `, 0, 'latin1');
+    at +=
+      target === null
+        ? bytes.copy(out, at, head.targetStart, head.targetEnd)
+        : out.write(target, at, 'latin1');
+    at += versionEnd.copy(out, at);
+    from = head.fieldCount > 0 ? head.lineStart(0) : head.end - 2;
+  }
+  const nominated = head.hasNominations ? head.nominatedNames() : null;
+  for (let index = 0; index < head.fieldCount; index++) {
+    const action = actions[head.idOf(index)];
+    if (action === keep && nominated === null) continue;
+    const start = head.lineStart(index);
+    const end = head.lineEnd(index);
+    if (nominated?.includes(head.nameOf(index))) {
+      at += bytes.copy(out, at, from, start);
+      from = end;
+      continue;
+    }
+    if (action === keep) continue;
+    if (action === upgradeOnly && head.upgrade) continue;
+    if (action === check && !isReserved(head, index, changes.reservedNames)) continue;
+    if (action === cookie && findOwnCookie(bytes, head.valueStart(index), head.valueEnd(index)) < 0) continue;
+    at += bytes.copy(out, at, from, start);
+    from = end;
+    if (action === cookie) at = writeCookieLine(head, index, out, at);
+  }
+  at += bytes.copy(out, at, from, head.end - 2);
+  at += connectionFields.copy(out, at);
+  if (identityFields.length > 0) at += identityFields.copy(out, at);
+  if (head.upgrade) at += connectionUpgrade.copy(out, at);
+  at += requestIdName.copy(out, at);
+  at += out.write(requestId, at, 'latin1');
+  out[at++] = cr;
+  out[at++] = lf;
+  out[at++] = cr;
+  out[at++] = lf;
+  return out.subarray(0, at);
+}
+
+function isReserved(head: MessageHead, index: number, reserved: ReadonlySet<string>): boolean {
+  const first = head.bytes[head.nameStart(index)]! | 0x20;
+  if (first === 0x78 || first === 0x72) {
+    for (const prefix of droppedPrefixes) if (head.nameStartsWith(index, prefix)) return true;
+  }
+  for (const name of reserved) if (head.nameIs(index, name)) return true;
+  return false;
+}
+
+function writeCookieLine(head: MessageHead, index: number, out: Buffer, at: number): number {
+  const { bytes } = head;
+  const valueStart = at + bytes.copy(out, at, head.lineStart(index), head.valueStart(index));
+  const end = copyForeignCookies(bytes, head.valueStart(index), head.valueEnd(index), out, valueStart);
+  if (end === valueStart) return at;
+  out[end] = cr;
+  out[end + 1] = lf;
+  return end + 2;
+}

@@ -1,0 +1,130 @@
+import { constants, randomUUID } from 'node:crypto';
+import type net from 'node:net';
+import tls from 'node:tls';
+import { encodeControlMessage } from '@postern/protocol/tunnel/control-framing';
+import { type RefusalReason, type ServiceMessage, tunnelProtocol } from '@postern/protocol/tunnel/messages';
+import type { WindowBudget } from '@postern/protocol/yamux/window-budget';
+import type { Logger } from 'pino';
+import type { ConnectorRecord, TunnelTrust } from '../feed/messages.ts';
+import { Tunnel, type TunnelHooks } from './tunnel.ts';
+import { judge } from './verdict.ts';
+
+export interface TunnelListenerOptions {
+  readonly nodeId: string;
+  readonly findConnector: (sha256: string) => ConnectorRecord | undefined;
+  /** False: the service cannot check certificates right now, so it accepts none. */
+  readonly isAccepting: () => boolean;
+  readonly windowBudget: WindowBudget;
+  readonly hooks: TunnelHooks & { onAccept(tunnel: Tunnel, connector: ConnectorRecord): void };
+  readonly maxTunnelsPerConnector: number;
+  readonly tunnelsOf: (connectorId: string) => number;
+  readonly log: Logger;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+}
+
+const handshakeTimeoutMs = 10_000;
+const refusalLingerMs = 1_000;
+
+/**
+ * The tunnel listener: TLS that asks for a client certificate, one verdict before the first byte is read, and a refusal
+ * that says why. Without trust material it refuses everybody (threat G5).
+ */
+export class TunnelListener {
+  readonly #options: TunnelListenerOptions;
+  #server: tls.Server | null = null;
+  #trust: TunnelTrust | null = null;
+
+  constructor(options: TunnelListenerOptions) {
+    this.#options = options;
+  }
+
+  /** Uses other certificates from now on; tunnels that are up stay. */
+  setTrust(trust: TunnelTrust): void {
+    if (trust === this.#trust) return;
+    this.#trust = trust;
+    const server = tls.createServer({
+      cert: trust.certificate,
+      key: trust.privateKey,
+      ca: [...trust.clientAuthorities],
+      requestCert: true,
+      // The verdict is ours: a refused connector is told the reason, which a failed handshake could not.
+      rejectUnauthorized: false,
+      ALPNProtocols: [tunnelProtocol],
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: handshakeTimeoutMs,
+      // A resumed session would read as authorised without the private key.
+      secureOptions: constants.SSL_OP_NO_TICKET,
+    });
+    server.on('secureConnection', socket => this.#judge(socket));
+    server.on('tlsClientError', (error, socket) => {
+      this.#options.log.debug({ error: error.message }, 'tunnel handshake failed');
+      socket.destroy();
+    });
+    this.#server = server;
+  }
+
+  accept(socket: net.Socket): void {
+    if (this.#server === null) socket.destroy();
+    else this.#server.emit('connection', socket);
+  }
+
+  #judge(socket: tls.TLSSocket): void {
+    socket.on('error', () => socket.destroy());
+    if (socket.alpnProtocol !== tunnelProtocol) {
+      socket.destroy();
+      return;
+    }
+    if (!this.#options.isAccepting()) return this.#refuse(socket, 'busy', 'the service is not ready');
+    // Node types an error where OpenSSL's short name comes.
+    const chainError = socket.authorized ? '' : String(socket.authorizationError ?? 'unknown');
+    const presented = {
+      certificate: socket.getPeerX509Certificate(),
+      chainError,
+      isResumed: socket.isSessionReused(),
+    };
+    const verdict = judge(presented, this.#options.findConnector, Date.now());
+    if (!verdict.accepted) return this.#refuse(socket, verdict.reason, verdict.detail);
+    const { connector } = verdict;
+    if (this.#options.tunnelsOf(connector.id) >= this.#options.maxTunnelsPerConnector) {
+      return this.#refuse(socket, 'busy', 'this connector has as many tunnels as it may');
+    }
+    const tunnel = new Tunnel({
+      id: randomUUID(),
+      connectorId: connector.id,
+      nodeId: this.#options.nodeId,
+      socket,
+      externalIp: plainAddress(socket.remoteAddress ?? ''),
+      windowBudget: this.#options.windowBudget,
+      hooks: this.#options.hooks,
+      now: this.#options.now,
+    });
+    this.#options.hooks.onAccept(tunnel, connector);
+  }
+
+  /** Says why on the control stream, which the connector opens first, and reads nothing. */
+  #refuse(socket: tls.TLSSocket, reason: RefusalReason, detail: string): void {
+    this.#options.log.warn(
+      { reason, detail, address: plainAddress(socket.remoteAddress ?? '') },
+      'tunnel refused',
+    );
+    const message: ServiceMessage = { type: 'refused', reason, detail };
+    socket.end(refusalFrame(encodeControlMessage(message)));
+    socket.resume();
+    const linger = setTimeout(() => socket.destroy(), refusalLingerMs);
+    socket.once('close', () => clearTimeout(linger));
+  }
+}
+
+/** One yamux data frame with ACK and FIN on stream 1, the connector's first. */
+function refusalFrame(message: Buffer): Buffer {
+  const header = Buffer.alloc(12);
+  header.writeUInt16BE(0x0006, 2);
+  header.writeUInt32BE(1, 4);
+  header.writeUInt32BE(message.length, 8);
+  return Buffer.concat([header, message]);
+}
+
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+}

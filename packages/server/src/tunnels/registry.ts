@@ -1,0 +1,190 @@
+import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
+import type { ConnectorRecord } from '../feed/messages.ts';
+import type { Tunnel } from './tunnel.ts';
+
+export interface RegistryOptions {
+  /** How long a request waits for a connector of its group. */
+  readonly waitMs: number;
+  /** Most requests that wait for one group. */
+  readonly maxWaiting: number;
+  readonly random: () => number;
+}
+
+/** A request that waits until its group can serve it. */
+interface Waiting {
+  readonly applicationId: string;
+  readonly backendKey: string;
+  readonly resolve: (outcome: 'try' | 'timeout') => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+interface LiveConnector {
+  readonly id: string;
+  groupId: string;
+  readonly tunnels: Tunnel[];
+}
+
+/** Which connectors are live, by group; chooses the one that carries the next stream. */
+export class TunnelRegistry {
+  readonly #options: RegistryOptions;
+  readonly #connectors = new Map<string, LiveConnector>();
+  readonly #groups = new Map<string, LiveConnector[]>();
+  readonly #waiting = new Map<string, Set<Waiting>>();
+  #backendsByGroup: ReadonlyMap<string, readonly BackendConfiguration[]> = new Map();
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+  }
+
+  get tunnels(): Tunnel[] {
+    return [...this.#connectors.values()].flatMap(connector => connector.tunnels);
+  }
+
+  add(tunnel: Tunnel, groupId: string): void {
+    let connector = this.#connectors.get(tunnel.connectorId);
+    if (connector === undefined) {
+      connector = { id: tunnel.connectorId, groupId, tunnels: [] };
+      this.#connectors.set(connector.id, connector);
+      this.#join(connector);
+    }
+    connector.tunnels.push(tunnel);
+    tunnel.configure(this.#backendsByGroup.get(connector.groupId) ?? []);
+  }
+
+  remove(tunnel: Tunnel): void {
+    const connector = this.#connectors.get(tunnel.connectorId);
+    const at = connector?.tunnels.indexOf(tunnel) ?? -1;
+    if (connector === undefined || at < 0) return;
+    connector.tunnels.splice(at, 1);
+    if (connector.tunnels.length > 0) return;
+    this.#connectors.delete(connector.id);
+    this.#leave(connector);
+  }
+
+  /** Follows the records: closes what was revoked or removed, moves what changed group, pushes what may be dialled. */
+  update(
+    connectors: ReadonlyMap<string, ConnectorRecord>,
+    backendsByGroup: ReadonlyMap<string, readonly BackendConfiguration[]>,
+  ): void {
+    this.#backendsByGroup = backendsByGroup;
+    for (const live of [...this.#connectors.values()]) {
+      const record = connectors.get(live.id);
+      if (record === undefined || record.revoked) {
+        for (const tunnel of [...live.tunnels]) tunnel.close('the connector was revoked');
+        continue;
+      }
+      if (record.groupId !== live.groupId) {
+        this.#leave(live);
+        live.groupId = record.groupId;
+        this.#join(live);
+      }
+      for (const tunnel of live.tunnels) tunnel.configure(backendsByGroup.get(live.groupId) ?? []);
+    }
+  }
+
+  /**
+   * Chooses the tunnel for a new stream: of two connectors of the group taken at random the one with fewer requests
+   * outstanding, and of its tunnels the one with the fewest queued bytes.
+   *
+   * @param exclude Tunnels that this request has failed on.
+   * @returns null if nobody of the group can serve this backend now.
+   */
+  choose(
+    groupId: string,
+    applicationId: string,
+    backendKey: string,
+    exclude: ReadonlySet<Tunnel> | null,
+  ): Tunnel | null {
+    const group = this.#groups.get(groupId);
+    if (group === undefined) return null;
+    if (group.length === 1) return bestTunnel(group[0]!, applicationId, backendKey, exclude);
+    const first = Math.floor(this.#options.random() * group.length);
+    const second = (first + 1 + Math.floor(this.#options.random() * (group.length - 1))) % group.length;
+    const one = bestTunnel(group[first]!, applicationId, backendKey, exclude);
+    const other = bestTunnel(group[second]!, applicationId, backendKey, exclude);
+    if (one !== null && other !== null) return load(group[first]!) <= load(group[second]!) ? one : other;
+    if (one !== null || other !== null) return one ?? other;
+    for (const connector of group) {
+      const tunnel = bestTunnel(connector, applicationId, backendKey, exclude);
+      if (tunnel !== null) return tunnel;
+    }
+    return null;
+  }
+
+  /**
+   * Waits until the group may be able to serve the backend.
+   *
+   * @returns `try` when it is worth choosing again, `timeout` after the waiting time, `full` at once if too many wait.
+   */
+  wait(
+    groupId: string,
+    applicationId: string,
+    backendKey: string,
+    signal: AbortSignal,
+  ): Promise<'try' | 'timeout' | 'full' | 'aborted'> {
+    let waiting = this.#waiting.get(groupId);
+    if (waiting === undefined) {
+      waiting = new Set();
+      this.#waiting.set(groupId, waiting);
+    }
+    if (waiting.size >= this.#options.maxWaiting) return Promise.resolve('full');
+    const { promise, resolve } = Promise.withResolvers<'try' | 'timeout' | 'aborted'>();
+    const entry: Waiting = {
+      applicationId,
+      backendKey,
+      resolve,
+      timer: setTimeout(() => resolve('timeout'), this.#options.waitMs),
+    };
+    waiting.add(entry);
+    const onAbort = () => resolve('aborted');
+    signal.addEventListener('abort', onAbort, { once: true });
+    return promise.finally(() => {
+      clearTimeout(entry.timer);
+      signal.removeEventListener('abort', onAbort);
+      waiting.delete(entry);
+    });
+  }
+
+  /** A tunnel became able to serve: whoever waits for what it serves tries again. */
+  wake(tunnel: Tunnel): void {
+    const groupId = this.#connectors.get(tunnel.connectorId)?.groupId;
+    if (groupId === undefined) return;
+    for (const entry of this.#waiting.get(groupId) ?? []) {
+      if (tunnel.isOpen && tunnel.serves(entry.applicationId, entry.backendKey)) entry.resolve('try');
+    }
+  }
+
+  #join(connector: LiveConnector): void {
+    const group = this.#groups.get(connector.groupId);
+    if (group) group.push(connector);
+    else this.#groups.set(connector.groupId, [connector]);
+  }
+
+  #leave(connector: LiveConnector): void {
+    const group = this.#groups.get(connector.groupId);
+    const at = group?.indexOf(connector) ?? -1;
+    if (group === undefined || at < 0) return;
+    group.splice(at, 1);
+    if (group.length === 0) this.#groups.delete(connector.groupId);
+  }
+}
+
+function bestTunnel(
+  connector: LiveConnector,
+  applicationId: string,
+  backendKey: string,
+  exclude: ReadonlySet<Tunnel> | null,
+): Tunnel | null {
+  let best: Tunnel | null = null;
+  for (const tunnel of connector.tunnels) {
+    if (!tunnel.isOpen || !tunnel.serves(applicationId, backendKey) || exclude?.has(tunnel)) continue;
+    if (best === null || tunnel.queuedBytes < best.queuedBytes) best = tunnel;
+  }
+  return best;
+}
+
+function load(connector: LiveConnector): number {
+  let sum = 0;
+  for (const tunnel of connector.tunnels) sum += tunnel.outstanding;
+  return sum;
+}

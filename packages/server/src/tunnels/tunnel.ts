@@ -1,0 +1,250 @@
+import type { TLSSocket } from 'node:tls';
+import { ControlDecoder, encodeControlMessage } from '@postern/protocol/tunnel/control-framing';
+import type {
+  BackendConfiguration,
+  ConnectorMessage,
+  EndReason,
+  ServiceMessage,
+} from '@postern/protocol/tunnel/messages';
+import { YamuxSession } from '@postern/protocol/yamux/session';
+import type { YamuxStream } from '@postern/protocol/yamux/stream';
+import type { WindowBudget } from '@postern/protocol/yamux/window-budget';
+
+/** Both sides ping this often; any byte is life. */
+const pingMs = 3_000;
+/** A tunnel on which nothing came for this long is dead. */
+const silenceMs = 10_000;
+
+export interface TunnelHooks {
+  /** The connector has said hello and has its configuration in force: streams may be opened. */
+  onReady(tunnel: Tunnel): void;
+  /** The connector's configuration changed or the tunnel takes no new streams any more. */
+  onChange(tunnel: Tunnel): void;
+  onClose(tunnel: Tunnel, reason: string): void;
+}
+
+export interface TunnelOptions {
+  readonly id: string;
+  readonly connectorId: string;
+  readonly nodeId: string;
+  readonly socket: TLSSocket;
+  readonly externalIp: string;
+  readonly windowBudget: WindowBudget;
+  readonly hooks: TunnelHooks;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+}
+
+/** What the connector says of a stream that it ended. */
+export interface EndReport {
+  readonly reason: EndReason;
+  readonly bytesWritten: number;
+}
+
+/** One accepted tunnel: the streams of one connector over one mTLS connection, and its control stream. */
+export class Tunnel {
+  readonly id: string;
+  readonly connectorId: string;
+  readonly externalIp: string;
+  readonly since = Date.now();
+  machineName = '';
+  version = '';
+  os = '';
+  /** Streams that carry a request right now; what load balancing compares. */
+  outstanding = 0;
+  readonly #options: TunnelOptions;
+  readonly #session: YamuxSession;
+  readonly #watch: NodeJS.Timeout;
+  readonly #decoder = new ControlDecoder();
+  readonly #endListeners = new Map<number, (report: EndReport) => void>();
+  #control: YamuxStream | null = null;
+  #saidHello = false;
+  #draining = false;
+  #closed = false;
+  #lastByteAt: number;
+  #revision = 0;
+  #pushed = new Map<number, ReadonlyMap<string, string>>();
+  #inForce: ReadonlyMap<string, string> = new Map();
+  #wanted: readonly BackendConfiguration[] = [];
+
+  constructor(options: TunnelOptions) {
+    const { socket } = options;
+    this.id = options.id;
+    this.connectorId = options.connectorId;
+    this.externalIp = options.externalIp;
+    this.#options = options;
+    this.#lastByteAt = options.now();
+    this.#session = new YamuxSession({
+      role: 'server',
+      transport: {
+        write: bytes => void socket.write(bytes),
+        get queuedBytes() {
+          return socket.writableLength;
+        },
+      },
+      now: options.now,
+      windowBudget: options.windowBudget,
+      // A connector opens its control stream and nothing else.
+      acceptBacklog: 1,
+      onStream: stream => this.#acceptControl(stream),
+      onGoAway: () => this.#drain(),
+      onClose: error => this.close(error?.message ?? 'closed'),
+    });
+    socket.setNoDelay(true);
+    socket.on('data', (bytes: Buffer) => {
+      this.#lastByteAt = options.now();
+      this.#session.receive(bytes);
+    });
+    socket.on('drain', () => this.#session.transportDrained());
+    socket.on('error', error => this.close(error.message));
+    socket.once('close', () => this.close('connection closed'));
+    this.#watch = setInterval(() => this.#beat(), pingMs);
+    void this.#session.ping().catch(() => {});
+  }
+
+  /** True while new streams may be opened. */
+  get isOpen(): boolean {
+    return this.#saidHello && !this.#draining && !this.#closed && !this.#session.isExhausted;
+  }
+
+  get queuedBytes(): number {
+    return this.#session.queuedBytes;
+  }
+
+  get roundTripMs(): number | null {
+    return this.#session.roundTripMs;
+  }
+
+  get streamCount(): number {
+    return this.#session.streamCount;
+  }
+
+  /** Whether the connector has this backend of the application in force. */
+  serves(applicationId: string, backendKey: string): boolean {
+    return this.#inForce.get(applicationId) === backendKey;
+  }
+
+  /** Says what the connector may dial; in force once the connector has confirmed it. */
+  configure(backends: readonly BackendConfiguration[]): void {
+    this.#wanted = backends;
+    if (this.#saidHello) this.#pushConfiguration();
+  }
+
+  /**
+   * Opens a data stream.
+   *
+   * @param onEnded Called at most once, before the stream's own end, with the connector's report of it.
+   */
+  openStream(onEnded: (report: EndReport) => void): YamuxStream {
+    const stream = this.#session.openStream();
+    this.#endListeners.set(stream.id, onEnded);
+    return stream;
+  }
+
+  /** The stream is over and no report of it matters any more. */
+  forgetStream(id: number): void {
+    this.#endListeners.delete(id);
+  }
+
+  /** Asks the connector to open no more and to connect elsewhere; streams in flight go on. */
+  goAway(): void {
+    this.#session.goAway(0);
+    this.#drain();
+  }
+
+  close(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#watch);
+    this.#endListeners.clear();
+    this.#session.close();
+    this.#options.socket.destroy();
+    this.#options.hooks.onClose(this, reason);
+  }
+
+  #acceptControl(stream: YamuxStream): void {
+    if (this.#control !== null) return stream.reset();
+    this.#control = stream;
+    stream.onData = bytes => {
+      stream.consumed(bytes.length);
+      this.#readControl(bytes);
+    };
+    stream.onEnd = () => this.close('the connector ended its control stream');
+    stream.onError = error => this.close(error.message);
+    this.#say({ type: 'welcome', connectorId: this.connectorId, nodeId: this.#options.nodeId });
+  }
+
+  #readControl(bytes: Buffer): void {
+    try {
+      for (const message of this.#decoder.push(bytes)) this.#handle(message as ConnectorMessage);
+    } catch (error) {
+      this.close(error instanceof Error ? error.message : 'bad control message');
+    }
+  }
+
+  #handle(message: ConnectorMessage): void {
+    switch (message.type) {
+      case 'hello':
+        if (this.#saidHello) return this.close('a second hello on a live tunnel');
+        this.#saidHello = true;
+        this.machineName = String(message.machineName).slice(0, 253);
+        this.version = String(message.version).slice(0, 64);
+        this.os = String(message.os).slice(0, 128);
+        this.#pushConfiguration();
+        this.#options.hooks.onReady(this);
+        return;
+      case 'configured':
+        this.#confirm(message.revision);
+        return;
+      case 'ended': {
+        const listener = this.#endListeners.get(message.stream);
+        this.#endListeners.delete(message.stream);
+        listener?.({ reason: message.reason, bytesWritten: message.bytesWritten });
+        return;
+      }
+      case 'draining':
+        this.#drain();
+        return;
+    }
+  }
+
+  #pushConfiguration(): void {
+    this.#revision += 1;
+    const keys = new Map(this.#wanted.map(backend => [backend.applicationId, backendKeyOf(backend)]));
+    this.#pushed.set(this.#revision, keys);
+    this.#say({ type: 'configure', revision: this.#revision, backends: this.#wanted });
+    // What is no longer wanted must not be used while the connector still has it.
+    this.#inForce = new Map([...this.#inForce].filter(([id, key]) => keys.get(id) === key));
+  }
+
+  #confirm(revision: number): void {
+    const keys = this.#pushed.get(revision);
+    if (keys === undefined) return;
+    for (const older of this.#pushed.keys()) if (older <= revision) this.#pushed.delete(older);
+    const newest = new Map(this.#wanted.map(backend => [backend.applicationId, backendKeyOf(backend)]));
+    this.#inForce = new Map([...keys].filter(([id, key]) => newest.get(id) === key));
+    this.#options.hooks.onChange(this);
+  }
+
+  #drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#options.hooks.onChange(this);
+  }
+
+  #say(message: ServiceMessage): void {
+    this.#control?.write(encodeControlMessage(message));
+  }
+
+  #beat(): void {
+    if (this.#options.now() - this.#lastByteAt > silenceMs) return this.close('nothing heard for 10 s');
+    void this.#session.ping().catch(() => {});
+    if (this.#draining && this.#session.streamCount <= 1) this.close('drained');
+  }
+}
+
+/** What tells one backend from another; a connection made for one is never used for the other. */
+export function backendKeyOf(backend: Omit<BackendConfiguration, 'applicationId'>): string {
+  const scheme = backend.tls ? 'https' : 'http';
+  return `${scheme}://${backend.host}:${backend.port} ${backend.validateCertificate}`;
+}
