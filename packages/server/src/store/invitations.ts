@@ -31,30 +31,23 @@ export async function findOpenInvitation(
 }
 
 /**
- * Uses an invitation up and sets its account's password, both or neither. False where it cannot be used any more: of
- * several callers, one gets true.
+ * Uses an invitation up and gives its account's id; undefined where it cannot be used any more: of several callers, one
+ * gets the id.
  */
-export async function redeemInvitation(
+export async function consumeInvitation(
   db: Kysely<Database>,
-  { secretHash, passwordHash, now }: { secretHash: string; passwordHash: string; now: number },
-): Promise<boolean> {
-  return await db.transaction().execute(async transaction => {
-    const used = await transaction
-      .updateTable('invitation')
-      .set({ usedAt: now })
-      .where('secretHash', '=', secretHash)
-      .where('usedAt', 'is', null)
-      .where('expiresAt', '>', now)
-      .returning('userId')
-      .executeTakeFirst();
-    if (used === undefined) return false;
-    await transaction
-      .updateTable('user')
-      .set(expression => ({ passwordHash, version: expression('version', '+', 1) }))
-      .where('id', '=', used.userId)
-      .execute();
-    return true;
-  });
+  secretHash: string,
+  now: number,
+): Promise<string | undefined> {
+  const used = await db
+    .updateTable('invitation')
+    .set({ usedAt: now })
+    .where('secretHash', '=', secretHash)
+    .where('usedAt', 'is', null)
+    .where('expiresAt', '>', now)
+    .returning('userId')
+    .executeTakeFirst();
+  return used?.userId;
 }
 
 export async function deleteExpiredInvitations(db: Kysely<Database>, before: number): Promise<void> {

@@ -1,0 +1,101 @@
+import { hash } from 'node:crypto';
+import type { Kysely } from 'kysely';
+import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
+import {
+  consumeOidcRecord,
+  deleteOidcRecord,
+  deleteOidcRecordsOfGrant,
+  findOidcRecord,
+  type OidcRecord,
+  putOidcRecord,
+} from '../store/oidc-records.ts';
+import type { Database } from '../store/schema.ts';
+import type { Sealer } from './sealer.ts';
+
+export interface OidcAdapterParts {
+  readonly db: Kysely<Database>;
+  readonly sealer: Sealer;
+  readonly now: () => number;
+  /** Metadata of a relying party, or undefined where there is none with this id. */
+  readonly findClient: (clientId: string) => Promise<AdapterPayload | undefined>;
+}
+
+/**
+ * Keeps the records of oidc-provider in the store. Ids are stored as SHA-256, since most are bearer secrets, and the
+ * rest of a record is sealed, since it repeats them: who reads the database gets nothing that could be presented.
+ */
+export function oidcAdapter(model: string, parts: OidcAdapterParts): Adapter {
+  return model === 'Client' ? clientAdapter(parts) : recordAdapter(model, parts);
+}
+
+function recordAdapter(model: string, { db, sealer, now }: OidcAdapterParts): Adapter {
+  const read = (record: OidcRecord | undefined) => readPayload(record, sealer);
+  return {
+    async upsert(id, payload, expiresIn) {
+      const storedId = hashId(id);
+      await putOidcRecord(db, {
+        model,
+        id: storedId,
+        payloadJson: JSON.stringify({
+          accountId: payload.accountId,
+          sealed: sealer.seal(JSON.stringify(payload), `${model} ${storedId}`),
+        }),
+        grantId: payload.grantId ?? null,
+        userCode: payload.userCode ?? null,
+        uid: payload.uid ?? null,
+        expiresAt: expiresIn ? now() + expiresIn * 1_000 : null,
+      });
+    },
+    async find(id) {
+      return read(await findOidcRecord(db, model, { id: hashId(id) }));
+    },
+    async findByUid(uid) {
+      return read(await findOidcRecord(db, model, { uid }));
+    },
+    async findByUserCode(userCode) {
+      return read(await findOidcRecord(db, model, { userCode }));
+    },
+    async consume(id) {
+      if (await consumeOidcRecord(db, model, hashId(id), now())) return;
+      // Somebody else was faster: the secret is known to two. What the first one got ends with it (RFC 9700 §4.5).
+      const grantId = (await findOidcRecord(db, model, { id: hashId(id) }))?.grantId;
+      if (grantId != null) await deleteOidcRecordsOfGrant(db, grantId);
+      throw new errors.InvalidGrant(`${model} was already used`);
+    },
+    async destroy(id) {
+      await deleteOidcRecord(db, model, hashId(id));
+    },
+    async revokeByGrantId(grantId) {
+      await deleteOidcRecordsOfGrant(db, grantId, model);
+    },
+  };
+}
+
+/** Relying parties are no records of oidc-provider: they follow from the published applications. */
+function clientAdapter({ findClient }: OidcAdapterParts): Adapter {
+  const neverStored = () => Promise.reject(new TypeError('Relying parties are not stored by oidc-provider.'));
+  return {
+    find: findClient,
+    upsert: neverStored,
+    findByUid: neverStored,
+    findByUserCode: neverStored,
+    consume: neverStored,
+    destroy: neverStored,
+    revokeByGrantId: neverStored,
+  };
+}
+
+/** What stands in the store for an id. */
+export function hashId(id: string): string {
+  return hash('sha256', id, 'base64url');
+}
+
+/** Reads a record; one that cannot be unsealed is as good as none. */
+export function readPayload(record: OidcRecord | undefined, sealer: Sealer): AdapterPayload | undefined {
+  if (record === undefined) return undefined;
+  const { sealed } = JSON.parse(record.payloadJson) as { sealed: string };
+  const payload = sealer.unseal(sealed, `${record.model} ${record.id}`);
+  if (payload === null) return undefined;
+  const consumed = record.consumedAt === null ? undefined : Math.floor(record.consumedAt / 1_000);
+  return { ...(JSON.parse(payload) as AdapterPayload), ...(consumed && { consumed }) };
+}
