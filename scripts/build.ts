@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { build, type Plugin } from 'esbuild';
+import { build } from 'esbuild';
 
 const root = path.resolve(import.meta.dirname, '..');
 
@@ -86,7 +86,6 @@ async function buildPackage(plan: PackagePlan, folder: string): Promise<string> 
     legalComments: 'linked',
     banner: { js: banner },
     external: ['@postern/server/*'],
-    plugins: [programsBecomeJavaScript(plan.programs)],
     logLevel: 'warning',
   });
   writeCommand(plan, folder);
@@ -94,23 +93,6 @@ async function buildPackage(plan: PackagePlan, folder: string): Promise<string> 
   for (const name of ['LICENSE', 'README.md', 'CHANGELOG.md'])
     cpSync(path.join(root, name), path.join(folder, name));
   return folder;
-}
-
-// A program that starts another names its file: `new URL('./control.ts', import.meta.url)`.
-function programsBecomeJavaScript(programs: readonly string[]): Plugin {
-  const pattern = new RegExp(`(['"\`])\\./(${programs.join('|')})\\.ts\\1(?=\\s*[,)])`, 'g');
-  return {
-    name: 'programs become JavaScript',
-    setup({ onLoad }) {
-      onLoad({ filter: /packages\/[^/]+\/src\/[^/]+\.ts$/ }, ({ path: file }) => {
-        const text = readFileSync(file, 'utf8');
-        const lines = text
-          .split('\n')
-          .map(line => (line.includes('import(') ? line : line.replace(pattern, '$1./$2.js$1')));
-        return { contents: lines.join('\n'), loader: 'ts' };
-      });
-    },
-  };
 }
 
 // All commands start alike: the check of the Node version is written once, in the bin of the command line.

@@ -18,6 +18,8 @@ try {
   await program.parseAsync(process.argv);
 } catch (error) {
   // Commander has said what is wrong by itself; --help and --version end here as well, with 0.
-  process.exitCode =
+  const code =
     error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : reportFailure(error, processTerminal);
+  // A service that could not start has parts that run already; they would keep this process from ending.
+  process.exit(code);
 }

@@ -1,20 +1,15 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Kysely } from 'kysely';
-import { controlHosts, originOf } from '../config/names.ts';
 import type { Config } from '../config/schema.ts';
+import { createInvitation } from '../sign-in/invitations.ts';
 import { normalizeSignInName } from '../sign-in/sign-in-name.ts';
-import { putInvitation } from '../store/invitations.ts';
 import { insertRole, listUsersWithRole } from '../store/roles.ts';
 import type { Database } from '../store/schema.ts';
 import { findUserBySignInName, insertUser, type UserRow, updateUser } from '../store/users.ts';
 import { OperateError } from './operate-error.ts';
 
 /** A link that lets one person choose a password, once. */
-export interface SetUpLink {
-  readonly url: string;
-  /** Milliseconds since the epoch. */
-  readonly expiresAt: number;
-}
+export type SetUpLink = Awaited<ReturnType<typeof createInvitation>>;
 
 const administratorRole = 'Global Administrator';
 
@@ -35,27 +30,6 @@ export async function createAdministrator(db: Kysely<Database>, name: string, no
     await insertRole(transaction, user.id, administratorRole);
     return user;
   });
-}
-
-/** Makes a single-use link for a person; the ones that were made before and not used stop working. */
-export async function createSetUpLink(
-  db: Kysely<Database>,
-  config: Config,
-  user: Pick<UserRow, 'id'>,
-  purpose: 'setup' | 'recover',
-  now: number,
-): Promise<SetUpLink> {
-  const secret = randomBytes(32).toString('base64url');
-  const expiresAt = now + config.signIn.invitationLifetimeMs;
-  await putInvitation(db, {
-    secretHash: createHash('sha256').update(secret).digest('base64url'),
-    userId: user.id,
-    purpose,
-    createdAt: now,
-    expiresAt,
-    usedAt: null,
-  });
-  return { url: `${originOf(config, controlHosts(config).login)}/set-up?secret=${secret}`, expiresAt };
 }
 
 /** What {@link recoverAdministrator} had to change beside making a link. */
@@ -89,7 +63,7 @@ export async function recoverAdministrator(
   });
   return {
     user: recovered,
-    link: await createSetUpLink(db, config, recovered, 'recover', now),
+    link: await createInvitation({ db, config }, { userId: recovered.id, purpose: 'recover', now }),
     needsRestart: changed,
   };
 }

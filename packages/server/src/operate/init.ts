@@ -12,7 +12,8 @@ import { controlHosts, dataPaths, originOf } from '../config/names.ts';
 import type { Config, ConfigInput } from '../config/schema.ts';
 import { openAuthorities } from '../registration/authorities.ts';
 import { writeLocalCertificates } from '../registration/local-certificates.ts';
-import { createAdministrator, createSetUpLink, type SetUpLink } from './administrator.ts';
+import { createInvitation } from '../sign-in/invitations.ts';
+import { createAdministrator, type SetUpLink } from './administrator.ts';
 import { giveToOwner, openData } from './open-data.ts';
 import { OperateError } from './operate-error.ts';
 import type { Terminal } from './terminal.ts';
@@ -226,7 +227,10 @@ async function createService(
     await writeLocalCertificates(authorities.local, config.domain, config.dataDir, now);
   }
   const administrator = await createAdministrator(data.db, admin, now);
-  const link = await createSetUpLink(data.db, config, administrator, 'setup', now);
+  const link = await createInvitation(
+    { db: data.db, config },
+    { userId: administrator.id, purpose: 'setup', now },
+  );
   giveToOwner(config.dataDir);
   const findings = checkCertificateNames(config, requiredNames(config), now);
   return { link, warnings: describeCertificateFindings(findings) };

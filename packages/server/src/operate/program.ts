@@ -79,9 +79,18 @@ export function reportFailure(error: unknown, terminal: Terminal): number {
   return 1;
 }
 
+type ListenError = NodeJS.ErrnoException & { readonly address?: string; readonly port?: number };
+
 function describeUnknown(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const { code, path: file } = error as NodeJS.ErrnoException;
+  const { code, path: file, address, port } = error as ListenError;
+  if (code === 'EADDRINUSE') {
+    return `another program uses port ${port} of ${address}. End it, or choose another address in the option listen.`;
+  }
+  if (port !== undefined && code === 'EACCES') {
+    return `this user may not listen on port ${port}. Run as root, or let \`postern service install\` hold the ports.`;
+  }
+  if (code === 'EADDRNOTAVAIL') return `this machine has no address ${address}. Correct the option listen.`;
   const place = file === undefined ? 'a file' : file;
   if (code === 'EACCES' || code === 'EPERM')
     return `${place} cannot be used: this user may not. Run as its owner or as root.`;
