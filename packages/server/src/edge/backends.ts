@@ -1,7 +1,6 @@
 import net from 'node:net';
 import { encodePreamble } from '@postern/protocol/tunnel/preamble';
 import type { HeadLimits } from '../http1/head.ts';
-import type { Route } from '../routes/route-table.ts';
 import type { TunnelRegistry } from '../tunnels/registry.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
 import { BackendConnection, type BackendPlace } from './backend-connection.ts';

@@ -40,6 +40,10 @@ export class TunnelRegistry {
     return [...this.#connectors.values()].flatMap(connector => connector.tunnels);
   }
 
+  countOf(connectorId: string): number {
+    return this.#connectors.get(connectorId)?.tunnels.length ?? 0;
+  }
+
   add(tunnel: Tunnel, groupId: string): void {
     let connector = this.#connectors.get(tunnel.connectorId);
     if (connector === undefined) {

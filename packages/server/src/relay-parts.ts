@@ -1,0 +1,360 @@
+/**
+ * The parts of the relay and how they hang together: routes, tunnels, edge. relay.ts gives them a control process and a
+ * feed; a test gives them records of its own.
+ */
+
+import { randomBytes, randomUUID } from 'node:crypto';
+import net from 'node:net';
+import { type BackendConfiguration, tunnelProtocol } from '@postern/protocol/tunnel/messages';
+import { WindowBudget } from '@postern/protocol/yamux/window-budget';
+import type { ListenTarget, ListenTargets } from './config/listen-targets.ts';
+import { certificateFiles, controlHosts, dataPaths } from './config/names.ts';
+import type { Config } from './config/schema.ts';
+import { isStillAllowed } from './edge/admit.ts';
+import { Backends } from './edge/backends.ts';
+import { Certificates } from './edge/certificates.ts';
+import type { EdgeParts } from './edge/edge-parts.ts';
+import type { Exchange } from './edge/exchange.ts';
+import { EdgeListener } from './edge/listener.ts';
+import { PlainHttpListener } from './edge/plain-http.ts';
+import { PrivateListener } from './edge/private-listener.ts';
+import type { ConnectorRecord, RelayMessage, SessionRecord, TunnelReport } from './feed/messages.ts';
+import type { RelayState } from './feed/relay-state.ts';
+import { RouteTable } from './routes/route-table.ts';
+import type { Logger } from './telemetry/logger.ts';
+import { Metrics } from './telemetry/metrics.ts';
+import { TunnelListener } from './tunnels/accept.ts';
+import { TunnelRegistry } from './tunnels/registry.ts';
+import type { Tunnel } from './tunnels/tunnel.ts';
+
+/** Where the relay's state comes from. */
+export interface RelayFeed {
+  send(message: RelayMessage): void;
+  findSession(idHash: string, host: string): Promise<SessionRecord | null>;
+  /** Milliseconds since the control process was last heard; 0 while it is connected. */
+  silentForMs(): number;
+}
+
+export interface RelayPartsOptions {
+  readonly config: Config;
+  readonly state: RelayState;
+  readonly feed: RelayFeed;
+  readonly log: Logger;
+}
+
+const now = () => performance.now();
+
+/** The relay without its process: takes records, listens, relays. */
+export class RelayParts {
+  readonly #options: RelayPartsOptions;
+  readonly #portSuffix: string;
+  readonly #open = new Set<Exchange>();
+  readonly #registry: TunnelRegistry;
+  readonly #backends: Backends;
+  readonly #tunnelListener: TunnelListener;
+  readonly #certificates: Certificates;
+  readonly #edge: EdgeListener;
+  readonly #plain: PlainHttpListener;
+  readonly #private: PrivateListener;
+  readonly #admit: EdgeParts['admit'];
+  #routes: RouteTable;
+  #connectorsByCertificate = new Map<string, ConnectorRecord>();
+  #isStopping = false;
+
+  /** @throws Error naming a certificate file that cannot be used. */
+  constructor(options: RelayPartsOptions) {
+    const { config, state, feed, log } = options;
+    this.#options = options;
+    this.#portSuffix = config.publicPort === 443 ? '' : `:${config.publicPort}`;
+    this.#routes = this.#makeRoutes();
+    const limits = {
+      maxHeadBytes: config.limits.maxHeadBytes,
+      maxFields: config.limits.maxHeaderFields,
+      maxTargetBytes: 16_384,
+    };
+
+    // 1. Tunnels, and connections to backends through them.
+    this.#registry = new TunnelRegistry({
+      waitMs: config.limits.waitForConnectorMs,
+      maxWaiting: config.limits.maxWaitingRequestsPerGroup,
+      random: Math.random,
+    });
+    this.#backends = new Backends({
+      registry: this.#registry,
+      controlSocket: dataPaths(config).controlSocket,
+      limits,
+      now,
+    });
+    this.#tunnelListener = this.#makeTunnelListener();
+
+    // 2. The edge: one admission for everything that comes in.
+    this.#admit = {
+      state,
+      routes: () => this.#routes,
+      silentForMs: () => feed.silentForMs(),
+      feedGraceMs: config.limits.feedGraceMs,
+      findSession: (idHash, host) => feed.findSession(idHash, host),
+    };
+    const metrics = createMetrics(state, this.#registry, this.#open);
+    const parts: EdgeParts = {
+      admit: this.#admit,
+      exchange: {
+        connector: this.#backends,
+        open: this.#open,
+        maxRetryBodyBytes: config.limits.maxRetryBodyBytes,
+        now,
+        onEnd: exchange => {
+          metrics.count(exchange.status);
+          if (exchange.failure !== null) logFailure(log, exchange);
+          if (config.log.accessLog) logAccess(log, exchange);
+        },
+      },
+      limits: {
+        head: limits,
+        headTimeoutMs: config.limits.headTimeoutMs,
+        idleTimeoutMs: config.limits.clientIdleTimeoutMs,
+        bodyIdleTimeoutMs: config.limits.bodyIdleTimeoutMs,
+      },
+      identity: { ...config.identityHeaders, reserved: reservedNames(config) },
+      isTrustedProxy: trustedProxies(config.trustedProxies),
+      portSuffix: this.#portSuffix,
+      nextRequestId: requestIds(),
+      now,
+      log,
+      onLocalAnswer: (status, requestId, host) => {
+        metrics.count(status);
+        if (config.log.accessLog) log.info({ requestId, host, status }, 'request');
+      },
+    };
+    this.#certificates = new Certificates(certificateFiles(config), log);
+    this.#edge = new EdgeListener({
+      parts,
+      certificates: this.#certificates,
+      connectHost: controlHosts(config).connect,
+      tunnelProtocol,
+      acceptTunnel: socket => this.#tunnelListener.accept(socket),
+      maxConnections: config.limits.maxConnections,
+      log,
+    });
+    this.#plain = new PlainHttpListener({
+      routes: () => this.#routes,
+      portSuffix: this.#portSuffix,
+      limits,
+      headTimeoutMs: config.limits.headTimeoutMs,
+      maxConnections: config.limits.maxConnections,
+      log,
+    });
+    this.#private = new PrivateListener({
+      metrics: metrics.render,
+      health: () => [
+        ...(this.#isStopping ? ['the service is stopping'] : []),
+        ...(feed.silentForMs() > 0 ? ['the control process is not connected'] : []),
+      ],
+      log,
+    });
+  }
+
+  /** Brings a change of the state into force: on routes, on tunnels, on exchanges under way, in this order. */
+  applyState(): void {
+    const { state } = this.#options;
+    this.#routes = this.#makeRoutes();
+    this.#connectorsByCertificate = indexCertificates(state.connectors.values());
+    if (state.tunnelTrust !== null) this.#tunnelListener.setTrust(state.tunnelTrust);
+    this.#registry.update(state.connectors, backendsByGroup(state));
+    for (const exchange of [...this.#open]) {
+      if (!isStillAllowed(exchange.route, exchange.session, this.#admit)) exchange.revoke();
+    }
+  }
+
+  /** The tunnels that are up, for a control process that has just come back. */
+  tunnelReports(): TunnelReport[] {
+    return this.#registry.tunnels.filter(tunnel => tunnel.isOpen).map(reportOf);
+  }
+
+  /** Opens every listener; the private one first, so that a health check can tell starting from broken. */
+  async listen(targets: ListenTargets): Promise<void> {
+    for (const target of targets.private) await this.#private.listen(addressOf(target));
+    for (const target of targets.http) await this.#plain.listen(addressOf(target));
+    for (const target of targets.https) await this.#edge.listen(addressOf(target));
+  }
+
+  /** Finishes what is in flight for at most `drainMs`, then ends everything but the private listener. */
+  async drain(): Promise<void> {
+    this.#isStopping = true;
+    this.#edge.stopAccepting();
+    this.#plain.stop();
+    for (const tunnel of this.#registry.tunnels) tunnel.goAway();
+    await drained(this.#open, this.#options.config.drainMs);
+    this.#edge.destroy();
+    this.#backends.stop();
+    for (const tunnel of this.#registry.tunnels) tunnel.close('the service stopped');
+  }
+
+  stop(): void {
+    this.#certificates.stop();
+    this.#private.stop();
+  }
+
+  #makeRoutes(): RouteTable {
+    const { config, state } = this.#options;
+    return new RouteTable(state.applications.values(), {
+      domain: config.domain,
+      portSuffix: this.#portSuffix,
+    });
+  }
+
+  #makeTunnelListener(): TunnelListener {
+    const { config, state, feed, log } = this.#options;
+    return new TunnelListener({
+      nodeId: randomUUID(),
+      findConnector: sha256 => this.#connectorsByCertificate.get(sha256),
+      isAccepting: () => state.tunnelTrust !== null && !this.#isStopping,
+      windowBudget: new WindowBudget(config.limits.windowBudgetBytes),
+      maxTunnelsPerConnector: config.limits.maxTunnelsPerConnector,
+      tunnelsOf: connectorId => this.#registry.countOf(connectorId),
+      hooks: {
+        onAccept: (tunnel, connector) => this.#registry.add(tunnel, connector.groupId),
+        onReady: tunnel => {
+          const { id: tunnelId, connectorId, machineName } = tunnel;
+          log.info({ tunnelId, connectorId, machineName }, 'tunnel up');
+          feed.send({ type: 'tunnel-up', tunnel: reportOf(tunnel) });
+        },
+        onChange: tunnel => this.#registry.wake(tunnel),
+        onClose: (tunnel, reason) => {
+          const { id: tunnelId, connectorId } = tunnel;
+          this.#registry.remove(tunnel);
+          this.#backends.forgetTunnel(tunnel);
+          log.info({ tunnelId, connectorId, reason }, 'tunnel down');
+          feed.send({ type: 'tunnel-down', tunnelId, connectorId, reason });
+        },
+      },
+      log,
+      now,
+    });
+  }
+}
+
+function backendsByGroup(state: RelayState): Map<string, BackendConfiguration[]> {
+  const groups = new Map<string, BackendConfiguration[]>();
+  for (const application of state.applications.values()) {
+    const url = new URL(application.internalUrl);
+    const backend: BackendConfiguration = {
+      applicationId: application.id,
+      host: url.hostname,
+      port: Number(url.port) || (url.protocol === 'https:' ? 443 : 80),
+      tls: url.protocol === 'https:',
+      validateCertificate: application.validateBackendCertificate,
+    };
+    const group = groups.get(application.connectorGroupId);
+    if (group) group.push(backend);
+    else groups.set(application.connectorGroupId, [backend]);
+  }
+  return groups;
+}
+
+function indexCertificates(connectors: Iterable<ConnectorRecord>): Map<string, ConnectorRecord> {
+  const index = new Map<string, ConnectorRecord>();
+  for (const connector of connectors) {
+    for (const certificate of connector.certificates) index.set(certificate.sha256, connector);
+  }
+  return index;
+}
+
+function reportOf(tunnel: Tunnel): TunnelReport {
+  return {
+    tunnelId: tunnel.id,
+    connectorId: tunnel.connectorId,
+    externalIp: tunnel.externalIp,
+    machineName: tunnel.machineName,
+    version: tunnel.version,
+    os: tunnel.os,
+    since: tunnel.since,
+  };
+}
+
+function reservedNames(config: Config): ReadonlySet<string> {
+  const names = Object.values(config.identityHeaders).filter(name => name !== '');
+  return new Set(names.map(name => name.toLowerCase()));
+}
+
+function trustedProxies(networks: readonly string[]): (address: string) => boolean {
+  const list = new net.BlockList();
+  for (const network of networks) {
+    const [address = '', prefix] = network.split('/');
+    const family = net.isIPv6(address) ? 'ipv6' : 'ipv4';
+    if (prefix === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(prefix), family);
+  }
+  return address => networks.length > 0 && list.check(address, net.isIPv6(address) ? 'ipv6' : 'ipv4');
+}
+
+/** Ids that are unique across restarts and cheap to make: a random start and a counter. */
+function requestIds(): () => string {
+  const prefix = randomBytes(6).toString('hex');
+  let counter = 0;
+  return () => {
+    counter += 1;
+    return `${prefix}-${counter.toString(36)}`;
+  };
+}
+
+function createMetrics(state: RelayState, registry: TunnelRegistry, open: ReadonlySet<Exchange>) {
+  const metrics = new Metrics('relay');
+  metrics.collectProcess();
+  const classes = [0, 0, 0, 0, 0, 0];
+  metrics.gauge('postern_requests', 'Answers given since start, by status class.', ['class'], gauge => {
+    for (let one = 1; one <= 5; one++) gauge.set({ class: `${one}xx` }, classes[one]!);
+  });
+  metrics.gauge('postern_open_exchanges', 'Requests, upgrades and streams under way.', [], gauge =>
+    gauge.set(open.size),
+  );
+  metrics.gauge('postern_tunnels', 'Tunnels that are up.', [], gauge => gauge.set(registry.tunnels.length));
+  metrics.gauge('postern_sessions', 'Signed-in sessions.', [], gauge => gauge.set(state.sessionCount));
+  return {
+    count: (status: number) => {
+      const one = Math.trunc(status / 100);
+      if (one >= 1 && one <= 5) classes[one]! += 1;
+    },
+    render: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
+  };
+}
+
+function logFailure(log: Logger, exchange: Exchange): void {
+  const { requestId, route, failure, connectorId } = exchange;
+  log.warn(
+    {
+      requestId,
+      applicationId: route.application.id,
+      connectorId,
+      code: failure!.code,
+      hop: failure!.hop,
+      detail: failure!.detail,
+    },
+    'request failed',
+  );
+}
+
+function logAccess(log: Logger, exchange: Exchange): void {
+  const { requestId, route, method, status, session, bytesToClient, startedAt } = exchange;
+  log.info(
+    {
+      requestId,
+      applicationId: route.application.id,
+      userId: session?.user.id,
+      method,
+      status,
+      bytesToClient,
+      ms: Math.round(now() - startedAt),
+    },
+    'request',
+  );
+}
+
+async function drained(open: ReadonlySet<Exchange>, limitMs: number): Promise<void> {
+  const deadline = now() + limitMs;
+  while (open.size > 0 && now() < deadline) await new Promise(resolve => setTimeout(resolve, 50));
+}
+
+function addressOf(target: ListenTarget) {
+  return target.kind === 'descriptor' ? { fd: target.fd } : target.endpoint;
+}
