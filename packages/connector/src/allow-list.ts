@@ -1,0 +1,72 @@
+import { BlockList, isIP } from 'node:net';
+
+/**
+ * What this connector may dial, as its own administrator says. It narrows what the service has configured and never
+ * widens it. Entries are alternatives:
+ *
+ * - `10.1.0.0/16`, `2001:db8::/32`, `10.1.2.3`: addresses, compared with the address that is actually dialled;
+ * - `wiki.corp.example:443`, `wiki.corp.example`, `10.1.2.3:80`, `[2001:db8::1]:80`: hosts as the application names
+ *   them, with a port or with any; whatever such a name resolves to is allowed.
+ *
+ * Without entries everything configured may be dialled, save for link-local addresses: clouds give away credentials of
+ * machines there (169.254.169.254).
+ */
+export class AllowList {
+  readonly #hosts = new Set<string>();
+  readonly #networks = new BlockList();
+  readonly #isEmpty: boolean;
+
+  /** @throws RangeError naming the entry that cannot be understood. */
+  constructor(entries: readonly string[] = []) {
+    this.#isEmpty = entries.length === 0;
+    for (const entry of entries) this.#add(entry.trim());
+  }
+
+  /** Whether the host of an application may be dialled whatever address it has. */
+  allowsHost(host: string, port: number): boolean {
+    const name = normalName(host);
+    return this.#hosts.has(name) || this.#hosts.has(`${name} ${port}`);
+  }
+
+  /** Whether an address may be dialled whatever the host was called. */
+  allowsAddress(address: string): boolean {
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+    if (this.#isEmpty) return !linkLocal.check(address, family);
+    return this.#networks.check(address, family);
+  }
+
+  #add(entry: string): void {
+    const slash = entry.indexOf('/');
+    if (slash > 0) return this.#addNetwork(entry, entry.slice(0, slash), entry.slice(slash + 1));
+    if (isIP(entry) !== 0) return this.#networks.addAddress(entry, isIP(entry) === 6 ? 'ipv6' : 'ipv4');
+    const parts = /^(\[[0-9A-Fa-f:.]+\]|[^:\s[\]]+)(?::(\d{1,5}))?$/.exec(entry);
+    const port = parts?.[2] === undefined ? null : Number(parts[2]);
+    if (!parts || (port !== null && (port < 1 || port > 65_535))) throw unusable(entry);
+    const name = normalName(parts[1]!);
+    this.#hosts.add(port === null ? name : `${name} ${port}`);
+  }
+
+  #addNetwork(entry: string, address: string, prefixText: string): void {
+    const version = isIP(address);
+    const prefix = /^\d{1,3}$/.test(prefixText) ? Number(prefixText) : -1;
+    if (version === 0 || prefix < 0 || prefix > (version === 6 ? 128 : 32)) throw unusable(entry);
+    this.#networks.addSubnet(address, prefix, version === 6 ? 'ipv6' : 'ipv4');
+  }
+}
+
+const linkLocal = new BlockList();
+linkLocal.addSubnet('169.254.0.0', 16, 'ipv4');
+linkLocal.addSubnet('fe80::', 10, 'ipv6');
+
+function normalName(host: string): string {
+  return host
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '')
+    .toLowerCase();
+}
+
+function unusable(entry: string): RangeError {
+  return new RangeError(
+    `"${entry}" is no entry of an allow-list: give a network such as 10.0.0.0/8, or a host with or without a port`,
+  );
+}

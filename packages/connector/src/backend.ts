@@ -1,0 +1,225 @@
+import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns';
+import { isIP, type LookupFunction, connect as netConnect, type Socket } from 'node:net';
+import {
+  createSecureContext,
+  getCACertificates,
+  type SecureContext,
+  type TLSSocket,
+  connect as tlsConnect,
+} from 'node:tls';
+import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
+import type { OpenDetail, OpenFailure } from '@postern/protocol/tunnel/preamble';
+import type { AllowList } from './allow-list.ts';
+import { answer, isLoopbackName, lookupName } from './lookup-name.ts';
+
+/** Why a backend could not be connected to. */
+export class DialError extends Error {
+  readonly code: OpenFailure;
+  readonly detail: OpenDetail;
+
+  constructor(code: OpenFailure, message: string, detail: OpenDetail, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.detail = { ...detail, error: message };
+  }
+}
+
+export interface Dialling {
+  /** To be destroyed where the connection is not wanted any more; null if nothing was dialled. */
+  readonly socket: Socket | null;
+  /** Resolves when the connection (with `tls`, its handshake) is there; rejects with a DialError. */
+  readonly opened: Promise<{ readonly socket: Socket; readonly detail: OpenDetail }>;
+}
+
+export interface DialOptions {
+  readonly allow: AllowList;
+  /** For name, connection and handshake together. */
+  readonly timeoutMs: number;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+}
+
+/** Connects to a backend that the service has configured, if this connector's own allow-list permits it, too. */
+export function dial(backend: BackendConfiguration, options: DialOptions): Dialling {
+  const { host, port } = backend;
+  const { allow } = options;
+  const anyAddress = allow.allowsHost(host, port);
+  if (isIP(host) !== 0 && !anyAddress && !allow.allowsAddress(host)) {
+    return { socket: null, opened: Promise.reject(notAllowed(backend, [host])) };
+  }
+  const attempt = new Attempt(backend, options.now());
+  const common = {
+    host,
+    port,
+    allowHalfOpen: true,
+    noDelay: true,
+    lookup: restrict(backend, anyAddress ? null : allow),
+  };
+  const socket = backend.tls ? tlsConnect({ ...common, ...tlsOptions(backend) }) : netConnect(common);
+  return { socket, opened: attempt.wait(socket, options) };
+}
+
+/** One attempt with the times that its stages took. */
+class Attempt {
+  readonly #backend: BackendConfiguration;
+  readonly #startedAt: number;
+  #resolvedAt: number;
+  #connectedAt = 0;
+  #address: string | undefined;
+
+  constructor(backend: BackendConfiguration, startedAt: number) {
+    this.#backend = backend;
+    this.#startedAt = startedAt;
+    this.#resolvedAt = startedAt;
+  }
+
+  wait(socket: Socket, { timeoutMs, now }: DialOptions): Dialling['opened'] {
+    const { tls } = this.#backend;
+    const { promise, resolve, reject } = Promise.withResolvers<Awaited<Dialling['opened']>>();
+    const timer = setTimeout(() => fail(this.#timedOut(timeoutMs)), timeoutMs);
+    const fail = (error: Error) => {
+      socket.destroy();
+      reject(error instanceof DialError ? error : this.#explain(error));
+    };
+    const onError = (error: Error) => fail(error);
+    const onClose = () => fail(new Error('the connection was closed before it was open'));
+    const settle = () => {
+      clearTimeout(timer);
+      socket.off('error', onError);
+      socket.off('close', onClose);
+      // An error after this belongs to whoever got the socket; one that nobody waits for must not end the process.
+      socket.on('error', () => {});
+    };
+    promise.then(settle, settle);
+    socket.on('error', onError);
+    socket.once('close', onClose);
+    socket.on('lookup', () => {
+      this.#resolvedAt = now();
+    });
+    socket.once('connect', () => {
+      this.#connectedAt = now();
+      this.#address = `${socket.remoteFamily === 'IPv6' ? `[${socket.remoteAddress}]` : socket.remoteAddress}:${socket.remotePort}`;
+    });
+    socket.once(tls ? 'secureConnect' : 'connect', () =>
+      resolve({ socket, detail: this.#detail(socket, now()) }),
+    );
+    return promise;
+  }
+
+  #detail(socket: Socket, at: number): OpenDetail {
+    const alpn = this.#backend.tls ? (socket as TLSSocket).alpnProtocol : false;
+    return {
+      ...this.#known(),
+      connectMs: round(this.#connectedAt - this.#resolvedAt),
+      ...(this.#backend.tls && { tlsMs: round(at - this.#connectedAt) }),
+      ...(typeof alpn === 'string' && { alpn }),
+    };
+  }
+
+  #known(): OpenDetail {
+    return {
+      ...(this.#address !== undefined && { address: this.#address }),
+      dnsMs: round(this.#resolvedAt - this.#startedAt),
+    };
+  }
+
+  #timedOut(timeoutMs: number): DialError {
+    const stage = this.#connectedAt === 0 ? 'accepted no connection' : 'did not finish the TLS handshake';
+    const message = `${describe(this.#backend)} ${stage} within ${timeoutMs / 1000} s`;
+    return new DialError('connection_timed_out', message, this.#known());
+  }
+
+  #explain(error: Error): DialError {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    const failure =
+      this.#connectedAt > 0 && this.#backend.tls ? 'tls_failed' : (failures[code] ?? 'unreachable');
+    const said = error.message === '' ? code : error.message;
+    return new DialError(failure, `${describe(this.#backend)}: ${said}`, this.#known(), { cause: error });
+  }
+}
+
+const failures: Readonly<Record<string, OpenFailure>> = {
+  ENOTFOUND: 'name_not_resolved',
+  EAI_AGAIN: 'name_not_resolved',
+  EAI_FAIL: 'name_not_resolved',
+  ECONNREFUSED: 'connection_refused',
+  ECONNRESET: 'connection_refused',
+  ETIMEDOUT: 'connection_timed_out',
+  EHOSTUNREACH: 'unreachable',
+  ENETUNREACH: 'unreachable',
+  EADDRNOTAVAIL: 'busy',
+  EMFILE: 'busy',
+  ENFILE: 'busy',
+};
+
+/**
+ * A lookup that gives only addresses which the allow-list permits. The check is on the address that is dialled, so a
+ * name that resolves to another one now than a moment ago gains nothing.
+ *
+ * @param allow Null: the name itself is allowed, whatever it resolves to.
+ */
+function restrict(backend: BackendConfiguration, allow: AllowList | null): LookupFunction {
+  if (allow === null) return lookupName;
+  return (name, options, callback) => {
+    const onResolved = (error: Error | null, addresses: readonly LookupAddress[]) => {
+      if (error) return callback(error, '');
+      const allowed = addresses.filter(one => allow.allowsAddress(one.address));
+      if (allowed.length > 0) return answer(allowed, options, callback);
+      callback(
+        notAllowed(
+          backend,
+          addresses.map(one => one.address),
+        ),
+        '',
+      );
+    };
+    resolveAll(name, options, onResolved);
+  };
+}
+
+function resolveAll(
+  name: string,
+  options: LookupOptions,
+  callback: (error: Error | null, addresses: LookupAddress[]) => void,
+): void {
+  if (!isLoopbackName(name)) return systemLookup(name, { ...options, all: true }, callback);
+  lookupName(name, { ...options, all: true }, (error, addresses) =>
+    callback(error, addresses as LookupAddress[]),
+  );
+}
+
+function notAllowed(backend: BackendConfiguration, addresses: readonly string[]): DialError {
+  const where = addresses.join(', ');
+  const message = `${describe(backend)} (${where}) is not on this connector's allow-list`;
+  return new DialError('not_allowed', message, {});
+}
+
+let backendTrust: SecureContext | null = null;
+
+// Made when the first TLS backend is dialled: hundreds of authorities take several megabytes.
+function trustedByMachine(): SecureContext {
+  backendTrust ??= createSecureContext({
+    ca: [...getCACertificates('default'), ...getCACertificates('system')],
+    minVersion: 'TLSv1.2',
+  });
+  return backendTrust;
+}
+
+function tlsOptions(backend: BackendConfiguration) {
+  return {
+    secureContext: trustedByMachine(),
+    rejectUnauthorized: backend.validateCertificate,
+    // The edge frames HTTP/1.1 on the stream.
+    ALPNProtocols: ['http/1.1'],
+    // An address is no server name (RFC 6066 §3); it is still what the certificate is compared with.
+    servername: isIP(backend.host) === 0 ? backend.host : '',
+  };
+}
+
+function describe({ tls, host, port }: BackendConfiguration): string {
+  return `${tls ? 'https' : 'http'}://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}

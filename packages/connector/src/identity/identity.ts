@@ -1,0 +1,80 @@
+import { type CertificatePair, findPair, findValidPairs } from './certificate-store.ts';
+import { IdentityError } from './identity-error.ts';
+import { readServiceSettings, type ServiceSettings } from './service-settings.ts';
+import { readTrustSettings, type TrustSettings } from './trust-settings.ts';
+
+/** Who this connector is, and whom it trusts. */
+export interface Identity {
+  readonly service: ServiceSettings;
+  /** What may be presented, in the order in which it is tried; never empty. */
+  readonly pairs: readonly CertificatePair[];
+  /** Why the pair that TrustSettings.xml names is not the first of them; null if it is. */
+  readonly fallback: string | null;
+}
+
+/**
+ * Loads a connector's identity: the pair that TrustSettings.xml names, then the newest valid ones of either store.
+ * Where the named pair cannot be used, the others take its place, so that an interrupted renewal or a mistake in the
+ * file does not cut a connector off.
+ *
+ * @param now Milliseconds since the epoch.
+ * @throws IdentityError `not_registered`, `bad_service_settings`, `no_usable_certificate`.
+ */
+export async function loadIdentity(dataDir: string, now: number): Promise<Identity> {
+  const service = await readServiceSettings(dataDir);
+  if (service === null) throw notRegistered(dataDir);
+  const { settings, problem } = await readSettings(dataDir);
+  const named = settings === null ? null : await findNamed(dataDir, settings);
+  const others = (await findValidPairs(dataDir, now)).filter(pair => pair.thumbprint !== named?.thumbprint);
+  // An expired pair is still presented where there is no other: the service's clock may be the right one, and its
+  // refusal says what is wrong.
+  const isNamedValid = named !== null && now <= named.notAfter;
+  const pairs = named === null ? others : isNamedValid ? [named, ...others] : [...others, named];
+  if (pairs.length === 0) throw noUsableCertificate(dataDir, settings, problem);
+  return { service, pairs, fallback: pairs[0] === named ? null : describeFallback(settings, named, problem) };
+}
+
+async function readSettings(
+  dataDir: string,
+): Promise<{ settings: TrustSettings | null; problem: string | null }> {
+  try {
+    return { settings: await readTrustSettings(dataDir), problem: null };
+  } catch (error) {
+    return { settings: null, problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function findNamed(dataDir: string, settings: TrustSettings): Promise<CertificatePair | null> {
+  return findPair(dataDir, settings.isInUserStore ? 'user' : 'machine', settings.thumbprint);
+}
+
+function describeFallback(
+  settings: TrustSettings | null,
+  named: CertificatePair | null,
+  problem: string | null,
+): string {
+  if (settings === null) return problem ?? 'there is no TrustSettings.xml';
+  const where = `${settings.thumbprint} in the ${settings.isInUserStore ? 'user' : 'machine'} store`;
+  if (named === null) return `the certificate ${where} is missing, unreadable or without its key`;
+  return `the certificate ${where} has expired`;
+}
+
+function notRegistered(dataDir: string): IdentityError {
+  return new IdentityError(
+    'not_registered',
+    `There is no registered connector in ${dataDir}.`,
+    'Register it with "postern connector register", or name its data folder with --data.',
+  );
+}
+
+function noUsableCertificate(
+  dataDir: string,
+  settings: TrustSettings | null,
+  problem: string | null,
+): IdentityError {
+  return new IdentityError(
+    'no_usable_certificate',
+    `No usable trust certificate in ${dataDir}: ${describeFallback(settings, null, problem)}, and neither store holds another.`,
+    'Register the connector again with "postern connector register".',
+  );
+}

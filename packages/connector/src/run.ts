@@ -1,0 +1,290 @@
+import { WindowBudget } from '@postern/protocol/yamux/window-budget';
+import { AllowList } from './allow-list.ts';
+import { createLog, type Log, type LogLevel } from './events/log.ts';
+import { remedyFor } from './events/remedies.ts';
+import type { CertificatePair } from './identity/certificate-store.ts';
+import { type Identity, loadIdentity } from './identity/identity.ts';
+import { readLocalSettings } from './local-settings.ts';
+import type { OpenOutcome } from './serve-stream.ts';
+import { type OwnStatus, StatusFile } from './status.ts';
+import type { TunnelClient, TunnelError } from './tunnel-client.ts';
+import { TunnelKeeper, type TunnelKeeperHooks } from './tunnel-keeper.ts';
+import { connectorVersion, describeOs } from './version.ts';
+
+export interface RunOptions {
+  /** Folder of a registered connector. */
+  readonly dataDir: string;
+  /** Entries of the allow-list (see AllowList), beside those of `Config/connector.json`. */
+  readonly allow?: readonly string[];
+  /** Default `info`. */
+  readonly logLevel?: LogLevel;
+  /** Where the log goes, a JSON document per line. Default: the standard error stream. */
+  readonly writeLog?: (line: string) => void;
+  /** Tunnels to keep. Default 2. */
+  readonly tunnelCount?: number;
+  /** How long name, connection and TLS handshake of a backend may take together. Default 10 000. */
+  readonly backendTimeoutMs?: number;
+  /** How long streams in flight may take to end when the connector is told to stop. Default 30 000. */
+  readonly drainMs?: number;
+  /**
+   * Aborted: the connector drains and stops. Without it, SIGTERM and SIGINT do that, and a second one ends the connector
+   * at once.
+   */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs a registered connector until it is told to stop. Whatever happens to the network or the service, it keeps
+ * trying; only its own files and options can make it give up, at the start.
+ *
+ * @throws IdentityError if the folder holds no usable identity, RangeError for an option that cannot be understood.
+ */
+export async function runConnector(options: RunOptions): Promise<void> {
+  const { dataDir } = options;
+  const log = createLog(options.writeLog ?? writeToStandardError, options.logLevel ?? 'info');
+  const local = await readLocalSettings(dataDir);
+  const allow = new AllowList([...(options.allow ?? []), ...local.allow]);
+  const identity = await loadIdentity(dataDir, Date.now());
+  const statusFile = await StatusFile.create(dataDir);
+  const connector = new RunningConnector(identity, allow, log, statusFile, options);
+  const stop = options.signal ? followSignal(options.signal) : followProcessSignals();
+  try {
+    await connector.run(stop.gently, stop.atOnce);
+  } finally {
+    stop.dispose();
+  }
+}
+
+function writeToStandardError(line: string): void {
+  process.stderr.write(line);
+}
+
+class RunningConnector {
+  readonly #identity: Identity;
+  readonly #log: Log;
+  readonly #statusFile: StatusFile;
+  readonly #drainMs: number;
+  readonly #keeper: TunnelKeeper;
+  #status: OwnStatus;
+  /** Of the failure that was logged last, so that a long outage is one line and not thousands. */
+  #loggedFailure: string | null = null;
+
+  constructor(identity: Identity, allow: AllowList, log: Log, statusFile: StatusFile, options: RunOptions) {
+    const { service, pairs } = identity;
+    const { machineName } = service;
+    this.#identity = identity;
+    this.#log = log;
+    this.#statusFile = statusFile;
+    this.#drainMs = options.drainMs ?? 30_000;
+    this.#status = {
+      state: 'connecting',
+      connectorId: service.connectorId,
+      machineName,
+      version: connectorVersion,
+      connect: `${service.connectHost}:${service.connectPort}`,
+      certificate: certificateStatus(pairs[0]!),
+      tunnels: [],
+      applicationCount: 0,
+      lastError: null,
+      processId: process.pid,
+      startedAt: Date.now(),
+    };
+    this.#keeper = new TunnelKeeper({
+      count: options.tunnelCount ?? 2,
+      pairs,
+      random: Math.random,
+      hooks: this.#hooks(),
+      tunnel: {
+        service,
+        allow,
+        machineName,
+        version: connectorVersion,
+        os: describeOs(),
+        windowBudget: new WindowBudget(),
+        backendTimeoutMs: options.backendTimeoutMs ?? 10_000,
+        now: () => performance.now(),
+      },
+    });
+  }
+
+  async run(gently: AbortSignal, atOnce: AbortSignal): Promise<void> {
+    const { service, fallback, pairs } = this.#identity;
+    this.#log({
+      level: 'info',
+      event: 'connector_started',
+      message: `Connector ${service.connectorId} connects to ${this.#status.connect}.`,
+      connectorId: service.connectorId,
+      connect: this.#status.connect,
+      thumbprint: pairs[0]!.thumbprint,
+      version: connectorVersion,
+    });
+    if (fallback !== null) this.#saysFallback(fallback, pairs[0]!);
+    this.#update({});
+    if (!gently.aborted) this.#keeper.start();
+    await aborted(gently);
+    await this.#stop(atOnce);
+  }
+
+  async #stop(atOnce: AbortSignal): Promise<void> {
+    this.#update({ state: 'draining' });
+    const streams = this.#keeper.streamCount;
+    this.#log({
+      level: 'info',
+      event: 'connector_draining',
+      message: `Stopping: ${streams} streams in flight may take ${this.#drainMs / 1000} s to end.`,
+      streams,
+    });
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(), this.#drainMs);
+    await this.#keeper.drain(AbortSignal.any([atOnce, patience.signal]));
+    clearTimeout(timer);
+    this.#log({ level: 'info', event: 'connector_stopped', message: 'The connector has stopped.' });
+    this.#status = { ...this.#status, state: 'stopped', tunnels: [] };
+    await this.#statusFile.write(this.#status);
+  }
+
+  #hooks(): TunnelKeeperHooks {
+    return {
+      onConnected: tunnel => this.#connected(tunnel),
+      onFailed: (tunnel, error, pauseMs) => this.#failed(tunnel, error, pauseMs),
+      onReplaced: tunnel =>
+        this.#log({
+          level: 'info',
+          event: 'tunnel_going_away',
+          message: `Node ${tunnel.nodeId} takes the tunnel to ${tunnel.address} out of use; another one is opened first.`,
+          address: tunnel.address,
+          nodeId: tunnel.nodeId,
+        }),
+      onEnded: () => this.#update({}),
+      onConfigured: backends => {
+        if (backends.length !== this.#status.applicationCount)
+          this.#update({ applicationCount: backends.length });
+      },
+      onStreamOpened: outcome => this.#opened(outcome),
+      onPairChanged: (pair, refused) => {
+        this.#saysFallback(`the service refused the certificate ${refused.thumbprint}`, pair);
+        this.#update({ certificate: certificateStatus(pair) });
+      },
+    };
+  }
+
+  #connected(tunnel: TunnelClient): void {
+    this.#loggedFailure = null;
+    this.#log({
+      level: 'info',
+      event: 'tunnel_connected',
+      message: `The service accepted the tunnel to ${tunnel.address}.`,
+      address: tunnel.address,
+      nodeId: tunnel.nodeId,
+      thumbprint: tunnel.pair.thumbprint,
+    });
+    this.#update({ lastError: null });
+  }
+
+  #failed(tunnel: TunnelClient, error: TunnelError, pauseMs: number): void {
+    const { connectHost, connectPort } = this.#identity.service;
+    const code = error.refusal === null ? error.code : `${error.code}/${error.refusal}`;
+    const remedy = remedyFor(error, connectHost, connectPort);
+    const failure = `${code} ${error.message}`;
+    const isRepeated = failure === this.#loggedFailure;
+    this.#loggedFailure = failure;
+    this.#log({
+      level: isRepeated ? 'debug' : error.code === 'refused' ? 'error' : 'warn',
+      event: eventOf(tunnel, error),
+      message: `${sentenceOf(tunnel, error)}: ${error.message}. ${remedy}`,
+      code,
+      connect: this.#status.connect,
+      thumbprint: tunnel.pair.thumbprint,
+      retryInMs: pauseMs,
+    });
+    this.#update({ lastError: { at: Date.now(), code, message: error.message, remedy } });
+  }
+
+  #opened({ preamble, answer }: OpenOutcome): void {
+    const { applicationId, requestId } = preamble;
+    const isOk = answer.code === 'ok';
+    const where = answer.detail.address ?? '';
+    this.#log({
+      level: isOk ? 'debug' : 'warn',
+      event: isOk ? 'backend_connected' : 'backend_failed',
+      message: isOk ? `Connected to ${where}.` : (answer.detail.error ?? answer.code),
+      applicationId,
+      requestId,
+      code: answer.code,
+      ...answer.detail,
+    });
+  }
+
+  #saysFallback(why: string, pair: CertificatePair): void {
+    this.#log({
+      level: 'warn',
+      event: 'certificate_fallback',
+      message: `Using the certificate ${pair.thumbprint} of the ${pair.store} store, because ${why}.`,
+      thumbprint: pair.thumbprint,
+      store: pair.store,
+    });
+  }
+
+  #update(change: Partial<OwnStatus>): void {
+    const tunnels = this.#keeper.live.map(({ nodeId, address, since }) => ({ nodeId, address, since }));
+    const lastError = change.lastError === undefined ? this.#status.lastError : change.lastError;
+    this.#status = {
+      ...this.#status,
+      tunnels,
+      state: stateOf(this.#status, tunnels.length, lastError),
+      ...change,
+    };
+    void this.#statusFile.write(this.#status);
+  }
+}
+
+function stateOf(status: OwnStatus, live: number, lastError: OwnStatus['lastError']): OwnStatus['state'] {
+  if (status.state === 'draining' || status.state === 'stopped') return status.state;
+  if (live > 0) return 'connected';
+  return lastError?.code.startsWith('refused') ? 'refused' : 'connecting';
+}
+
+function eventOf(tunnel: TunnelClient, error: TunnelError): string {
+  if (error.code === 'refused') return 'tunnel_refused';
+  return tunnel.since > 0 ? 'tunnel_lost' : 'tunnel_failed';
+}
+
+function sentenceOf(tunnel: TunnelClient, error: TunnelError): string {
+  if (error.code === 'refused') return `The service refused this connector (${error.refusal})`;
+  return tunnel.since > 0 ? 'A tunnel was lost' : 'A tunnel could not be opened';
+}
+
+function certificateStatus({ thumbprint, store, notAfter }: CertificatePair): OwnStatus['certificate'] {
+  return { thumbprint, store, notAfter };
+}
+
+interface StopSignals {
+  readonly gently: AbortSignal;
+  readonly atOnce: AbortSignal;
+  dispose(): void;
+}
+
+function followSignal(gently: AbortSignal): StopSignals {
+  return { gently, atOnce: new AbortController().signal, dispose() {} };
+}
+
+function followProcessSignals(): StopSignals {
+  const gently = new AbortController();
+  const atOnce = new AbortController();
+  const onSignal = () => (gently.signal.aborted ? atOnce : gently).abort();
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  return {
+    gently: gently.signal,
+    atOnce: atOnce.signal,
+    dispose() {
+      process.off('SIGTERM', onSignal);
+      process.off('SIGINT', onSignal);
+    },
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

@@ -1,0 +1,222 @@
+import type { Socket } from 'node:net';
+import type { BackendConfiguration, EndReason } from '@postern/protocol/tunnel/messages';
+import {
+  decodePreamble,
+  encodeOpenAnswer,
+  type OpenAnswer,
+  type Preamble,
+} from '@postern/protocol/tunnel/preamble';
+import type { YamuxStream } from '@postern/protocol/yamux/stream';
+import type { AllowList } from './allow-list.ts';
+import { DialError, dial } from './backend.ts';
+
+/** What a data stream needs of the connector that serves it. */
+export interface ServeParts {
+  /** The backend that is configured for an application right now. */
+  readonly findBackend: (applicationId: string) => BackendConfiguration | undefined;
+  readonly allow: AllowList;
+  /** For preamble, name, connection and handshake together. */
+  readonly connectTimeoutMs: number;
+  /** Sends an end report; what is sent on the data stream afterwards arrives after it. */
+  readonly report: (streamId: number, reason: EndReason, bytesWritten: number) => void;
+  readonly onOpened: (outcome: OpenOutcome) => void;
+  /** The backend's side is over. */
+  readonly onOver: (stream: ServedStream) => void;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+}
+
+export interface OpenOutcome {
+  readonly preamble: Preamble;
+  readonly answer: OpenAnswer;
+}
+
+/** How long the service may take to end its side after the backend has ended, before the stream is reset. */
+const lingerMs = 30_000;
+
+/**
+ * One data stream: reads the preamble, dials the backend, and relays bytes both ways until both sides have ended.
+ *
+ * Bytes go on as they came, uncopied. A backend that reads slowly is not waited for with memory: what it has not taken
+ * is not reported as consumed, so the service may send no more than the stream's window.
+ */
+export class ServedStream {
+  readonly #stream: YamuxStream;
+  readonly #parts: ServeParts;
+  #backend: BackendConfiguration | null = null;
+  #socket: Socket | null = null;
+  readonly #timer: NodeJS.Timeout;
+  #early: Buffer[] = [];
+  #serviceEnded = false;
+  #bytesWritten = 0;
+  #unconsumed = 0;
+  #isOver = false;
+
+  constructor(stream: YamuxStream, parts: ServeParts) {
+    this.#stream = stream;
+    this.#parts = parts;
+    this.#timer = setTimeout(() => this.#abandon(), parts.connectTimeoutMs);
+    stream.onData = bytes => this.#readPreamble(bytes);
+    stream.onEnd = () => this.#abandon();
+    stream.onError = () => this.#abandon();
+  }
+
+  /** The backend that is dialled or connected; null before the preamble. */
+  get backend(): BackendConfiguration | null {
+    return this.#backend;
+  }
+
+  /** Ends the stream and its backend connection at once. */
+  stop(reason: EndReason): void {
+    if (this.#isOver) return;
+    this.#parts.report(this.#stream.id, reason, this.#bytesWritten);
+    this.#abandon();
+  }
+
+  #readPreamble(bytes: Buffer): void {
+    const head = this.#early.length === 0 ? bytes : Buffer.concat([...this.#early, bytes]);
+    let read: ReturnType<typeof decodePreamble>;
+    try {
+      read = decodePreamble(head);
+    } catch {
+      return this.#abandon();
+    }
+    if (read === null) {
+      this.#early = [head];
+      return;
+    }
+    this.#stream.consumed(read.length);
+    this.#early = read.length < head.length ? [head.subarray(read.length)] : [];
+    // Bytes for the backend wait in the stream's window, which bounds them.
+    this.#stream.onData = more => void this.#early.push(more);
+    this.#stream.onEnd = () => {
+      this.#serviceEnded = true;
+    };
+    void this.#open(read.preamble);
+  }
+
+  async #open(preamble: Preamble): Promise<void> {
+    const { findBackend, onOpened } = this.#parts;
+    const backend = findBackend(preamble.applicationId);
+    if (backend === undefined) {
+      const error = 'this application is not configured on this connector';
+      return this.#fail(preamble, { code: 'unknown_application', detail: { error } });
+    }
+    this.#backend = backend;
+    const { allow, connectTimeoutMs, now } = this.#parts;
+    const dialling = dial(backend, { allow, timeoutMs: connectTimeoutMs, now });
+    this.#socket = dialling.socket;
+    clearTimeout(this.#timer);
+    try {
+      const { socket, detail } = await dialling.opened;
+      if (this.#isOver) return;
+      const answer: OpenAnswer = { code: 'ok', detail };
+      this.#stream.write(encodeOpenAnswer(answer));
+      this.#relay(socket);
+      onOpened({ preamble, answer });
+    } catch (error) {
+      if (this.#isOver) return;
+      if (!(error instanceof DialError)) throw error;
+      this.#fail(preamble, { code: error.code, detail: error.detail });
+    }
+  }
+
+  #fail(preamble: Preamble, answer: OpenAnswer): void {
+    this.#stream.write(encodeOpenAnswer(answer));
+    this.#stream.end();
+    this.#parts.onOpened({ preamble, answer });
+    this.#discard();
+    this.#over();
+  }
+
+  #relay(socket: Socket): void {
+    const stream = this.#stream;
+    socket.on('data', (bytes: Buffer) => {
+      if (!stream.write(bytes)) socket.pause();
+    });
+    stream.onDrain = () => void socket.resume();
+    socket.on('drain', () => this.#drained());
+    socket.on('end', () => this.#backendEnded());
+    socket.on('error', () => this.#backendFailed());
+    // After an end or an error this says nothing new; without either, the connection was cut.
+    socket.on('close', () => this.#backendFailed());
+    stream.onData = bytes => this.#write(bytes);
+    stream.onEnd = () => void socket.end();
+    for (const bytes of this.#early) this.#write(bytes);
+    this.#early = [];
+    if (this.#serviceEnded) socket.end();
+  }
+
+  #write(bytes: Buffer): void {
+    this.#bytesWritten += bytes.length;
+    if (this.#socket!.write(bytes) && this.#unconsumed === 0) return this.#stream.consumed(bytes.length);
+    this.#unconsumed += bytes.length;
+  }
+
+  #drained(): void {
+    const length = this.#unconsumed;
+    this.#unconsumed = 0;
+    this.#stream.consumed(length);
+  }
+
+  // From the report on nothing is written to the backend: the service takes what lies beyond for unsent, and may send
+  // it again elsewhere. What was written before still goes out, and the connection closes by itself.
+  #backendEnded(): void {
+    if (this.#isOver) return;
+    const socket = this.#socket!;
+    this.#parts.report(this.#stream.id, 'backend_closed', this.#bytesWritten);
+    this.#stream.end();
+    this.#discard();
+    this.#over();
+    socket.end();
+    socket.setTimeout(lingerMs, () => socket.destroy());
+  }
+
+  #backendFailed(): void {
+    if (this.#isOver) return;
+    this.#parts.report(this.#stream.id, 'backend_reset', this.#bytesWritten);
+    resetWhenSent(this.#stream, Date.now() + lingerMs);
+    this.#socket!.destroy();
+    this.#over();
+  }
+
+  /** Takes what still comes from the service, so that its end can be read, and lets go of it. */
+  #discard(): void {
+    const stream = this.#stream;
+    if (stream.isClosed) return;
+    let waiting = this.#unconsumed;
+    for (const bytes of this.#early) waiting += bytes.length;
+    this.#early = [];
+    this.#unconsumed = 0;
+    if (this.#serviceEnded) return;
+    stream.consumed(waiting);
+    const linger = setTimeout(() => stream.reset(), lingerMs);
+    linger.unref();
+    stream.onData = bytes => stream.consumed(bytes.length);
+    stream.onEnd = () => clearTimeout(linger);
+    stream.onError = () => clearTimeout(linger);
+  }
+
+  /** The service does not want the stream any more, or the tunnel is lost, or no preamble came that can be read. */
+  #abandon(): void {
+    if (this.#isOver) return;
+    this.#stream.reset();
+    this.#socket?.destroy();
+    this.#over();
+  }
+
+  #over(): void {
+    this.#isOver = true;
+    this.#early = [];
+    clearTimeout(this.#timer);
+    this.#parts.onOver(this);
+  }
+}
+
+// A reset drops what waits for the service's window, which may be the answer that the backend gave before it went.
+function resetWhenSent(stream: YamuxStream, until: number): void {
+  if (stream.isClosed) return;
+  if (stream.pendingBytes === 0 || Date.now() >= until) return stream.reset();
+  stream.onDrain = () => {};
+  setTimeout(() => resetWhenSent(stream, until), 50).unref();
+}

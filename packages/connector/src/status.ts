@@ -1,0 +1,132 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { StoreName } from './identity/certificate-store.ts';
+import { loadIdentity } from './identity/identity.ts';
+
+/** What `postern connector status` shows. Times are milliseconds since the epoch. */
+export interface ConnectorStatus {
+  /** Whether the process that wrote this still exists. */
+  readonly isRunning: boolean;
+  readonly state: 'connecting' | 'connected' | 'refused' | 'draining' | 'stopped';
+  readonly connectorId: string;
+  readonly machineName: string;
+  readonly version: string;
+  /** `connect.<domain>:<port>`. */
+  readonly connect: string;
+  readonly certificate: { readonly thumbprint: string; readonly store: StoreName; readonly notAfter: number };
+  readonly tunnels: readonly {
+    readonly nodeId: string;
+    /** Address and port on the other side. */
+    readonly address: string;
+    readonly since: number;
+  }[];
+  /** Applications whose backends the service has configured. */
+  readonly applicationCount: number;
+  readonly lastError: StatusError | null;
+  readonly processId: number;
+  readonly startedAt: number;
+  readonly updatedAt: number;
+}
+
+export interface StatusError {
+  readonly at: number;
+  /** Code of a TunnelError; for `refused` the reason follows, as in `refused/expired`. */
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** What the connector itself keeps up to date. */
+export type OwnStatus = Omit<ConnectorStatus, 'isRunning' | 'updatedAt'>;
+
+function statusFile(dataDir: string): string {
+  return join(dataDir, 'run', 'status.json');
+}
+
+/** Writes the status file, one write at a time; of several changes meanwhile only the last is written. */
+export class StatusFile {
+  readonly #file: string;
+  #next: OwnStatus | null = null;
+  #writing: Promise<void> | null = null;
+
+  private constructor(file: string) {
+    this.#file = file;
+  }
+
+  static async create(dataDir: string): Promise<StatusFile> {
+    await mkdir(join(dataDir, 'run'), { recursive: true, mode: 0o700 });
+    return new StatusFile(statusFile(dataDir));
+  }
+
+  /** Resolves when this status, or a later one, is in the file; a full disk is no reason to stop, and is ignored. */
+  write(status: OwnStatus): Promise<void> {
+    this.#next = status;
+    this.#writing ??= this.#writeAll();
+    return this.#writing;
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#next !== null) {
+      const status = { ...this.#next, updatedAt: Date.now() };
+      this.#next = null;
+      await this.#replace(`${JSON.stringify(status, null, 2)}\n`).catch(() => {});
+    }
+    this.#writing = null;
+  }
+
+  async #replace(text: string): Promise<void> {
+    await writeFile(`${this.#file}.new`, text, { mode: 0o600 });
+    await rename(`${this.#file}.new`, this.#file);
+  }
+}
+
+/**
+ * Reads the status of the connector of a data folder, whether it runs or not.
+ *
+ * @throws IdentityError `not_registered` and its other codes, if it has never run and cannot.
+ */
+export async function readConnectorStatus(options: { readonly dataDir: string }): Promise<ConnectorStatus> {
+  const written = await readWritten(options.dataDir);
+  if (written === null) return describeStopped(options.dataDir);
+  const isRunning = written.state !== 'stopped' && isAlive(written.processId);
+  if (isRunning) return { ...written, isRunning };
+  return { ...written, isRunning, state: 'stopped', tunnels: [] };
+}
+
+async function readWritten(dataDir: string): Promise<Omit<ConnectorStatus, 'isRunning'> | null> {
+  try {
+    return JSON.parse(await readFile(statusFile(dataDir), 'utf8')) as Omit<ConnectorStatus, 'isRunning'>;
+  } catch {
+    return null;
+  }
+}
+
+async function describeStopped(dataDir: string): Promise<ConnectorStatus> {
+  const { service, pairs } = await loadIdentity(dataDir, Date.now());
+  const { thumbprint, store, notAfter } = pairs[0]!;
+  return {
+    isRunning: false,
+    state: 'stopped',
+    connectorId: service.connectorId,
+    machineName: service.machineName,
+    version: '',
+    connect: `${service.connectHost}:${service.connectPort}`,
+    certificate: { thumbprint, store, notAfter },
+    tunnels: [],
+    applicationCount: 0,
+    lastError: null,
+    processId: 0,
+    startedAt: 0,
+    updatedAt: 0,
+  };
+}
+
+function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch (error) {
+    // It exists and belongs to somebody else.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,385 @@
+import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import { ControlDecoder, encodeControlMessage } from '@postern/protocol/tunnel/control-framing';
+import {
+  type BackendConfiguration,
+  type ConnectorMessage,
+  type EndReason,
+  type RefusalReason,
+  type ServiceMessage,
+  tunnelProtocol,
+} from '@postern/protocol/tunnel/messages';
+import { YamuxSession } from '@postern/protocol/yamux/session';
+import type { YamuxStream } from '@postern/protocol/yamux/stream';
+import type { WindowBudget } from '@postern/protocol/yamux/window-budget';
+import type { AllowList } from './allow-list.ts';
+import type { CertificatePair } from './identity/certificate-store.ts';
+import type { ServiceSettings } from './identity/service-settings.ts';
+import { lookupName } from './lookup-name.ts';
+import { type OpenOutcome, ServedStream, type ServeParts } from './serve-stream.ts';
+
+/** Both sides ping this often; any byte received is life. */
+const pingMs = 3_000;
+/** Three pings without an answer: the connection is dead, whatever TCP still hopes for. */
+const silenceMs = 9_000;
+/** A beat this late means that the process itself stood still, and bytes may be waiting to be read. */
+const lateBeatMs = 2_000;
+const beatMs = 1_000;
+
+/** Name, connection, handshake and the service's welcome: an attempt that takes longer is given up. */
+export const defaultConnectTimeoutMs = 3_000;
+
+/** How a tunnel ended, or why there was none. */
+export class TunnelError extends Error {
+  /**
+   * - `unreachable`: no connection.
+   * - `untrusted_service`: who answered does not hold a certificate of the service's own authority for this name.
+   * - `not_a_tunnel`: who answered speaks something else.
+   * - `refused`: the service does not accept this connector; `refusal` says why.
+   * - `lost`: the connection broke or fell silent.
+   * - `protocol_error`: the service broke the protocol.
+   * - `closed`: the tunnel was ended in order, by either side.
+   */
+  readonly code:
+    | 'unreachable'
+    | 'untrusted_service'
+    | 'not_a_tunnel'
+    | 'refused'
+    | 'lost'
+    | 'protocol_error'
+    | 'closed';
+  readonly refusal: RefusalReason | null;
+
+  constructor(
+    code: TunnelError['code'],
+    message: string,
+    options?: ErrorOptions & { readonly refusal?: RefusalReason },
+  ) {
+    super(message, options);
+    this.code = code;
+    this.refusal = options?.refusal ?? null;
+  }
+}
+
+export interface TunnelClientOptions {
+  readonly service: ServiceSettings;
+  readonly pair: CertificatePair;
+  readonly allow: AllowList;
+  readonly machineName: string;
+  readonly version: string;
+  readonly os: string;
+  readonly windowBudget: WindowBudget;
+  /** For a tunnel. Default 3 000. */
+  readonly connectTimeoutMs?: number;
+  /** For a backend. */
+  readonly backendTimeoutMs: number;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+  readonly hooks: TunnelClientHooks;
+}
+
+export interface TunnelClientHooks {
+  /** The service has accepted the tunnel. */
+  onWelcome(tunnel: TunnelClient): void;
+  onConfigured(tunnel: TunnelClient, backends: readonly BackendConfiguration[]): void;
+  onStreamOpened(tunnel: TunnelClient, outcome: OpenOutcome): void;
+  /** The service takes this tunnel out of use: another is to be opened in its place. Streams in flight go on. */
+  onGoAway(tunnel: TunnelClient): void;
+  /** Called once, whatever became of the tunnel. */
+  onClose(tunnel: TunnelClient, error: TunnelError): void;
+}
+
+/** One tunnel, from the attempt to connect until its end. */
+export class TunnelClient {
+  /** Of the node that answered; empty before its welcome. */
+  nodeId = '';
+  /** Address and port that the tunnel goes to; empty before the connection. */
+  address = '';
+  /** When the service accepted the tunnel, in milliseconds since the epoch; 0 before. */
+  since = 0;
+  readonly pair: CertificatePair;
+  readonly #options: TunnelClientOptions;
+  readonly #socket: TLSSocket;
+  readonly #decoder = new ControlDecoder();
+  readonly #served = new Set<ServedStream>();
+  readonly #serveParts: ServeParts;
+  readonly #attempt: NodeJS.Timeout;
+  #session: YamuxSession | null = null;
+  #control: YamuxStream | null = null;
+  #beat: NodeJS.Timeout | null = null;
+  #lastBeatAt: number;
+  #beats = 0;
+  #backends: ReadonlyMap<string, BackendConfiguration> = new Map();
+  #isDraining = false;
+  #isClosed = false;
+
+  constructor(options: TunnelClientOptions) {
+    this.#options = options;
+    this.pair = options.pair;
+    this.#lastBeatAt = options.now();
+    this.#serveParts = {
+      findBackend: applicationId => this.#backends.get(applicationId),
+      allow: options.allow,
+      connectTimeoutMs: options.backendTimeoutMs,
+      report: (stream, reason, bytesWritten) => this.#say({ type: 'ended', stream, reason, bytesWritten }),
+      onOpened: outcome => options.hooks.onStreamOpened(this, outcome),
+      onOver: stream => this.#streamOver(stream),
+      now: options.now,
+    };
+    const { connectHost, connectPort } = options.service;
+    const timeoutMs = options.connectTimeoutMs ?? defaultConnectTimeoutMs;
+    this.#attempt = setTimeout(() => this.#giveUp(timeoutMs), timeoutMs);
+    this.#socket = connect({
+      host: connectHost,
+      port: connectPort,
+      servername: connectHost,
+      lookup: lookupName,
+      ALPNProtocols: [tunnelProtocol],
+      secureContext: contextFor(options.service, options.pair),
+    });
+    this.#socket.setNoDelay(true);
+    this.#socket.once('secureConnect', () => this.#begin());
+    this.#socket.on('error', error => this.#close(this.#explain(error)));
+    this.#socket.once('close', () => this.#close(new TunnelError('lost', 'the connection was closed')));
+  }
+
+  /** The service has accepted the tunnel and it is not ending. */
+  get isLive(): boolean {
+    return this.since > 0 && !this.#isDraining && !this.#isClosed;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Data streams whose backend's side is not over. */
+  get streamCount(): number {
+    return this.#served.size;
+  }
+
+  get roundTripMs(): number | null {
+    return this.#session?.roundTripMs ?? null;
+  }
+
+  /** Tells the service to open no more streams, and closes the tunnel when those in flight have ended. */
+  drain(): void {
+    if (this.#isDraining || this.#isClosed) return;
+    this.#isDraining = true;
+    if (this.#session === null) return this.close();
+    this.#say({ type: 'draining' });
+    this.#session.goAway();
+    this.#closeIfDrained();
+  }
+
+  /** Ends the tunnel at once, and with it what is in flight. */
+  close(reason: EndReason = 'connector_stopping'): void {
+    for (const stream of [...this.#served]) stream.stop(reason);
+    this.#close(new TunnelError('closed', 'ended by this connector'));
+  }
+
+  #begin(): void {
+    const socket = this.#socket;
+    this.address = `${socket.remoteFamily === 'IPv6' ? `[${socket.remoteAddress}]` : socket.remoteAddress}:${socket.remotePort}`;
+    if (socket.alpnProtocol !== tunnelProtocol) {
+      return this.#close(
+        new TunnelError('not_a_tunnel', 'the service answered without the protocol postern/1'),
+      );
+    }
+    const { now, windowBudget } = this.#options;
+    const session = new YamuxSession({
+      role: 'client',
+      transport: {
+        write: bytes => void socket.write(bytes),
+        get queuedBytes() {
+          return socket.writableLength;
+        },
+      },
+      now,
+      windowBudget,
+      onStream: stream => this.#serve(stream),
+      onGoAway: () => this.#serviceGoesAway(),
+      onClose: error =>
+        this.#close(
+          new TunnelError('protocol_error', error?.message ?? 'the session was closed', { cause: error }),
+        ),
+    });
+    this.#session = session;
+    socket.on('data', (bytes: Buffer) => session.receive(bytes));
+    socket.on('drain', () => session.transportDrained());
+    this.#beat = setInterval(() => this.#onBeat(session), beatMs);
+    this.#lastBeatAt = now();
+    this.#openControl(session);
+    void session.ping().catch(() => {});
+  }
+
+  #openControl(session: YamuxSession): void {
+    const control = session.openStream();
+    // The report of a stream's end has to arrive before that end, however much other streams have queued.
+    control.prioritize();
+    this.#control = control;
+    control.onData = bytes => {
+      control.consumed(bytes.length);
+      this.#readControl(bytes);
+    };
+    control.onEnd = () => this.#close(new TunnelError('lost', 'the service ended the tunnel'));
+    control.onError = error => this.#close(new TunnelError('lost', error.message, { cause: error }));
+    const { machineName, version, os } = this.#options;
+    this.#say({ type: 'hello', version, features: [], machineName, os });
+  }
+
+  #readControl(bytes: Buffer): void {
+    try {
+      for (const message of this.#decoder.push(bytes)) {
+        if (this.#isClosed) return;
+        this.#handle(message as ServiceMessage);
+      }
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      this.#close(new TunnelError('protocol_error', why, { cause }));
+    }
+  }
+
+  #handle(message: ServiceMessage): void {
+    switch (message.type) {
+      case 'welcome':
+        if (this.since > 0) return;
+        clearTimeout(this.#attempt);
+        this.nodeId = String(message.nodeId);
+        this.since = Date.now();
+        return this.#options.hooks.onWelcome(this);
+      case 'configure':
+        return this.#configure(message.revision, readBackends(message.backends));
+      case 'refused':
+        return this.#close(new TunnelError('refused', String(message.detail), { refusal: message.reason }));
+    }
+  }
+
+  #configure(revision: number, backends: readonly BackendConfiguration[]): void {
+    this.#backends = new Map(backends.map(backend => [backend.applicationId, backend]));
+    for (const stream of [...this.#served]) {
+      if (stream.backend !== null && !this.#isConfigured(stream.backend))
+        stream.stop('configuration_changed');
+    }
+    this.#say({ type: 'configured', revision });
+    this.#options.hooks.onConfigured(this, backends);
+  }
+
+  #isConfigured(backend: BackendConfiguration): boolean {
+    const now = this.#backends.get(backend.applicationId);
+    return (
+      now !== undefined &&
+      now.host === backend.host &&
+      now.port === backend.port &&
+      now.tls === backend.tls &&
+      now.validateCertificate === backend.validateCertificate
+    );
+  }
+
+  #serve(stream: YamuxStream): void {
+    this.#served.add(new ServedStream(stream, this.#serveParts));
+  }
+
+  #streamOver(stream: ServedStream): void {
+    this.#served.delete(stream);
+    if (this.#isDraining) this.#closeIfDrained();
+  }
+
+  #serviceGoesAway(): void {
+    if (this.#isDraining || this.#isClosed) return;
+    this.#isDraining = true;
+    this.#options.hooks.onGoAway(this);
+    this.#closeIfDrained();
+  }
+
+  // The session still counts the control stream, and streams whose last bytes are on their way out.
+  #closeIfDrained(): void {
+    const session = this.#session;
+    if (session === null || this.#served.size > 0 || session.streamCount > 1) return;
+    if (session.queuedBytes > 0) return;
+    this.#close(new TunnelError('closed', 'drained'));
+  }
+
+  #onBeat(session: YamuxSession): void {
+    const now = this.#options.now();
+    const late = now - this.#lastBeatAt - beatMs > lateBeatMs;
+    this.#lastBeatAt = now;
+    if (!late && now - session.lastReceivedAt >= silenceMs) {
+      return this.#close(new TunnelError('lost', `nothing was heard for ${silenceMs / 1000} s`));
+    }
+    this.#beats += 1;
+    if (this.#beats % (pingMs / beatMs) === 0) void session.ping().catch(() => {});
+    if (this.#isDraining) this.#closeIfDrained();
+  }
+
+  #say(message: ConnectorMessage): void {
+    if (this.#control === null || this.#control.isClosed) return;
+    this.#control.write(encodeControlMessage(message));
+  }
+
+  #giveUp(timeoutMs: number): void {
+    const what = this.#session === null ? 'no connection' : 'no welcome';
+    this.#close(new TunnelError('unreachable', `${what} within ${timeoutMs / 1000} s`));
+  }
+
+  #explain(error: NodeJS.ErrnoException): TunnelError {
+    const { code = '' } = error;
+    const message = error.message === '' ? code : error.message;
+    if (this.#session !== null) return new TunnelError('lost', message, { cause: error });
+    if (this.#socket.authorizationError || code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+      return new TunnelError('untrusted_service', message, { cause: error });
+    }
+    const isTls = code.startsWith('ERR_SSL') || code === 'EPROTO';
+    return new TunnelError(isTls ? 'not_a_tunnel' : 'unreachable', message, { cause: error });
+  }
+
+  #close(error: TunnelError): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#attempt);
+    if (this.#beat) clearInterval(this.#beat);
+    if (error.code === 'lost') this.#session?.transportClosed(error);
+    else this.#session?.close();
+    // What the session has just said still goes out; after that, nobody waits for the service.
+    if (error.code === 'closed' && this.#session !== null) this.#socket.destroySoon();
+    else this.#socket.destroy();
+    this.#options.hooks.onClose(this, error);
+  }
+}
+
+/** Reads what the service pushed; entries that cannot be understood may not be dialled. */
+function readBackends(value: unknown): BackendConfiguration[] {
+  if (!Array.isArray(value)) throw new SyntaxError('a configuration has a list of backends');
+  return value.filter(isBackend);
+}
+
+function isBackend(value: unknown): value is BackendConfiguration {
+  const backend = value as Partial<BackendConfiguration> | null;
+  return (
+    typeof backend === 'object' &&
+    backend !== null &&
+    typeof backend.applicationId === 'string' &&
+    typeof backend.host === 'string' &&
+    backend.host !== '' &&
+    Number.isInteger(backend.port) &&
+    backend.port! > 0 &&
+    backend.port! < 65_536 &&
+    typeof backend.tls === 'boolean' &&
+    typeof backend.validateCertificate === 'boolean'
+  );
+}
+
+const contexts = new WeakMap<CertificatePair, SecureContext>();
+
+// One context per certificate: each holds several hundred kilobytes outside the heap.
+function contextFor(service: ServiceSettings, pair: CertificatePair): SecureContext {
+  const known = contexts.get(pair);
+  if (known) return known;
+  const context = createSecureContext({
+    cert: pair.certificate,
+    key: pair.privateKey,
+    // These and no others: an authority that the machine trusts, such as that of a proxy that opens TLS, is nobody here.
+    ca: [...service.anchors],
+    minVersion: 'TLSv1.2',
+  });
+  contexts.set(pair, context);
+  return context;
+}
