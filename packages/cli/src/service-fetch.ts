@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { getCACertificates } from 'node:tls';
+import { lookupName } from '@postern/connector/lookup-name';
 import { CliError } from './cli-error.ts';
-import { lookupHost } from './lookup-host.ts';
 
 /** What of a `fetch` request this program uses. */
 export interface FetchRequest {
@@ -27,7 +27,7 @@ const timeoutMs = 30_000;
  */
 export function createServiceFetch(options: { caFile?: string; lookup?: LookupFunction }): ServiceFetch {
   const ca = options.caFile === undefined ? publicAuthorities() : [readAuthorities(options.caFile)];
-  const lookup = options.lookup ?? lookupHost;
+  const lookup = options.lookup ?? lookupName;
   return (url, { method = 'GET', headers = {}, body, signal } = {}) =>
     new Promise((resolve, reject) => {
       const target = new URL(url);

@@ -9,8 +9,8 @@ import type { FetchRequest, ServiceFetch } from './service-fetch.ts';
 
 /** Client id of this program at the service's OpenID Provider. */
 export const clientId = 'postern-cli';
-/** What a sign-in asks for: the person's name, the admin API, and a refresh token. */
-export const defaultScope = 'openid profile offline_access api';
+/** What a sign-in asks for: the person's name, the admin API, and the registration of connectors. */
+export const defaultScope = 'openid profile email api register';
 
 const credentialsGrant = 'urn:postern:params:grant-type:credentials';
 /** How long a person may take in the browser. */
@@ -56,8 +56,6 @@ export async function signInWithBrowser(
     nonce,
     code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
     code_challenge_method: 'S256',
-    // Without consent oidc-provider leaves offline_access out (OpenID Connect Core §11).
-    prompt: 'consent',
   });
 
   options.notice(`Sign in in your browser. If it does not open, go to:\n\n  ${authorizationUrl.href}\n`);

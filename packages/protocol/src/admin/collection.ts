@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** An id in a path or a body. */
-export const id = z.uuid().meta({ description: 'UUID' });
+export const id = z.uuid().toLowerCase();
 
 /** What every list takes. */
 export const collectionQuery = z.strictObject({

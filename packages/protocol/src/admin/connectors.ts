@@ -54,3 +54,16 @@ export const publishingProfile = z
   })
   .meta({ id: 'OnPremisesPublishingProfile' });
 export type PublishingProfile = z.infer<typeof publishingProfile>;
+
+export const publishingProfileUpdate = z
+  .strictObject({
+    isEnabled: z.literal(true, {
+      error: 'the service cannot be switched off here; disable its applications one by one, or stop it',
+    }),
+    isDefaultAccessEnabled: z.literal(false, {
+      error:
+        'access is never given to everybody by default; set appRoleAssignmentRequired of one application to false',
+    }),
+  })
+  .partial()
+  .meta({ id: 'OnPremisesPublishingProfileUpdate' });

@@ -18,7 +18,8 @@ export function normalizePublishedUrl(text: string): string | null {
     return null;
   }
   // A path with an encoded slash, dot or NUL has two readings, and the edge refuses requests for it (RFC 3986 §6.2.2).
-  if (/%(2f|5c|2e|00)/i.test(url.pathname)) {
+  // Looked for in the text, since the URL parser resolves %2e%2e as if it were "..".
+  if (/%(2f|5c|2e|00)/i.test(text)) {
     return null;
   }
   return url.pathname.endsWith('/') ? url.href : `${url.href}/`;
@@ -31,8 +32,7 @@ const publishedUrl = z
     error:
       'must be an http or https address without user name, query, fragment, backslash or an encoded slash or dot, ' +
       'such as http://wiki.corp.example:8080/',
-  })
-  .overwrite(text => normalizePublishedUrl(text) ?? text);
+  });
 
 export const internalUrl = publishedUrl.meta({
   description:

@@ -22,7 +22,6 @@ import {
   type PublishingOptions,
   toPublishingUpdate,
 } from '../../publishing-options.ts';
-import type { ServiceAddress } from '../../service-address.ts';
 import { formatApplicationDetails, readApplicationDetails } from '../../show-application.ts';
 
 interface PublishOptions extends PublishingOptions {
@@ -74,7 +73,9 @@ async function publish(
   const target = existing ?? (await create(admin, name));
   output.progress(existing === undefined ? `✔ created ${name}` : `✔ found ${name}`);
   try {
-    await configure(admin, target, name, options);
+    await admin.send('PATCH', `applications/${target.id}`, {
+      onPremisesPublishing: toPublishingUpdate(options),
+    });
   } catch (error) {
     if (existing === undefined) {
       await admin.send('DELETE', `applications/${target.id}`);
@@ -129,36 +130,4 @@ async function create(admin: AdminClient, displayName: string): Promise<Applicat
     instantiateResult,
   );
   return made.application;
-}
-
-async function configure(
-  admin: AdminClient,
-  target: Application,
-  name: string,
-  options: PublishOptions,
-): Promise<void> {
-  const externalUrl =
-    options.externalUrl ??
-    target.onPremisesPublishing?.externalUrl ??
-    defaultExternalUrl(admin.service, name);
-  await admin.send('PATCH', `applications/${target.id}`, {
-    onPremisesPublishing: { ...toPublishingUpdate(options), externalUrl },
-  });
-}
-
-function defaultExternalUrl({ domain, port }: ServiceAddress, name: string): string {
-  // Letters lose their accents (NFKD) rather than vanish, so that "Café" becomes cafe.
-  const label = name
-    .normalize('NFKD')
-    .replace(/\p{M}/gu, '')
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 63);
-  if (label === '') {
-    throw new CliError('usage', `No address can be made from the name "${name}".`, {
-      remedy: 'Name one with --external-url.',
-    });
-  }
-  return `https://${label}.${domain}${port === 443 ? '' : `:${port}`}/`;
 }

@@ -1,0 +1,89 @@
+import type { AdminErrorBody } from '@postern/protocol/admin/error';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { DirectoryError, type DirectoryErrorCode } from '../directory/directory-error.ts';
+import { StoreError } from '../store/store-error.ts';
+import { AdminError, type AdminErrorCode, statusOf } from './admin-error.ts';
+
+/** Answers a failed request: what the caller may read goes out, what only an operator may read is logged. */
+export function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const known = toAdminError(error);
+  const status = statusOf[known.code];
+  if (status >= 500) {
+    request.log.error({ err: error, requestId: request.id }, 'admin API request failed');
+  }
+  if (status === 401) {
+    reply.header('www-authenticate', 'Bearer realm="Postern admin API", error="invalid_token"');
+  }
+  const body: AdminErrorBody = {
+    error: {
+      code: known.code,
+      message: known.message,
+      innerError: { 'request-id': request.id, date: new Date().toISOString() },
+    },
+  };
+  // Serialised here: the schema of the route may not be one that was matched.
+  reply.code(status).type('application/json; charset=utf-8').serializer(JSON.stringify).send(body);
+}
+
+const codeOfDirectoryError: Readonly<Record<DirectoryErrorCode, AdminErrorCode>> = {
+  not_found: 'Request_ResourceNotFound',
+  conflict: 'Request_Conflict',
+  invalid: 'Request_BadRequest',
+  precondition_failed: 'Request_PreconditionFailed',
+  last_administrator: 'Request_Conflict',
+  forbidden: 'Authorization_RequestDenied',
+  storage_full: 'Service_InsufficientStorage',
+};
+
+function toAdminError(error: FastifyError): AdminError {
+  if (error instanceof AdminError) {
+    return error;
+  }
+  if (error instanceof DirectoryError) {
+    return new AdminError(codeOfDirectoryError[error.code], error.message, { cause: error });
+  }
+  if (error instanceof StoreError) {
+    return error.code === 'storage_full'
+      ? new AdminError('Service_InsufficientStorage', 'The service has no space left; nothing was changed.')
+      : new AdminError('Service_Unavailable', 'The service cannot use its database. Its log says why.');
+  }
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    return new AdminError('Request_BadRequest', describeIssues(error), { cause: error });
+  }
+  return fromFastify(error);
+}
+
+/** The first few problems, each with the property that has it. */
+function describeIssues(error: FastifyError): string {
+  const issues = error.validation ?? [];
+  const where = error.validationContext === 'body' ? '' : `${error.validationContext} `;
+  const described = issues.slice(0, 5).map(({ instancePath, message }) => {
+    const path = instancePath.replace(/^\//, '').replaceAll('/', '.');
+    return path === '' ? message : `${where}${path}: ${message}`;
+  });
+  return `${described.join('; ')}.`;
+}
+
+function fromFastify(error: FastifyError): AdminError {
+  switch (error.statusCode) {
+    case 400:
+      return new AdminError('Request_BadRequest', 'The body is not JSON that can be accepted.', {
+        cause: error,
+      });
+    case 413:
+      return new AdminError('Request_EntityTooLarge', 'The body is too long.', { cause: error });
+    case 415:
+      return new AdminError(
+        'Request_UnsupportedMediaType',
+        'The admin API reads JSON only: send "Content-Type: application/json".',
+        { cause: error },
+      );
+    default:
+      return new AdminError(
+        'Service_InternalServerError',
+        'The service failed to answer. Its log has the cause under this request id.',
+        { cause: error },
+      );
+  }
+}

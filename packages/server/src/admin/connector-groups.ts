@@ -1,0 +1,200 @@
+import { application } from '@postern/protocol/admin/applications';
+import { collection, collectionQuery } from '@postern/protocol/admin/collection';
+import {
+  type ConnectorGroup,
+  connector,
+  connectorGroup,
+  connectorGroupCreate,
+  connectorGroupUpdate,
+} from '@postern/protocol/admin/connectors';
+import {
+  createConnectorGroup,
+  deleteConnectorGroup,
+  requireConnectorGroup,
+  updateConnectorGroup,
+} from '../directory/connector-groups.ts';
+import { listApplicationsOfConnectorGroup } from '../store/applications.ts';
+import {
+  type ConnectorGroupProperty,
+  type ConnectorGroupRow,
+  listConnectorGroups,
+} from '../store/connector-groups.ts';
+import { type ConnectorRow, listConnectorsOfGroup } from '../store/connectors.ts';
+import { applicationList, representApplication } from './applications.ts';
+import { representConnector } from './connectors.ts';
+import { entityTag, expectedVersion } from './entity-tag.ts';
+import { answerPage, type ListKind, loadFrom } from './pages.ts';
+import type { AdminApp, ResourceParts } from './parts.ts';
+import { profilePath } from './publishing-profile.ts';
+import { idParams, listUrl, nothing } from './requests.ts';
+
+const tags = ['connectorGroups'];
+const path = `${profilePath}/connectorGroups` as const;
+
+const connectorGroupList: ListKind<ConnectorGroupProperty, ConnectorGroupRow> = {
+  filterable: { id: 'id', name: 'name', region: 'region' },
+  sortKey: row => row.name,
+};
+
+export function addConnectorGroups(app: AdminApp, parts: ResourceParts): void {
+  const { directory, portalOrigin, pagingKey: key } = parts;
+
+  app.get(
+    path,
+    {
+      schema: {
+        summary: 'List connector groups',
+        tags,
+        querystring: collectionQuery,
+        response: { 200: collection(connectorGroup) },
+      },
+    },
+    request =>
+      answerPage(
+        { url: listUrl(request, portalOrigin), query: request.query },
+        {
+          kind: connectorGroupList,
+          key,
+          load: options => listConnectorGroups(directory.db, options),
+          represent: rows => rows.map(representConnectorGroup),
+        },
+      ),
+  );
+
+  app.post(
+    path,
+    {
+      schema: {
+        summary: 'Create a connector group',
+        tags,
+        body: connectorGroupCreate,
+        response: { 201: connectorGroup },
+      },
+    },
+    async (request, reply) => {
+      const row = await createConnectorGroup(directory, request.body);
+      return reply.code(201).header('etag', entityTag(row.version)).send(representConnectorGroup(row));
+    },
+  );
+
+  app.get(
+    `${path}/:id`,
+    {
+      schema: {
+        summary: 'Show a connector group',
+        tags,
+        params: idParams,
+        response: { 200: connectorGroup },
+      },
+    },
+    async (request, reply) => {
+      const row = await requireConnectorGroup(directory.db, request.params.id);
+      reply.header('etag', entityTag(row.version));
+      return representConnectorGroup(row);
+    },
+  );
+
+  app.patch(
+    `${path}/:id`,
+    {
+      schema: {
+        summary: 'Change a connector group',
+        tags,
+        params: idParams,
+        body: connectorGroupUpdate,
+        response: { 204: nothing },
+      },
+    },
+    async (request, reply) => {
+      await updateConnectorGroup(
+        directory,
+        request.params.id,
+        request.body,
+        expectedVersion(request.headers['if-match']),
+      );
+      return reply.code(204).send();
+    },
+  );
+
+  app.delete(
+    `${path}/:id`,
+    {
+      schema: {
+        summary: 'Delete an empty connector group',
+        tags,
+        params: idParams,
+        response: { 204: nothing },
+      },
+    },
+    async (request, reply) => {
+      await deleteConnectorGroup(directory, request.params.id, expectedVersion(request.headers['if-match']));
+      return reply.code(204).send();
+    },
+  );
+
+  app.get(
+    `${path}/:id/members`,
+    {
+      schema: {
+        summary: 'List the connectors of a connector group',
+        tags,
+        params: idParams,
+        querystring: collectionQuery,
+        response: { 200: collection(connector) },
+      },
+    },
+    async request => {
+      await requireConnectorGroup(directory.db, request.params.id);
+      const rows = await listConnectorsOfGroup(directory.db, request.params.id);
+      return answerPage(
+        { url: listUrl(request, portalOrigin), query: request.query },
+        {
+          kind: { filterable: {}, sortKey: machineNameOf },
+          key,
+          load: loadFrom(rows, machineNameOf),
+          represent: page => page.map(row => representConnector(row, parts)),
+        },
+      );
+    },
+  );
+
+  app.get(
+    `${path}/:id/applications`,
+    {
+      schema: {
+        summary: 'List the applications that a connector group carries',
+        tags,
+        params: idParams,
+        querystring: collectionQuery,
+        response: { 200: collection(application) },
+      },
+    },
+    async request => {
+      await requireConnectorGroup(directory.db, request.params.id);
+      const rows = await listApplicationsOfConnectorGroup(directory.db, request.params.id);
+      return answerPage(
+        { url: listUrl(request, portalOrigin), query: request.query },
+        {
+          kind: { filterable: {}, sortKey: applicationList.sortKey },
+          key,
+          load: loadFrom(rows, applicationList.sortKey),
+          represent: page => page.map(row => representApplication(row, directory.address)),
+        },
+      );
+    },
+  );
+}
+
+function machineNameOf({ machineName }: ConnectorRow): string {
+  return machineName;
+}
+
+export function representConnectorGroup(row: ConnectorGroupRow): ConnectorGroup {
+  return {
+    id: row.id,
+    name: row.name,
+    connectorGroupType: 'applicationProxy',
+    isDefault: row.isDefault === 1,
+    region: row.region,
+  };
+}

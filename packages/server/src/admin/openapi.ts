@@ -1,0 +1,27 @@
+import fastify from 'fastify';
+import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
+import { Directory } from '../directory/directory.ts';
+import type { Database } from '../store/schema.ts';
+import { registerAdminApi } from './register.ts';
+
+/** The OpenAPI 3.1 document of the admin API, as `/api/openapi.json` serves it and docs/openapi.json keeps it. */
+export async function describeAdminApi(): Promise<string> {
+  const db = new Kysely<Database>({
+    dialect: {
+      createAdapter: () => new SqliteAdapter(),
+      createDriver: () => new DummyDriver(),
+      createIntrospector: database => new SqliteIntrospector(database),
+      createQueryCompiler: () => new SqliteQueryCompiler(),
+    },
+  });
+  await using app = fastify();
+  await registerAdminApi(app, {
+    directory: new Directory({ db, address: { domain: 'example.com', publicPort: 443 }, now: () => 0 }),
+    authenticateBearer: async () => null,
+    createInvitation: async () => ({ url: '', expiresAt: 0 }),
+    isConnectorLive: () => false,
+    portalOrigin: 'https://portal.example.com',
+  });
+  const answer = await app.inject({ url: '/api/openapi.json', headers: { host: 'portal.example.com' } });
+  return `${JSON.stringify(answer.json(), null, 2)}\n`;
+}

@@ -1,0 +1,32 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Directory } from '../directory/directory.ts';
+import type { AuthorizeParts } from './authorize.ts';
+
+/** What the admin API is made from. */
+export interface AdminApiParts {
+  readonly directory: Directory;
+  readonly authenticateBearer: AuthorizeParts['authenticateBearer'];
+  /** Makes a single-use link with which a person sets a password; `expiresAt` in milliseconds since the epoch. */
+  readonly createInvitation: (userId: string) => Promise<{ url: string; expiresAt: number }>;
+  /** Whether a connector has a tunnel now. */
+  readonly isConnectorLive: (connectorId: string) => boolean;
+  /** `https://portal.<domain>`, with the public port where it is not 443. */
+  readonly portalOrigin: string;
+}
+
+/** The same as its routes get it. */
+export interface ResourceParts extends AdminApiParts {
+  /** Signs continuations of lists. */
+  readonly pagingKey: Buffer;
+}
+
+/** Fastify with the types of the zod schemas. */
+export type AdminApp = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;

@@ -1,0 +1,102 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { RoleName } from '@postern/protocol/admin/directory';
+import { type FastifyInstance, fastify, type InjectOptions, type LightMyRequestResponse } from 'fastify';
+import { Directory } from '../directory/directory.ts';
+import { assignRole } from '../directory/roles.ts';
+import { createUser } from '../directory/users.ts';
+import { openStore } from '../store/open.ts';
+import { registerAdminApi } from './register.ts';
+
+/** The admin API of `test.example` on a database of its own, with one person for each kind of caller. */
+export interface AdminApiBench extends AsyncDisposable {
+  readonly app: FastifyInstance;
+  /** `METHOD /path` of every route that was registered. */
+  readonly routes: ReadonlySet<string>;
+  readonly directory: Directory;
+  /** Connectors that have a tunnel. */
+  readonly live: Set<string>;
+  /** Access tokens: the person's user name is the token. */
+  readonly tokens: Map<string, { userId: string; scopes: readonly string[] }>;
+  /**
+   * A request as one of `global`, `application`, `nobody` (no role) or `portal` (a Global Administrator whose token
+   * lacks the scope); null sends no token.
+   */
+  call(
+    as: string | null,
+    method: NonNullable<InjectOptions['method']>,
+    url: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<LightMyRequestResponse>;
+}
+
+export const portalHost = 'portal.test.example';
+
+export async function openAdminApi(): Promise<AdminApiBench> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'postern-admin-'));
+  const db = await openStore(path.join(folder, 'postern.db'));
+  const directory = new Directory({
+    db,
+    address: { domain: 'test.example', publicPort: 443 },
+    now: Date.now,
+  });
+  const tokens: AdminApiBench['tokens'] = new Map();
+  const addPerson = async (name: string, scopes: readonly string[], role?: RoleName) => {
+    const { id } = await createUser(directory, { userPrincipalName: name, displayName: `Person ${name}` });
+    if (role !== undefined) {
+      await assignRole(directory, id, role);
+    }
+    tokens.set(name, { userId: id, scopes });
+  };
+  await addPerson('global', ['openid', 'api'], 'Global Administrator');
+  await addPerson('application', ['api'], 'Application Administrator');
+  await addPerson('nobody', ['api']);
+  await addPerson('portal', ['openid'], 'Global Administrator');
+
+  const live = new Set<string>();
+  const app = fastify();
+  const routes = new Set<string>();
+  app.addHook('onRoute', ({ method, url }) => {
+    routes.add(`${method} ${url}`);
+  });
+  await registerAdminApi(app, {
+    directory,
+    authenticateBearer: async token => {
+      const identity = tokens.get(token);
+      return identity === undefined ? null : { ...identity, clientId: 'postern-cli' };
+    },
+    createInvitation: async userId => ({
+      url: `https://login.test.example/set-up?secret=${userId}`,
+      expiresAt: Date.now() + 1000,
+    }),
+    isConnectorLive: id => live.has(id),
+    portalOrigin: `https://${portalHost}`,
+  });
+
+  return {
+    app,
+    routes,
+    directory,
+    live,
+    tokens,
+    call: (as, method, url, body, headers) =>
+      app.inject({
+        method,
+        url: url.startsWith('/api/') ? url : `/api/v1.0/${url}`,
+        headers: {
+          host: portalHost,
+          ...(as === null ? {} : { authorization: `Bearer ${as}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        body: body === undefined || typeof body === 'string' ? (body as string) : JSON.stringify(body),
+      }),
+    async [Symbol.asyncDispose]() {
+      await app.close();
+      await db.destroy();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
