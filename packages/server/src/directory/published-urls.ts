@@ -119,11 +119,11 @@ export function parseInternalUrl(text: string): string {
   return url.href;
 }
 
-/** The path must stand in the text as the URL standard reads it: no dot segments that it would resolve, no `//`. */
+/** The path must mean as it stands what the URL standard makes of it: no dot segments, however written, and no `//`. */
 function checkPath(property: 'externalUrl' | 'internalUrl', text: string, path: string): string {
-  const given = /^[a-z]+:\/\/[^/]*(\/.*)?$/i.exec(text)?.[1] ?? '/';
-  if (/\/\.{1,2}(\/|$)|\/\//.test(given)) {
-    throw invalid(property, `The path of the ${property} must not contain "//", "/./" or "/../".`);
+  const given = /^[a-z]+:\/\/[^/\s]+(\/\S*)?$/i.exec(text.trim());
+  if (given === null || /\/\.{1,2}(\/|$)|\/\/|%2e/i.test(given[1] ?? '/')) {
+    throw invalid(property, `The ${property} must not contain spaces, "//", "/./" or "/../" in its path.`);
   }
   return path;
 }

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { findApplication } from '../store/applications.ts';
+import { findDefaultConnectorGroup } from '../store/connector-groups.ts';
+import {
+  configurePublishing,
+  createApplication,
+  deleteApplication,
+  setConnectorGroup,
+  updateAccess,
+  updateApplication,
+} from './applications.ts';
+import { assign, unassign } from './assignments.ts';
+import { createConnectorGroup } from './connector-groups.ts';
+import { openDirectoryForTests } from './directory-for-tests.ts';
+import { createGroup, deleteGroup } from './groups.ts';
+import { publishingOf } from './publishing.ts';
+import { createUser } from './users.ts';
+
+const internalUrl = 'http://wiki.corp.example:8080/';
+
+describe('publishing an application', () => {
+  test('takes the defaults and an address from the name, and tells the relays', async () => {
+    await using opened = await openDirectoryForTests();
+    const { directory } = opened;
+    const group = await findDefaultConnectorGroup(directory.db);
+    const created = await createApplication(directory, { displayName: 'Staff Wiki' });
+    assert.deepEqual(opened.takeChanges(), []);
+
+    const application = await configurePublishing(directory, created.id, { internalUrl });
+
+    assert.deepEqual(publishingOf(application, directory.address), {
+      externalUrl: 'https://staff-wiki.example.test:8443/',
+      internalUrl,
+      externalAuthenticationType: 'aadPreAuthentication',
+      applicationServerTimeout: 'default',
+      isHttpOnlyCookieEnabled: false,
+      isSecureCookieEnabled: true,
+      isPersistentCookieEnabled: false,
+      isTranslateHostHeaderEnabled: true,
+      isTranslateLinksInBodyEnabled: false,
+      isBackendCertificateValidationEnabled: true,
+      isOnPremPublishingEnabled: true,
+    });
+    assert.deepEqual(opened.takeChanges(), [
+      {
+        set: 'applications',
+        put: {
+          id: created.id,
+          displayName: 'Staff Wiki',
+          externalUrl: 'https://staff-wiki.example.test:8443/',
+          internalUrl,
+          preAuthentication: 'preAuthenticated',
+          connectorGroupId: group.id,
+          assignmentRequired: true,
+          assignedUserIds: [],
+          assignedGroupIds: [],
+          backendTimeoutMs: 85_000,
+          translateHostHeader: true,
+          validateBackendCertificate: true,
+          enabled: true,
+        },
+      },
+    ]);
+  });
+
+  test('an update keeps what it does not name', async () => {
+    await using opened = await openDirectoryForTests();
+    const { directory } = opened;
+    const { id } = await createApplication(directory, { displayName: 'Wiki' });
+    await configurePublishing(directory, id, { internalUrl, externalAuthenticationType: 'passthru' });
+    opened.takeChanges();
+
+    for (const [timeout, ms] of [
+      ['long', 180_000],
+      [7, 7_000],
+    ] as const) {
+      await configurePublishing(directory, id, { applicationServerTimeout: timeout });
+
+      const [change] = opened.takeChanges();
+      assert(change.set === 'applications' && 'put' in change);
+      assert.equal(change.put.backendTimeoutMs, ms);
+      assert.equal(change.put.preAuthentication, 'passthrough');
+      assert.equal(change.put.internalUrl, internalUrl);
+    }
+  });
+
+  test('needs an internal URL', async () => {
+    await using opened = await openDirectoryForTests();
+    const { id } = await createApplication(opened.directory, { displayName: 'Wiki' });
+
+    await assert.rejects(configurePublishing(opened.directory, id, {}), {
+      code: 'invalid',
+      property: 'internalUrl',
+    });
+  });
+
+  test('an external URL belongs to one application, however it is written; its paths may go to others', async () => {
+    await using opened = await openDirectoryForTests();
+    const { directory } = opened;
+    const first = await createApplication(directory, { displayName: 'Wiki' });
+    const second = await createApplication(directory, { displayName: 'Wiki' });
+    await configurePublishing(directory, first.id, { internalUrl });
+
+    for (const externalUrl of ['https://WIKI.example.test', 'https://wiki.example.test:8443/']) {
+      await assert.rejects(configurePublishing(directory, second.id, { internalUrl, externalUrl }), {
+        code: 'conflict',
+        property: 'externalUrl',
+      });
+    }
+    await assert.rejects(configurePublishing(directory, second.id, { internalUrl }), { code: 'conflict' });
+    await configurePublishing(directory, second.id, {
+      internalUrl,
+      externalUrl: 'https://wiki.example.test/docs',
+    });
+
+    // Writing the same again is no conflict with itself.
+    await configurePublishing(directory, first.id, { externalUrl: 'https://wiki.example.test/' });
+  });
+
+  test('an older version is refused by every change', async () => {
+    await using opened = await openDirectoryForTests();
+    const { directory } = opened;
+    const { id, version, connectorGroupId } = await createApplication(directory, { displayName: 'Wiki' });
+    await updateApplication(directory, id, { displayName: 'Wiki 2' }, version);
+
+    const refused = { code: 'precondition_failed' };
+    await assert.rejects(updateApplication(directory, id, { displayName: 'x' }, version), refused);
+    await assert.rejects(configurePublishing(directory, id, { internalUrl }, version), refused);
+    await assert.rejects(updateAccess(directory, id, { accountEnabled: false }, version), refused);
+    await assert.rejects(setConnectorGroup(directory, id, connectorGroupId, version), refused);
+    await assert.rejects(deleteApplication(directory, id, version), refused);
+    assert.equal((await findApplication(directory.db, id))?.version, version + 1);
+  });
+
+  test('a home page must lie below the external URL and goes when that moves away', async () => {
+    await using opened = await openDirectoryForTests();
+    const { directory } = opened;
+    const { id } = await createApplication(directory, { displayName: 'Wiki' });
+    await configurePublishing(directory, id, { internalUrl });
+    const homePageUrl = 'https://wiki.example.test:8443/start';
+
+    for (const elsewhere of ['https://evil.test/', 'https://wiki.example.test:8443.evil.test/']) {
+      await assert.rejects(updateApplication(directory, id, { homePageUrl: elsewhere }), {
+        code: 'invalid',
+        property: 'homePageUrl',
+      });
+    }
+    assert.equal((await updateApplication(directory, id, { homePageUrl })).homePageUrl, homePageUrl);
+
+    const moved = await configurePublishing(directory, id, { externalUrl: 'https://wiki2.example.test/' });
+    assert.equal(moved.homePageUrl, null);
+  });
+
+  test('disabling, moving and deleting reach the relays', async () => {
+    await using opened = await openDirectoryForTests();
+    const { directory } = opened;
+    const { id } = await createApplication(directory, { displayName: 'Wiki' });
+    await configurePublishing(directory, id, { internalUrl });
+    const group = await createConnectorGroup(directory, { name: 'Site A' });
+    opened.takeChanges();
+
+    await updateAccess(directory, id, { accountEnabled: false, assignmentRequired: false });
+    await setConnectorGroup(directory, id, group.id);
+    await deleteApplication(directory, id);
+
+    const [disabled, moved, deleted] = opened.takeChanges();
+    assert(disabled.set === 'applications' && 'put' in disabled);
+    assert.equal(disabled.put.enabled, false);
+    assert.equal(disabled.put.assignmentRequired, false);
+    assert(moved.set === 'applications' && 'put' in moved);
+    assert.equal(moved.put.connectorGroupId, group.id);
+    assert.deepEqual(deleted, { set: 'applications', remove: id });
+    await assert.rejects(setConnectorGroup(directory, id, group.id), { code: 'not_found' });
+  });
+});
+
+describe('assignments', () => {
+  test('users and groups are assigned once each, told to the relays, and taken away again', async () => {
+    await using opened = await openDirectoryForTests();
+    const { directory } = opened;
+    const application = await createApplication(directory, { displayName: 'Wiki' });
+    await configurePublishing(directory, application.id, { internalUrl });
+    const user = await createUser(directory, { userPrincipalName: 'anna', displayName: 'Anna' });
+    const group = await createGroup(directory, { displayName: 'Staff' });
+    opened.takeChanges();
+    const assignedNow = () => {
+      const change = opened.takeChanges().findLast(last => last.set === 'applications');
+      assert(change !== undefined && 'put' in change && change.set === 'applications');
+      return [change.put.assignedUserIds, change.put.assignedGroupIds];
+    };
+
+    const ofUser = await assign(directory, application.servicePrincipalId, user.id);
+    await assign(directory, application.servicePrincipalId, group.id);
+    assert.deepEqual(assignedNow(), [[user.id], [group.id]]);
+
+    await assert.rejects(assign(directory, application.servicePrincipalId, user.id), { code: 'conflict' });
+    await assert.rejects(assign(directory, application.servicePrincipalId, 'nobody'), { code: 'not_found' });
+    await assert.rejects(assign(directory, application.id, user.id), { code: 'not_found' });
+
+    await unassign(directory, application.servicePrincipalId, ofUser.id);
+    assert.deepEqual(assignedNow(), [[], [group.id]]);
+    await deleteGroup(directory, group.id);
+    assert.deepEqual(assignedNow(), [[], []]);
+  });
+
+  test('an assignment cannot be removed through another application (threat F2)', async () => {
+    await using opened = await openDirectoryForTests();
+    const { directory } = opened;
+    const wiki = await createApplication(directory, { displayName: 'Wiki' });
+    const payroll = await createApplication(directory, { displayName: 'Payroll' });
+    const user = await createUser(directory, { userPrincipalName: 'anna', displayName: 'Anna' });
+    const assignment = await assign(directory, payroll.servicePrincipalId, user.id);
+
+    await assert.rejects(unassign(directory, wiki.servicePrincipalId, assignment.id), { code: 'not_found' });
+
+    await unassign(directory, payroll.servicePrincipalId, assignment.id);
+  });
+});
