@@ -155,12 +155,9 @@ interface EnvironmentValue {
 }
 
 /** Variables that begin like ours and belong to other programs of the product. */
-const otherVariables = new Set([
-  'POSTERN_CONFIG',
-  'POSTERN_SERVICE',
-  'POSTERN_PROFILE',
-  'POSTERN_MASTER_KEY',
-]);
+const otherVariables = new Set(
+  'CONFIG CONFIG_DIR SERVICE TOKEN CONNECTOR_DATA MASTER_KEY'.split(' ').map(name => `POSTERN_${name}`),
+);
 
 function readEnvironment(
   tree: readonly OptionNode[],
