@@ -1,0 +1,382 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import tls from 'node:tls';
+import { registerConnector } from '@postern/connector/register';
+import { parseConfig } from '@postern/server/config/load';
+import type { Config, ConfigInput } from '@postern/server/config/schema';
+import { configurePublishing, createApplication, updateAccess } from '@postern/server/directory/applications';
+import { assign } from '@postern/server/directory/assignments';
+import { Directory } from '@postern/server/directory/directory';
+import { assignRole } from '@postern/server/directory/roles';
+import { createSession } from '@postern/server/directory/sessions';
+import { createUser, setPasswordHash } from '@postern/server/directory/users';
+import { openData } from '@postern/server/operate/open-data';
+import { openAuthorities } from '@postern/server/registration/authorities';
+import { PasswordHasher } from '@postern/server/sign-in/password-hash';
+import { stringify } from 'yaml';
+
+const repository = path.join(import.meta.dirname, '..', '..');
+
+/** An application to publish, reachable at `https://<name>.<domain>`. */
+export interface TestApplication {
+  readonly name: string;
+  readonly internalUrl: string;
+  readonly passthrough?: boolean;
+  /** Names of users; the administrator where absent. */
+  readonly assignedTo?: readonly string[];
+  readonly translateHostHeader?: boolean;
+  readonly timeoutSeconds?: number;
+}
+
+export interface TestbedOptions {
+  readonly applications: readonly TestApplication[];
+  /** Beside the administrator `ada`. */
+  readonly users?: readonly string[];
+  readonly config?: Omit<ConfigInput, 'domain' | 'dataDir'>;
+  /** Connectors to start; default 1. */
+  readonly connectors?: number;
+  /** Environment of the service's processes. */
+  readonly environment?: Record<string, string>;
+}
+
+export interface TestConnector {
+  readonly id: string;
+  readonly dataDir: string;
+  process: ChildProcess;
+  /** Starts the connector's process again. */
+  restart(): Promise<void>;
+}
+
+/** Everything of Postern on free ports of the loopback: service, control process, connectors, real certificates. */
+export interface Testbed extends AsyncDisposable {
+  readonly domain: string;
+  readonly port: number;
+  readonly privatePort: number;
+  readonly caFile: string;
+  readonly ca: string;
+  readonly configFile: string;
+  readonly dataDir: string;
+  readonly config: Config;
+  readonly administrator: { readonly name: string; readonly password: string };
+  readonly service: ChildProcess;
+  readonly connectors: readonly TestConnector[];
+  /** What the service has logged so far. */
+  serviceLog(): string;
+  /** Cookie of a signed-in person at an application. */
+  cookie(application: string, user?: string): string;
+  userId(name: string): string;
+  applicationId(name: string): string;
+  hostOf(application: string): string;
+  /** A TLS connection to the public port for a host; HTTP/1.1 unless other protocols are named. */
+  connect(host: string, protocols?: readonly string[]): Promise<tls.TLSSocket>;
+  /** Sends bytes for an application's host on a connection of their own and collects the answer until it closes. */
+  exchange(host: string, bytes: string | Buffer): Promise<string>;
+  /** An access token with scope `api` of the administrator. */
+  token(): Promise<string>;
+  /** Calls the admin API as the administrator. */
+  api(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }>;
+}
+
+const password = 'correct horse battery staple';
+
+/** Starts a constellation; dispose of it when done. */
+export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'postern-testbed-'));
+  const [port, privatePort] = await freePorts(2);
+  // Names under localhost are the loopback's (RFC 6761), for the connector too.
+  const domain = 'bed.localhost';
+  const dataDir = path.join(folder, 'data');
+  const input: ConfigInput = {
+    ...options.config,
+    domain,
+    dataDir,
+    publicPort: port,
+    listen: { https: [`127.0.0.1:${port}`], http: [], private: [`127.0.0.1:${privatePort}`] },
+    certificates: { local: true },
+  };
+  const configFile = path.join(folder, 'postern.yaml');
+  writeFileSync(configFile, stringify(input));
+  const config = parseConfig(input, {}, configFile);
+  const seeded = await seed(config, options);
+
+  const log: string[] = [];
+  const service = start(
+    'packages/server/src/postern-server.ts',
+    ['serve', '--config', configFile],
+    log,
+    options.environment,
+  );
+  const stopFolder = () => rmSync(folder, { recursive: true, force: true });
+  try {
+    await waitForLog(service, log, 'service ready');
+  } catch (error) {
+    service.kill('SIGKILL');
+    stopFolder();
+    throw error;
+  }
+  const caFile = path.join(dataDir, 'certificates', 'local-ca.pem');
+  const ca = readFileSync(caFile, 'utf8');
+  const connect = (host: string, protocols: readonly string[] = ['http/1.1']) =>
+    connectTo(port, host, ca, protocols);
+  const exchange = async (host: string, bytes: string | Buffer) => {
+    const socket = await connect(host);
+    socket.write(bytes);
+    return readAll(socket);
+  };
+  let known: string | null = null;
+  const token = async () => {
+    known ??= await fetchToken(exchange, domain);
+    return known;
+  };
+  const connectors: TestConnector[] = [];
+  const dispose = async () => {
+    for (const connector of connectors) await end(connector.process);
+    await end(service);
+    stopFolder();
+  };
+  for (let index = 0; index < (options.connectors ?? 1); index++) {
+    const connectorDir = path.join(folder, `connector-${index}`);
+    try {
+      connectors.push(await startConnector(connectorDir, `${domain}:${port}`, caFile, token, index));
+    } catch (error) {
+      await dispose();
+      throw error;
+    }
+  }
+
+  return {
+    domain,
+    port: port!,
+    privatePort: privatePort!,
+    caFile,
+    ca,
+    configFile,
+    dataDir,
+    config,
+    administrator: { name: 'ada', password },
+    service,
+    connectors,
+    serviceLog: () => log.join(''),
+    cookie: (application, user = 'ada') => {
+      const value = seeded.cookies.get(`${application} ${user}`);
+      if (value === undefined) throw new TypeError(`${user} has no session at ${application}`);
+      return `__Host-postern=${value}`;
+    },
+    userId: name => seeded.users.get(name)!,
+    applicationId: name => seeded.applications.get(name)!,
+    hostOf: application => `${application}.${domain}`,
+    connect,
+    exchange,
+    token,
+    api: async (method, apiPath, body) => callApi(exchange, domain, await token(), method, apiPath, body),
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+interface Seeded {
+  readonly users: ReadonlyMap<string, string>;
+  readonly applications: ReadonlyMap<string, string>;
+  /** By application and user. */
+  readonly cookies: ReadonlyMap<string, string>;
+}
+
+/** Fills the store before the service starts, with the functions that the service itself uses. */
+async function seed(config: Config, options: TestbedOptions): Promise<Seeded> {
+  await using data = await openData(config, {});
+  const directory = new Directory({ db: data.db, address: config, now: Date.now });
+  await openAuthorities({ secrets: data.secrets, domain: config.domain, now: Date.now });
+  const hasher = new PasswordHasher({});
+  const users = new Map<string, string>();
+  for (const name of ['ada', ...(options.users ?? [])]) {
+    const user = await createUser(directory, { userPrincipalName: name, displayName: name });
+    await setPasswordHash(directory, user.id, await hasher.hash(password));
+    users.set(name, user.id);
+  }
+  await assignRole(directory, users.get('ada')!, 'Global Administrator');
+  const applications = new Map<string, string>();
+  const cookies = new Map<string, string>();
+  for (const wanted of options.applications) {
+    const application = await createApplication(directory, { displayName: wanted.name });
+    await configurePublishing(directory, application.id, {
+      internalUrl: wanted.internalUrl,
+      externalUrl: `https://${wanted.name}.${config.domain}:${config.publicPort}/`,
+      externalAuthenticationType: wanted.passthrough ? 'passthru' : 'aadPreAuthentication',
+      isTranslateHostHeaderEnabled: wanted.translateHostHeader ?? true,
+      ...(wanted.timeoutSeconds === undefined ? {} : { applicationServerTimeout: wanted.timeoutSeconds }),
+    });
+    await updateAccess(directory, application.id, { assignmentRequired: true });
+    applications.set(wanted.name, application.id);
+    for (const name of wanted.assignedTo ?? ['ada']) {
+      await assign(directory, application.servicePrincipalId, users.get(name)!);
+    }
+    for (const [name, userId] of users) {
+      const host = `${wanted.name}.${config.domain}`;
+      const session = await createSession(directory, {
+        host,
+        userId,
+        loginSessionUid: null,
+        lifetimeMs: 3_600_000,
+      });
+      cookies.set(`${wanted.name} ${name}`, session.value);
+    }
+  }
+  return { users, applications, cookies };
+}
+
+async function startConnector(
+  dataDir: string,
+  service: string,
+  caFile: string,
+  token: () => Promise<string>,
+  index: number,
+): Promise<TestConnector> {
+  const registered = await registerConnector({
+    service,
+    token,
+    dataDir,
+    machineName: `connector-${index}`,
+    caFile,
+    key: 'p384',
+  });
+  const run = async () => {
+    const log: string[] = [];
+    const child = start('packages/connector/src/main.ts', ['run', '--data', dataDir], log);
+    await waitForLog(child, log, 'tunnel_connected');
+    return child;
+  };
+  const connector: TestConnector = {
+    id: registered.connectorId,
+    dataDir,
+    process: await run(),
+    async restart() {
+      await end(connector.process);
+      connector.process = await run();
+    },
+  };
+  return connector;
+}
+
+function start(
+  program: string,
+  args: string[],
+  log: string[],
+  environment: Record<string, string> = {},
+): ChildProcess {
+  const child = spawn(process.execPath, [path.join(repository, program), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
+  });
+  child.stdout.setEncoding('utf8').on('data', (text: string) => log.push(text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => log.push(text));
+  return child;
+}
+
+async function waitForLog(child: ChildProcess, log: string[], text: string): Promise<void> {
+  for (let tries = 0; tries < 600; tries++) {
+    if (log.join('').includes(text)) return;
+    if (child.exitCode !== null) break;
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+  throw new Error(`"${text}" was not logged:\n${log.join('')}`);
+}
+
+/** Ends a child and waits until it has gone. */
+export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill(signal);
+  const force = setTimeout(() => child.kill('SIGKILL'), 20_000);
+  await gone;
+  clearTimeout(force);
+}
+
+async function connectTo(
+  port: number,
+  host: string,
+  ca: string,
+  protocols: readonly string[],
+): Promise<tls.TLSSocket> {
+  const socket = tls.connect({
+    host: '127.0.0.1',
+    port,
+    servername: host,
+    ca,
+    ALPNProtocols: [...protocols],
+  });
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+/** Everything that comes until the other side ends; what came is kept if it ends with an error. */
+export async function readAll(socket: tls.TLSSocket | net.Socket): Promise<string> {
+  const chunks: Buffer[] = [];
+  socket.on('data', (bytes: Buffer) => chunks.push(bytes));
+  socket.on('error', () => {});
+  if (!socket.destroyed && !socket.readableEnded) await once(socket, 'close');
+  return Buffer.concat(chunks).toString('latin1');
+}
+
+type ExchangeBytes = (host: string, bytes: string | Buffer) => Promise<string>;
+
+async function fetchToken(exchange: ExchangeBytes, domain: string): Promise<string> {
+  const form = new URLSearchParams({
+    grant_type: 'urn:postern:params:grant-type:credentials',
+    client_id: 'postern-cli',
+    username: 'ada',
+    password,
+    scope: 'openid api register',
+  }).toString();
+  const answer = await exchange(
+    `login.${domain}`,
+    `POST /token HTTP/1.1\r\nHost: login.${domain}\r\nContent-Type: application/x-www-form-urlencoded\r\n` +
+      `Content-Length: ${form.length}\r\nConnection: close\r\n\r\n${form}`,
+  );
+  const body = bodyOf(answer) as { access_token?: string };
+  if (body.access_token === undefined) throw new Error(`no token:\n${answer}`);
+  return body.access_token;
+}
+
+async function callApi(
+  exchange: ExchangeBytes,
+  domain: string,
+  token: string,
+  method: string,
+  apiPath: string,
+  body: unknown,
+): Promise<{ status: number; body: unknown }> {
+  const json = body === undefined ? '' : JSON.stringify(body);
+  const answer = await exchange(
+    `portal.${domain}`,
+    `${method} /api/v1.0${apiPath} HTTP/1.1\r\nHost: portal.${domain}\r\nAuthorization: Bearer ${token}\r\n` +
+      (body === undefined
+        ? ''
+        : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(json)}\r\n`) +
+      `Connection: close\r\n\r\n${json}`,
+  );
+  return { status: Number(answer.slice(9, 12)), body: bodyOf(answer) };
+}
+
+/** The JSON body of an answer with a length. */
+function bodyOf(answer: string): unknown {
+  const at = answer.indexOf('\r\n\r\n');
+  const text = Buffer.from(answer.slice(at + 4), 'latin1').toString('utf8');
+  if (text === '') return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`no JSON in:\n${answer}`);
+  }
+}
+
+/** Ports that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => net.createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map(server => once(server, 'listening')));
+  const ports = servers.map(server => (server.address() as net.AddressInfo).port);
+  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))));
+  return ports;
+}
