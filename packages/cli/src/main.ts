@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { exitCodes, findCliError } from './cli-error.ts';
+import { CliError, exitCodes, findCliError } from './cli-error.ts';
 import { contextOf } from './command-context.ts';
 import { createProgram } from './program.ts';
 import { version } from './version.ts';
@@ -16,11 +16,24 @@ const program = createProgram(version);
 try {
   await program.parseAsync(process.argv);
 } catch (error) {
-  if (error instanceof CommanderError) {
-    // commander has written its help or its message; what it calls 1 is wrong usage.
-    process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-  } else {
-    contextOf(program).output.failure(error);
-    process.exitCode = exitCodes[findCliError(error)?.code ?? 'failed'];
+  const failure = error instanceof CommanderError ? wrongUsage(error) : error;
+  if (failure !== undefined) {
+    contextOf(program).output.failure(failure);
+    process.exitCode = exitCodes[findCliError(failure)?.code ?? 'failed'];
   }
+}
+
+/** Undefined for what is no failure: `--help` and `--version`, which commander ends with an error, too. */
+function wrongUsage(error: CommanderError): CliError | undefined {
+  if (error.exitCode === 0) {
+    return undefined;
+  }
+  // A noun without its verb prints its help and says nothing else.
+  if (error.code === 'commander.help') {
+    return new CliError('usage', 'A command is missing.', { remedy: 'Choose one of those above.' });
+  }
+  const [message, ...hints] = error.message.replace(/^error: /, '').split('\n');
+  return new CliError('usage', `${message[0].toUpperCase()}${message.slice(1).replace(/\.$/, '')}.`, {
+    remedy: hints.join(' ') || '`postern --help` and `postern COMMAND --help` show what there is.',
+  });
 }

@@ -8,8 +8,11 @@ import { addAppUnassign } from './commands/app/unassign.ts';
 import { addAppUpdate } from './commands/app/update.ts';
 import { addConnectorList } from './commands/connector/list.ts';
 import { addConnectorMove } from './commands/connector/move.ts';
+import { addConnectorRegister } from './commands/connector/register.ts';
 import { addConnectorRevoke } from './commands/connector/revoke.ts';
+import { addConnectorRun } from './commands/connector/run.ts';
 import { addConnectorShow } from './commands/connector/show.ts';
+import { addConnectorStatus } from './commands/connector/status.ts';
 import { addConnectorGroupCreate } from './commands/connector-group/create.ts';
 import { addConnectorGroupList } from './commands/connector-group/list.ts';
 import { addConnectorGroupRemove } from './commands/connector-group/remove.ts';
@@ -54,6 +57,8 @@ export function createProgram(version: string): Command {
     .addOption(new Option('--verbose', 'say more when something fails').helpGroup('Everywhere:'))
     .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
     .exitOverride()
+    // What commander says about wrong usage is said by main.ts, in the form of every other error.
+    .configureOutput({ outputError: () => undefined })
     .addHelpText('after', epilogue);
 
   program.commandsGroup('Signing in:');
@@ -72,6 +77,9 @@ export function createProgram(version: string): Command {
     addAppRemove,
   ]);
   addNoun(program, 'connector', 'register and run a connector, and manage those of a service', [
+    addConnectorRegister,
+    addConnectorRun,
+    addConnectorStatus,
     addConnectorList,
     addConnectorShow,
     addConnectorMove,

@@ -1,0 +1,52 @@
+import type { IdentityError } from '@postern/connector/identity/identity-error';
+import type { RegistrationError } from '@postern/connector/register';
+import { type Command, Option } from 'commander';
+import { CliError, type Failure } from './cli-error.ts';
+
+/** Options of the commands that work on a connector of this machine. */
+export interface ConnectorOptions {
+  readonly data: string;
+}
+
+export function addDataOption(command: Command): Command {
+  return command.addOption(
+    new Option('--data <folder>', "the connector's folder")
+      .env('POSTERN_CONNECTOR_DATA')
+      .default('/var/lib/postern-connector'),
+  );
+}
+
+/** What the connector's own errors say, as this program says it. */
+export function explainConnectorError(error: unknown): unknown {
+  if (error instanceof RangeError) {
+    return new CliError('usage', error.message, { cause: error });
+  }
+  if (!(error instanceof Error) || error instanceof CliError || !('remedy' in error)) {
+    return error;
+  }
+  const { message, remedy, code } = error as IdentityError | RegistrationError;
+  return new CliError(failureOf(code, 'category' in error ? error.category : undefined), message, {
+    remedy,
+    cause: error,
+  });
+}
+
+function failureOf(code: string, category: unknown): Failure {
+  switch (code) {
+    case 'not_authenticated':
+      return 'notSignedIn';
+    case 'not_authorized':
+      return 'notAllowed';
+    case 'unknown_connector_group':
+    case 'not_registered':
+      return 'notFound';
+    case 'bad_option':
+    case 'ca_file':
+      return 'usage';
+    case 'untrusted_service':
+    case 'tls_failed':
+      return 'unreachable';
+    default:
+      return category === 'connectivity' ? 'unreachable' : 'failed';
+  }
+}
