@@ -27,6 +27,7 @@ const statuses = {
   length_and_encoding: 400,
   body_not_allowed: 400,
   bad_connection: 400,
+  bad_upgrade: 400,
   bad_expectation: 417,
   bad_chunk_size: 400,
   bad_chunk_extension: 400,

@@ -705,6 +705,8 @@ function finishResponse(into: MessageHead): void {
   finishFraming(into);
   into.bodyKind = responseBodyKind(into);
   finishConnection(into);
+  // What follows a 101 belongs to the protocol that its Upgrade names (RFC 9110 §15.2.2).
+  if (into.status === 101 && !into.upgrade) throw refusal(into, 'bad_upgrade');
   if (into.bodyKind === 'close') into.keepAlive = false;
 }
 
