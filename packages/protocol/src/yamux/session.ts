@@ -316,6 +316,7 @@ export class YamuxSession implements StreamOwner {
     if (length === 0) return isLast ? this.#receiveFin(stream) : null;
     if (stream.isReceived) return `data after the end of stream ${stream.id}`;
     if (!stream.window.receive(length)) return `data beyond the window of stream ${stream.id}`;
+    stream.isAccepted = true;
     this.#payloadLeft = length;
     this.#payloadStream = stream;
     this.#endsWithPayload = isLast;
