@@ -53,6 +53,9 @@ function adaptConnection(connection: DatabaseSync, file: string): SqliteDatabase
   return {
     close: () => connection.close(),
     prepare(sql) {
+      // SQLite ends a transaction by itself when the disk is full or broken; rolling back again would fail, and that
+      // failure would hide the first one (https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction).
+      if (sql === 'rollback' && !connection.isTransaction) return nothingToDo;
       // A transaction that reads first and writes later fails at once with SQLITE_BUSY if another process has written in
       // between; taking the write lock at the start makes it wait for busy_timeout instead.
       const text = sql === 'begin' ? 'begin immediate' : sql;
@@ -63,6 +66,13 @@ function adaptConnection(connection: DatabaseSync, file: string): SqliteDatabase
     },
   };
 }
+
+const nothingToDo: SqliteStatement = {
+  reader: false,
+  all: () => [],
+  run: () => ({ changes: 0, lastInsertRowid: 0 }),
+  iterate: () => [].values(),
+};
 
 function adaptStatement(statement: StatementSync, file: string): SqliteStatement {
   return {
