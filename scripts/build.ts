@@ -3,7 +3,16 @@
  * an npm tarball of each. Node strips no types below node_modules, so that packages hold JavaScript.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
@@ -95,13 +104,16 @@ async function buildPackage(plan: PackagePlan, folder: string): Promise<string> 
   return folder;
 }
 
-// All commands start alike: the check of the Node version is written once, in the bin of the command line.
+// A package without a command of its own in bin/ starts like the command line: the check of Node's version is the same.
 function writeCommand({ folder: name, programs, command }: PackagePlan, folder: string): void {
-  const text = readFileSync(path.join(root, 'packages/cli/bin/postern.mjs'), 'utf8')
-    .replaceAll('../src/main.ts', '../src/none')
-    .replaceAll('../dist/main.js', `../dist/${programs[0]}.js`)
-    .replaceAll('`postern: ', `\`${command}: `);
-  if (!text.includes(`../dist/${programs[0]}.js`)) throw new Error(`the bin of ${name} starts no program`);
+  const own = path.join(root, 'packages', name, 'bin', `${command}.mjs`);
+  const text = existsSync(own)
+    ? readFileSync(own, 'utf8')
+    : readFileSync(path.join(root, 'packages/cli/bin/postern.mjs'), 'utf8')
+        .replaceAll('/main.', `/${programs[0]}.`)
+        .replaceAll('`postern: ', `\`${command}: `);
+  if (!text.includes(`../dist/${programs[0]}.js`))
+    throw new Error(`the command of ${name} starts no program`);
   const file = path.join(folder, 'bin', `${command}.mjs`);
   writeFileSync(file, text);
   chmodSync(file, 0o755);
