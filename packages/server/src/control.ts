@@ -1,0 +1,261 @@
+/**
+ * The control process: sign-in, admin API, registration, My Apps and the store, behind two Unix sockets that only the
+ * relay can reach. Started by the relay with the configuration file as its argument.
+ */
+
+import { chmodSync } from 'node:fs';
+import type { FastifyInstance } from 'fastify';
+import { sql } from 'kysely';
+import { registerAdminApi } from './admin/register.ts';
+import { ConfigError, loadConfig } from './config/load.ts';
+import { controlHosts, dataPaths, originOf } from './config/names.ts';
+import type { Config } from './config/schema.ts';
+import { createControlServer } from './control-server.ts';
+import { Directory } from './directory/directory.ts';
+import { rolesOf } from './directory/roles.ts';
+import { purgeExpiredSessions } from './directory/sessions.ts';
+import { recordSighting, recordStillSeen } from './directory/sightings.ts';
+import { Presence } from './feed/presence.ts';
+import { FeedPublisher, prepareSocketPath, type TunnelEvents } from './feed/publisher.ts';
+import { openData } from './operate/open-data.ts';
+import { hostConstraint } from './pages/host-constraint.ts';
+import { controlFetch } from './preauth/control-fetch.ts';
+import { registerPreauth } from './preauth/register.ts';
+import { createTunnelTrust, openAuthorities } from './registration/authorities.ts';
+import { writeLocalCertificates } from './registration/local-certificates.ts';
+import { type RegistrationEvent, registerRegistration } from './registration/register.ts';
+import { createInvitation } from './sign-in/invitations.ts';
+import { registerMyApps } from './sign-in/my-apps.ts';
+import { registerSignIn } from './sign-in/register.ts';
+import { SignIn } from './sign-in/sign-in.ts';
+import { StoreError } from './store/store-error.ts';
+import * as events from './telemetry/events.ts';
+import { createLogger, type Logger } from './telemetry/logger.ts';
+import { Metrics } from './telemetry/metrics.ts';
+import { Upkeep } from './upkeep.ts';
+
+export interface ControlOptions {
+  readonly log: Logger;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** How long requests in flight may take to finish once the process has been told to stop. */
+const drainMs = 10_000;
+const minuteMs = 60_000;
+
+/** A control process that runs. */
+export interface Control {
+  /** Finishes requests in flight for at most 10 s, then ends everything. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Builds the parts of the control process once, in the order in which they need each other, and starts them.
+ *
+ * @throws StoreError where the database or the master key cannot be used.
+ */
+export async function startControl(
+  config: Config,
+  { log, environment, now }: ControlOptions,
+): Promise<Control> {
+  const paths = dataPaths(config);
+  const metrics = new Metrics('control');
+  metrics.collectProcess();
+
+  // 1. The data: nothing below works without it, and it is closed last.
+  const data = await openData(config, environment);
+  const { db, secrets } = data;
+
+  // 2. What the data means, and the keys that were made for this service.
+  const directory = new Directory({ db, address: config, now });
+  const authorities = await openAuthorities({ secrets, domain: config.domain, now });
+  const tunnelTrust = createTunnelTrust(authorities, config.domain, now);
+  const renewLocalCertificates = async () => {
+    if (!config.certificates.local) return;
+    await writeLocalCertificates(authorities.local, config.domain, config.dataDir, now());
+  };
+  // Before the relay hears of us: it reads the files when its listener opens.
+  await renewLocalCertificates();
+
+  // 3. The feed: from here on every change reaches the relays.
+  const presence = new Presence();
+  const publisher = new FeedPublisher({
+    socketPath: paths.feedSocket,
+    source: directory,
+    tunnelTrust,
+    presence,
+    tunnelEvents: createTunnelEvents(directory, log),
+    log,
+  });
+  directory.publishTo(publisher);
+  metrics.gauge('postern_connectors_live', 'Connectors with at least one tunnel.', [], gauge =>
+    gauge.set(presence.list().length),
+  );
+
+  // 4. Those who change it.
+  const signIn = await SignIn.open({
+    config,
+    directory,
+    secrets,
+    onServerError: error => log.error({ err: error }, 'sign-in failed for a reason of its own'),
+  });
+
+  // 5. HTTP: one server; each part keeps to its host.
+  const app = createControlServer({
+    log,
+    checkHealth: async () => void (await sql`select 1 from user limit 1`.execute(db)),
+    renderMetrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
+  });
+  const ownFetch = controlFetch(paths.controlSocket);
+  await registerSignIn(app, signIn);
+  await registerPreauth(app, { signIn, fetch: ownFetch.fetch });
+  registerMyApps(app, signIn);
+  await app.register(async portal => {
+    keepToHost(portal, controlHosts(config).portal);
+    await registerAdminApi(portal, {
+      directory,
+      authenticateBearer: async token => {
+        const identity = await signIn.authenticateBearer(token);
+        return identity && { ...identity, scopes: [...identity.scopes] };
+      },
+      createInvitation: userId => createInvitation({ db, config }, { userId, purpose: 'invite', now: now() }),
+      isConnectorLive: connectorId => presence.isLive(connectorId),
+      portalOrigin: originOf(config, controlHosts(config).portal),
+    });
+  });
+  registerRegistration(app, {
+    db,
+    authorities,
+    domain: config.domain,
+    publicPort: config.publicPort,
+    authenticate: async token => {
+      const identity = await signIn.authenticateBearer(token);
+      return identity && { userId: identity.userId, scopes: [...identity.scopes] };
+    },
+    rolesOf: userId => rolesOf(db, userId),
+    // Read again from the store, so that it takes its place in the order of changes.
+    publish: changes =>
+      directory.republish(
+        'connectors',
+        changes.flatMap(change => ('put' in change && change.set === 'connectors' ? [change.put.id] : [])),
+      ),
+    record: event => recordRegistrationEvent(log, event),
+    now,
+  });
+
+  // 6. What has to be done again and again.
+  const upkeep = new Upkeep(
+    [
+      { name: 'purge sessions', everyMs: minuteMs, run: () => purgeExpiredSessions(directory) },
+      {
+        name: 'note live connectors',
+        everyMs: minuteMs,
+        run: () =>
+          recordStillSeen(
+            directory,
+            presence.list().map(live => live.connectorId),
+          ),
+      },
+      { name: 'renew tunnel certificate', everyMs: 60 * minuteMs, run: () => publisher.refreshTunnelTrust() },
+      { name: 'renew local certificates', everyMs: 60 * minuteMs, run: renewLocalCertificates },
+    ],
+    log,
+  );
+
+  // 7. Open: the feed first, because whoever reaches HTTP may begin a session that relays must hear of.
+  await publisher.start();
+  prepareSocketPath(paths.controlSocket);
+  await app.listen({ path: paths.controlSocket });
+  chmodSync(paths.controlSocket, 0o600);
+
+  return {
+    async stop() {
+      // The reverse: no new requests, no new work, then the feed, then the data.
+      await closeServer(app, log);
+      await ownFetch.close();
+      await upkeep.stop();
+      await publisher.stop();
+      await data[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function createTunnelEvents(directory: Directory, log: Logger): TunnelEvents {
+  const logFailure = (error: unknown) => log.error({ err: error }, 'a connector could not be noted as seen');
+  return {
+    tunnelUp(tunnel) {
+      events.tunnelUp(log, tunnel);
+      recordSighting(directory, tunnel).catch(logFailure);
+    },
+    tunnelDown(connectorId, reason) {
+      events.tunnelDown(log, { connectorId, reason });
+      recordStillSeen(directory, [connectorId]).catch(logFailure);
+    },
+  };
+}
+
+function recordRegistrationEvent(log: Logger, event: RegistrationEvent): void {
+  if (event.kind === 'connector_registered') {
+    const { connectorId, machineName, thumbprint, userId, requestId } = event;
+    events.connectorRegistered(log, { connectorId, machineName, thumbprint, actor: { userId, requestId } });
+    return;
+  }
+  const { kind: _kind, ...fields } = event;
+  events.connectorRegistrationRefused(log, fields);
+}
+
+/** Restricts every route of a scope to one host. */
+function keepToHost(scope: FastifyInstance, host: string): void {
+  scope.addHook('onRoute', route => {
+    route.constraints = { ...route.constraints, ...hostConstraint(host) };
+  });
+}
+
+async function closeServer(app: FastifyInstance, log: Logger): Promise<void> {
+  const force = setTimeout(() => {
+    log.warn('requests did not finish in time; closing their connections');
+    app.server.closeAllConnections();
+  }, drainMs);
+  await app.close();
+  clearTimeout(force);
+}
+
+/** The program: runs until it is told to stop or its parent is gone. */
+async function main(): Promise<void> {
+  // Whatever this process creates is for its own user alone, where a part does not say otherwise.
+  process.umask(0o077);
+  const config = loadConfig(process.argv[2], process.env);
+  const log = createLogger({ program: 'control', level: config.log.level });
+  process.on('uncaughtException', error => {
+    // The relay starts a new process, which begins from what the store holds.
+    log.error({ err: error }, 'the control process failed');
+    process.exit(1);
+  });
+  const control = await startControl(config, { log, environment: process.env, now: Date.now });
+
+  let stopping = false;
+  const stop = async (reason: string) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ reason }, 'control process stops');
+    await control.stop();
+    process.exit(0);
+  };
+  process.on('SIGTERM', () => void stop('SIGTERM'));
+  // Ctrl-C reaches the whole process group; the relay drains first and then ends this process.
+  process.on('SIGINT', () => undefined);
+  process.once('disconnect', () => void stop('the relay is gone'));
+  process.send?.({ type: 'ready' });
+  log.info('control process ready');
+}
+
+if (import.meta.main) {
+  await main().catch((error: unknown) => {
+    // What an operator can mend is said in a sentence; anything else is a mistake of ours and needs its trace.
+    const isForOperator = error instanceof ConfigError || error instanceof StoreError;
+    console.error(isForOperator ? error.message : error);
+    process.exit(1);
+  });
+}
