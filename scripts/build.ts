@@ -26,6 +26,8 @@ interface PackagePlan {
   readonly command: string;
   /** Modules that other packages find by name. */
   readonly exports: Readonly<Record<string, string>>;
+  /** Whether it brings Node for machines whose own is too old. The server is started by the command line's. */
+  readonly bringsNode: boolean;
 }
 
 const plans: readonly PackagePlan[] = [
@@ -34,14 +36,16 @@ const plans: readonly PackagePlan[] = [
     programs: ['postern-server', 'control'],
     command: 'postern-server',
     exports: { './postern-server': './dist/postern-server.js' },
+    bringsNode: false,
   },
   {
     folder: 'connector',
     programs: ['main'],
     command: 'postern-connector',
-    exports: { './main': './dist/main.js' },
+    exports: {},
+    bringsNode: true,
   },
-  { folder: 'cli', programs: ['main'], command: 'postern', exports: {} },
+  { folder: 'cli', programs: ['main'], command: 'postern', exports: {}, bringsNode: true },
 ];
 
 /** Libraries in CommonJS ask for what ES modules do not have. */
@@ -141,8 +145,8 @@ function manifestOf(plan: PackagePlan, source: string): Record<string, unknown> 
     exports: { ...plan.exports, './package.json': './package.json' },
     files: ['bin', 'dist', 'CHANGELOG.md'],
     engines: workspace.engines,
-    // Node itself, for machines whose own is too old; everything else is in the bundle.
-    optionalDependencies: workspace.optionalDependencies,
+    // Everything else is in the bundle.
+    ...(plan.bringsNode && { optionalDependencies: workspace.optionalDependencies }),
   };
 }
 
