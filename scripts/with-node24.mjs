@@ -91,13 +91,17 @@ function run(node) {
       PATH: `${path.dirname(node)}${path.delimiter}${bin}${path.delimiter}${process.env.PATH ?? ''}`,
     },
   });
-  // A terminal sends Ctrl-C to the whole group; a supervisor signals only this process. Passing it on serves both,
-  // and staying until the child has ended keeps the prompt from coming back in the middle of its last words.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.on(signal, () => {
-      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
-    });
-  }
+  // Signals are passed on, and this process stays until the child has ended: the prompt must not come back in the middle
+  // of its last words.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // npm starts us through a shell, and signals that npm passes on end the shell alone. Then we are given to another parent.
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    child.kill('SIGTERM');
+  }, 500);
+  watch.unref();
   child.on('error', error => fail(`${node} cannot be started: ${error.message}`));
   child.on('exit', (code, signal) => {
     process.exit(code ?? 128 + (constants.signals[signal ?? 'SIGTERM'] ?? 15));

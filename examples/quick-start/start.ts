@@ -14,12 +14,16 @@ const quickStart = new QuickStart({
   },
 });
 
-let signals = 0;
+// Ctrl-C reaches a whole process group: the same key press comes directly and once more from whoever passes it on.
+const samePressMs = 1_000;
+let firstSignalAt: number | undefined;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
-    signals += 1;
-    if (signals === 1 && !values.json) process.stdout.write('\nEnding; once more ends at once.\n');
-    void quickStart.stop({ atOnce: signals > 1 });
+    const now = performance.now();
+    if (firstSignalAt === undefined && !values.json)
+      process.stdout.write('\nEnding; once more ends at once.\n');
+    firstSignalAt ??= now;
+    void quickStart.stop({ atOnce: now - firstSignalAt > samePressMs });
   });
 }
 
