@@ -71,6 +71,9 @@ export class MessageHead {
   reasonStart = 0;
   reasonEnd = 0;
 
+  /** After a parse that found the head incomplete: what it ended in. For `HeadReader`. */
+  awaits = 0;
+
   fieldCount = 0;
   /** Five a field: name start, name end, value start, value end (without white space around it), id. */
   fields: Int32Array;
@@ -210,6 +213,7 @@ export class MessageHead {
     if (this.isResponse !== isResponse) this.#hasCopy = false;
     this.isResponse = isResponse;
     this.isTrailerSection = false;
+    this.awaits = awaitsAnything;
     this.status = 0;
   }
 
@@ -372,14 +376,14 @@ export function parseTrailerSection(
  * bytes arriving at once, while a bad byte is still refused when it arrives.
  */
 export class HeadReader {
-  #screened = 0;
+  #parsed = 0;
 
   /**
-   * As `parseRequestHead`, with all bytes of the head so far in each call: they may have moved (`start` may differ),
-   * but must not have changed.
+   * As `parseRequestHead`, with all bytes of the head so far and the same `into` in each call: the bytes may have moved
+   * (`start` may differ), but must not have changed.
    */
   readRequest(bytes: Buffer, start: number, end: number, limits: HeadLimits, into: MessageHead): boolean {
-    if (!this.#isWorthParsing(bytes, start, end, limits)) return false;
+    if (!this.#isWorthParsing(bytes, start, end, limits, into)) return false;
     return this.#note(parseRequestHead(bytes, start, end, limits, into), end - start);
   }
 
@@ -392,7 +396,7 @@ export class HeadReader {
     requestMethod: string,
     into: MessageHead,
   ): boolean {
-    if (!this.#isWorthParsing(bytes, start, end, limits)) return false;
+    if (!this.#isWorthParsing(bytes, start, end, limits, into)) return false;
     return this.#note(parseResponseHead(bytes, start, end, limits, requestMethod, into), end - start);
   }
 
@@ -405,37 +409,39 @@ export class HeadReader {
     isResponse: boolean,
     into: MessageHead,
   ): boolean {
-    if (!this.#isWorthParsing(bytes, start, end, limits)) return false;
+    if (!this.#isWorthParsing(bytes, start, end, limits, into)) return false;
     return this.#note(parseTrailerSection(bytes, start, end, limits, isResponse, into), end - start);
   }
 
-  /** Forgets what has been seen, for a head that is given up. A complete head does it by itself. */
+  /** Forgets what has been read, for a head that is given up. A complete head does it by itself. */
   reset(): void {
-    this.#screened = 0;
+    this.#parsed = 0;
   }
 
   #note(isComplete: boolean, length: number): boolean {
-    this.#screened = isComplete ? 0 : length;
+    this.#parsed = isComplete ? 0 : length;
     return isComplete;
   }
 
-  // Within a line the parser can only learn something new from a control byte, from the byte after CR, and from the
-  // limits. The number of lines is limited, and every other control byte is refused, so parses are few.
-  #isWorthParsing(bytes: Buffer, start: number, end: number, limits: HeadLimits): boolean {
-    const from = start + this.#screened;
-    if (this.#screened < screenAfter || end - start >= limits.maxHeadBytes || bytes[from - 1] === cr)
-      return true;
-    for (let at = from; at < end; at++) {
-      const byte = bytes[at];
-      if (byte < space ? byte !== tab : byte === 0x7f) return true;
-    }
-    this.#screened = end - start;
+  // Parsing again pays where a byte has come that is not just more of what the last parse ended in. The number of lines
+  // is limited, so parses are few.
+  #isWorthParsing(bytes: Buffer, start: number, end: number, limits: HeadLimits, into: MessageHead): boolean {
+    if (this.#parsed === 0 || end - start >= limits.maxHeadBytes) return true;
+    const ordinary = ordinaryBytes[into.awaits];
+    if (ordinary === undefined) return true;
+    if (into.awaits === awaitsTarget && end - start > limits.maxTargetBytes) return true;
+    for (let at = start + this.#parsed; at < end; at++) if (ordinary[bytes[at]] === 0) return true;
+    this.#parsed = end - start;
     return false;
   }
 }
 
-// Up to this many bytes each call parses: it refuses what is no HTTP at all at its first bytes.
-const screenAfter = 64;
+// What a parse that found the head incomplete was in the middle of.
+const awaitsAnything = 0;
+const awaitsName = 1;
+const awaitsText = 2;
+const awaitsTarget = 3;
+const ordinaryBytes = [undefined, lowerToken, valueBytes, targetBytes];
 
 // After the method: TARGET SP HTTP/1.x CRLF.
 function parseRequestLine(
@@ -461,7 +467,7 @@ function parseRequestLine(
   const targetLimit = Math.min(limit, at + limits.maxTargetBytes + 1);
   while (at < targetLimit && targetBytes[bytes[at]] === 1) at++;
   if (at - into.targetStart > limits.maxTargetBytes) throw new Http1Error('target_too_long');
-  if (at === limit) return false;
+  if (at === limit) return isIncomplete(into, awaitsTarget);
   if (bytes[at] !== space || at === into.targetStart)
     throw new Http1Error(lineFault(bytes[at], 'bad_target'));
   into.targetEnd = at;
@@ -525,6 +531,7 @@ function parseStatusLine(bytes: Buffer, start: number, limit: number, into: Mess
   else if (bytes[at] !== cr) throw refusal(into, lineFault(bytes[at], 'bad_status_line'));
   into.reasonStart = at;
   while (at < limit && valueBytes[bytes[at]] === 1) at++;
+  if (at === limit) return isIncomplete(into, awaitsText);
   if (!expectCrlf(bytes, at, limit, into, 'bad_status_line')) return false;
   into.reasonEnd = at;
   into.end = at + 2;
@@ -554,7 +561,7 @@ function parseFields(
 
     const nameStart = at;
     while (at < limit && names[bytes[at]] !== 0) at++;
-    if (at === limit) return false;
+    if (at === limit) return isIncomplete(into, awaitsName);
     if (bytes[at] !== colon || at === nameStart) throw refusal(into, nameFault(bytes[at], at === nameStart));
     const nameEnd = at++;
 
@@ -568,6 +575,7 @@ function parseFields(
       if (offset >>> 0 > 0x5e && valueBytes[bytes[at]] === 0) break;
     }
     if (at + 1 >= limit || bytes[at] !== cr || bytes[at + 1] !== lf) {
+      if (at === limit) return isIncomplete(into, awaitsText);
       if (!expectCrlf(bytes, at, limit, into, 'bad_field_value')) return false;
     }
     let valueEnd = at;
@@ -578,6 +586,11 @@ function parseFields(
     if (id >= fieldIds.host && id <= fieldIds.expect) noteField(into, id, valueStart, valueEnd, at - 2);
     into.push(nameStart, nameEnd, valueStart, valueEnd, id);
   }
+  return false;
+}
+
+function isIncomplete(into: MessageHead, awaits: number): false {
+  into.awaits = awaits;
   return false;
 }
 
