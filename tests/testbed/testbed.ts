@@ -41,6 +41,14 @@ export interface TestbedOptions {
   readonly connectors?: number;
   /** Environment of the service's processes. */
   readonly environment?: Record<string, string>;
+  /** What to run in place of the sources: the programs of built packages, say. */
+  readonly programs?: { readonly service: string; readonly connector: string };
+  /** Default `bed.localhost`, which is the loopback everywhere. */
+  readonly domain?: string;
+  /** Address beside the loopback on which the public port listens. */
+  readonly address?: string;
+  /** Program and parameters that the connectors are started through, in a network of their own, say. */
+  readonly connectorThrough?: readonly string[];
 }
 
 export interface TestConnector {
@@ -88,14 +96,23 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
   const folder = mkdtempSync(path.join(tmpdir(), 'postern-testbed-'));
   const [port, privatePort] = await freePorts(2);
   // Names under localhost are the loopback's (RFC 6761), for the connector too.
-  const domain = 'bed.localhost';
+  const domain = options.domain ?? 'bed.localhost';
+  const programs = options.programs ?? {
+    service: path.join(repository, 'packages/server/src/postern-server.ts'),
+    connector: path.join(repository, 'packages/connector/src/main.ts'),
+  };
+  const addresses = ['127.0.0.1', ...(options.address === undefined ? [] : [options.address])];
   const dataDir = path.join(folder, 'data');
   const input: ConfigInput = {
     ...options.config,
     domain,
     dataDir,
     publicPort: port,
-    listen: { https: [`127.0.0.1:${port}`], http: [], private: [`127.0.0.1:${privatePort}`] },
+    listen: {
+      https: addresses.map(address => `${address}:${port}`),
+      http: [],
+      private: [`127.0.0.1:${privatePort}`],
+    },
     certificates: { local: true },
   };
   const configFile = path.join(folder, 'postern.yaml');
@@ -105,7 +122,7 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
 
   const log: string[] = [];
   const service = start(
-    'packages/server/src/postern-server.ts',
+    [process.execPath, programs.service],
     ['serve', '--config', configFile],
     log,
     options.environment,
@@ -141,7 +158,16 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
   for (let index = 0; index < (options.connectors ?? 1); index++) {
     const connectorDir = path.join(folder, `connector-${index}`);
     try {
-      connectors.push(await startConnector(connectorDir, `${domain}:${port}`, caFile, token, index));
+      connectors.push(
+        await startConnector(
+          [...(options.connectorThrough ?? []), process.execPath, programs.connector],
+          connectorDir,
+          `${domain}:${port}`,
+          caFile,
+          token,
+          index,
+        ),
+      );
     } catch (error) {
       await dispose();
       throw error;
@@ -228,6 +254,7 @@ async function seed(config: Config, options: TestbedOptions): Promise<Seeded> {
 }
 
 async function startConnector(
+  command: readonly string[],
   dataDir: string,
   service: string,
   caFile: string,
@@ -244,7 +271,7 @@ async function startConnector(
   });
   const run = async () => {
     const log: string[] = [];
-    const child = start('packages/connector/src/main.ts', ['run', '--data', dataDir], log);
+    const child = start(command, ['run', '--data', dataDir], log);
     await waitForLog(child, log, 'tunnel_connected');
     return child;
   };
@@ -261,12 +288,12 @@ async function startConnector(
 }
 
 function start(
-  program: string,
+  [program, ...parameters]: readonly string[],
   args: string[],
   log: string[],
   environment: Record<string, string> = {},
 ): ChildProcess {
-  const child = spawn(process.execPath, [path.join(repository, program), ...args], {
+  const child = spawn(program!, [...parameters, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...environment },
   });

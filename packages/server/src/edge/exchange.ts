@@ -227,10 +227,10 @@ export class Exchange {
   /** The answer is complete; the connection has already been let go. */
   onResponseEnd(connection: BackendConnection, trailers: Buffer): void {
     this.#connection = null;
-    const now = this.#parts.now();
-    this.sink.onResponseEnd(trailers);
     this.#end();
-    connection.release(now);
+    // Released first: a pipelined request, which the sink begins now, finds it warm.
+    connection.release(this.#parts.now());
+    this.sink.onResponseEnd(trailers);
   }
 
   flush(): void {

@@ -1,0 +1,134 @@
+import { once } from 'node:events';
+import net from 'node:net';
+
+/** What a backend saw of one connection. */
+export class BackendConnectionLog {
+  readonly socket: net.Socket;
+  received = '';
+  isClosed = false;
+  readonly #waiters: { readonly test: () => boolean; readonly resolve: () => void }[] = [];
+
+  constructor(socket: net.Socket) {
+    this.socket = socket;
+    socket.setEncoding('latin1');
+    socket.on('error', () => {});
+    socket.on('data', (text: unknown) => {
+      this.received += String(text);
+      this.#check();
+    });
+    socket.on('close', () => {
+      this.isClosed = true;
+      this.#check();
+    });
+  }
+
+  /** Resolves when the bytes so far hold a text, or all of them satisfy a test. */
+  until(wanted: string | (() => boolean)): Promise<void> {
+    const test = typeof wanted === 'string' ? () => this.received.includes(wanted) : wanted;
+    if (test()) return Promise.resolve();
+    return new Promise(resolve => this.#waiters.push({ test, resolve }));
+  }
+
+  closed(): Promise<void> {
+    return this.until(() => this.isClosed);
+  }
+
+  send(bytes: string | Buffer): void {
+    if (typeof bytes === 'string') this.socket.write(bytes, 'latin1');
+    else this.socket.write(bytes);
+  }
+
+  #check(): void {
+    for (const waiter of [...this.#waiters]) {
+      if (!waiter.test()) continue;
+      this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+      waiter.resolve();
+    }
+  }
+}
+
+/** A backend made of bytes: it says what a test tells it to, and everything that reached it is counted. */
+export class RawBackend implements AsyncDisposable {
+  readonly connections: BackendConnectionLog[] = [];
+  /** Called for each new connection; the default answers every request with 200 and its number. */
+  onConnection: (connection: BackendConnectionLog) => void = answerEveryRequest;
+  readonly #server: net.Server;
+
+  private constructor(server: net.Server) {
+    this.#server = server;
+  }
+
+  static async start(): Promise<RawBackend> {
+    const server = net.createServer();
+    const backend = new RawBackend(server);
+    server.on('connection', socket => {
+      const connection = new BackendConnectionLog(socket);
+      backend.connections.push(connection);
+      backend.onConnection(connection);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return backend;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as net.AddressInfo).port}/`;
+  }
+
+  get authority(): string {
+    return new URL(this.url).host;
+  }
+
+  /** Everything that reached the backend, on whatever connection. */
+  get received(): string {
+    return this.connections.map(connection => connection.received).join('');
+  }
+
+  /** Request lines that reached the backend. */
+  get requestLines(): string[] {
+    return this.connections.flatMap(one => one.received.match(/^[A-Z-]+ \S+ HTTP\/1\.[01]$/gm) ?? []);
+  }
+
+  /** Forgets what came, for the next test. */
+  reset(): void {
+    for (const connection of this.connections) connection.socket.destroy();
+    this.connections.length = 0;
+    this.onConnection = answerEveryRequest;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const connection of this.connections) connection.socket.destroy();
+    await new Promise(resolve => this.#server.close(resolve));
+  }
+}
+
+/** Answers each complete request (by Content-Length or the last chunk) with 200 and a short body. */
+export function answerEveryRequest(connection: BackendConnectionLog): void {
+  let answered = 0;
+  connection.socket.on('data', () => {
+    for (const count = completeRequests(connection.received); answered < count; answered++) {
+      const body = `answer ${answered + 1}`;
+      connection.send(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    }
+  });
+}
+
+function completeRequests(text: string): number {
+  let count = 0;
+  let rest = text;
+  for (;;) {
+    const end = rest.indexOf('\r\n\r\n');
+    if (end < 0) return count;
+    const head = rest.slice(0, end);
+    const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
+    let next = end + 4 + length;
+    if (/^transfer-encoding: *chunked/im.test(head)) {
+      const last = /(^|\r\n)0\r\n([^\r\n]+\r\n)*\r\n/.exec(rest.slice(end + 4));
+      if (last === null) return count;
+      next = end + 4 + last.index + last[0].length;
+    }
+    if (rest.length < next) return count;
+    count += 1;
+    rest = rest.slice(next);
+  }
+}
