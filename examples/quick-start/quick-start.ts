@@ -33,17 +33,31 @@ export interface Ready {
 }
 
 const domain = 'postern.localhost';
-const publicPort = 8443;
-const httpPort = 8080;
-const privatePort = 9440;
+const usualPorts: Ports = { public: 8443, http: 8080, private: 9440 };
 const adminUser = `admin@${domain}`;
 const root = path.resolve(import.meta.dirname, '../..');
 const postern = path.join(root, 'packages/cli/bin/postern.mjs');
 /** How long a part may take to come up on a slow machine. */
 const readyMs = 120_000;
 
+/** Where the service listens: for browsers and connectors, for plain HTTP, for metrics and health. */
+export interface Ports {
+  readonly public: number;
+  readonly http: number;
+  readonly private: number;
+}
+
+export interface QuickStartOptions {
+  readonly progress: (text: string) => void;
+  /** Folder of everything that is made; `.postern` in the repository where it is left out. */
+  readonly dataDir?: string;
+  /** For the first start; later ones listen where the first did. */
+  readonly ports?: Ports;
+}
+
 /** What is remembered between two starts. */
 interface State {
+  readonly ports: Ports;
   /** Where the sample site listens. */
   readonly sitePort: number;
   /** The connector is registered and the applications are published. */
@@ -53,13 +67,16 @@ interface State {
 /** Everything that `npm start` runs, from the first start to Ctrl-C. */
 export class QuickStart {
   readonly #progress: (text: string) => void;
-  readonly #dataDir = path.join(root, '.postern');
+  readonly #dataDir: string;
+  readonly #firstPorts: Ports;
   readonly #running: Running[] = [];
   readonly #atOnce = new AbortController();
   #stopping: Promise<void> | undefined;
 
-  constructor({ progress }: { readonly progress: (text: string) => void }) {
+  constructor({ progress, dataDir, ports }: QuickStartOptions) {
     this.#progress = progress;
+    this.#dataDir = path.resolve(dataDir ?? path.join(root, '.postern'));
+    this.#firstPorts = ports ?? usualPorts;
   }
 
   get isStopping(): boolean {
@@ -71,11 +88,13 @@ export class QuickStart {
     this.#prepareFolder();
     const configFile = path.join(this.#dataDir, 'postern.yaml');
     const addresses = await this.#requirePorts();
+    // Written before anything listens, so that every later start uses the same ports.
+    this.#saveState(this.#state);
     const link = existsSync(configFile) ? undefined : await this.#init(configFile, addresses);
 
     const service = this.#run('the service', 'service', [postern, 'serve', '--config', configFile]);
     await this.#until(service, 'the service answers', async () => {
-      const answer = await fetch(`http://127.0.0.1:${privatePort}/health`, {
+      const answer = await fetch(`http://127.0.0.1:${this.#state.ports.private}/health`, {
         signal: AbortSignal.timeout(5_000),
       });
       return answer.ok;
@@ -88,7 +107,7 @@ export class QuickStart {
       ...[postern, 'connector', 'run', '--data', this.#connectorDir],
     ]);
     await this.#until(connector, 'the sample site answers through the connector', async () => {
-      const answer = await this.#request(originOf('status'), 'GET');
+      const answer = await this.#request(this.#origin('status'), 'GET');
       return answer.status === 200;
     });
     return this.#ready(service, connector, adminPassword);
@@ -133,11 +152,12 @@ export class QuickStart {
   // Asked before anything is started, so that the sentence is about the port and not about a program that failed.
   async #requirePorts(): Promise<readonly string[]> {
     const hosts = (await canListen('::1', 0)) ? ['127.0.0.1', '::1'] : ['127.0.0.1'];
-    for (const port of [publicPort, httpPort, privatePort]) {
-      for (const host of port === privatePort ? ['127.0.0.1'] : hosts) {
+    const { ports } = this.#state;
+    for (const port of [ports.public, ports.http, ports.private]) {
+      for (const host of port === ports.private ? ['127.0.0.1'] : hosts) {
         if (await canListen(host, port)) continue;
         throw new QuickStartError(
-          `Port ${port} of ${host} is taken: end the program that uses it (\`ss -ltnp 'sport = :${port}'\` shows which), then run npm start again.`,
+          `Port ${port} of ${host} is taken: end the program that uses it (\`ss -ltnp 'sport = :${port}'\` shows which) and run npm start again, or choose others for a new set-up: npm start -- --ports 9443,9080,9441`,
         );
       }
     }
@@ -146,19 +166,20 @@ export class QuickStart {
 
   async #init(configFile: string, hosts: readonly string[]): Promise<string> {
     this.#progress('Setting up the service …');
+    const { ports } = this.#state;
     const addresses = (port: number) =>
       hosts.map(host => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`)).join(',');
     const output = await runCommand(
       [
         ...[postern, 'init', '--json', '--domain', domain, '--certificates', 'local', '--admin', adminUser],
-        ...['--config', configFile, '--data', this.#dataDir, '--public-port', String(publicPort)],
+        ...['--config', configFile, '--data', this.#dataDir, '--public-port', String(ports.public)],
         ...[
           '--https',
-          addresses(publicPort),
+          addresses(ports.public),
           '--http',
-          addresses(httpPort),
+          addresses(ports.http),
           '--private',
-          `127.0.0.1:${privatePort}`,
+          `127.0.0.1:${ports.private}`,
         ],
       ],
       this.#environment,
@@ -254,13 +275,13 @@ export class QuickStart {
 
   get #logInCommand(): readonly string[] {
     return [
-      ...[postern, 'login', '--service', `${domain}:${publicPort}`, '--ca-file', this.#authorityFile],
+      ...[postern, 'login', '--service', this.#service, '--ca-file', this.#authorityFile],
       ...['--user', adminUser, '--password-stdin'],
     ];
   }
 
   #command(parameters: readonly string[]): Promise<string> {
-    return runCommand([postern, ...parameters, '--service', `${domain}:${publicPort}`], this.#environment);
+    return runCommand([postern, ...parameters, '--service', this.#service], this.#environment);
   }
 
   #run(name: string, log: string, parameters: readonly string[]): Running {
@@ -305,10 +326,10 @@ export class QuickStart {
   #ready(service: Running, connector: Running, adminPassword: string | null): Ready {
     const relay = service.child.pid ?? 0;
     return {
-      portal: originOf('portal'),
-      login: originOf('login'),
-      application: originOf('wiki'),
-      passthroughApplication: originOf('status'),
+      portal: this.#origin('portal'),
+      login: this.#origin('login'),
+      application: this.#origin('wiki'),
+      passthroughApplication: this.#origin('status'),
       adminUser,
       adminPassword,
       caFile: this.#authorityFile,
@@ -322,6 +343,14 @@ export class QuickStart {
   get #environment(): NodeJS.ProcessEnv {
     const others = Object.entries(process.env).filter(([name]) => !name.startsWith('POSTERN_'));
     return { ...Object.fromEntries(others), POSTERN_CONFIG_DIR: path.join(this.#dataDir, 'cli') };
+  }
+
+  #origin(name: string): string {
+    return `https://${name}.${this.#service}/`;
+  }
+
+  get #service(): string {
+    return `${domain}:${this.#state.ports.public}`;
   }
 
   get #authorityFile(): string {
@@ -342,7 +371,8 @@ export class QuickStart {
 
   get #state(): State {
     const file = path.join(this.#dataDir, 'quick-start.json');
-    return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { sitePort: 0, isComplete: false };
+    if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
+    return { ports: this.#firstPorts, sitePort: 0, isComplete: false };
   }
 
   #saveState(state: State): void {
@@ -350,10 +380,6 @@ export class QuickStart {
       mode: 0o600,
     });
   }
-}
-
-function originOf(name: string): string {
-  return `https://${name}.${domain}:${publicPort}/`;
 }
 
 /** Twenty characters of an alphabet without look-alikes, in groups: 97 bits. */
