@@ -339,19 +339,24 @@ function makeCase(random: Random): FuzzCase {
   const side: Side = random.chance(0.7) ? 'request' : 'response';
   const requestMethods = Array.from({ length: 4 }, () => (random.chance(0.15) ? 'HEAD' : 'GET'));
   let text = '';
-  for (let left = 1 + random.below(3); left > 0; left--) text += makeMessage(random, side, left === 1);
-  if (random.chance(0.05)) text = repeatFirst(text);
+  if (random.chance(0.1)) text = repeat(random, side, makeMessage(random, side, false));
+  else for (let left = 1 + random.below(3); left > 0; left--) text += makeMessage(random, side, left === 1);
   if (random.chance(0.5)) for (let left = 1 + random.below(3); left > 0; left--) text = mutate(random, text);
   return { side, bytes: Buffer.from(text, 'latin1'), requestMethods };
 }
 
-// The same message again, so that the path for repeated field sections is walked.
-function repeatFirst(text: string): string {
-  return text + text + text;
+// Fields and body again under other start lines, so that the path for repeated field sections is walked.
+function repeat(random: Random, side: Side, text: string): string {
+  const rest = text.slice(text.indexOf('\r\n'));
+  return text + Array.from({ length: 3 }, () => makeStartLine(random, side) + rest).join('');
+}
+
+function makeStartLine(random: Random, side: Side): string {
+  return side === 'request' ? makeRequestLine(random) : makeStatusLine(random);
 }
 
 function makeMessage(random: Random, side: Side, isLast: boolean): string {
-  const startLine = side === 'request' ? makeRequestLine(random) : makeStatusLine(random);
+  const startLine = makeStartLine(random, side);
   const fields = Array.from({ length: random.below(8) }, () => makeField(random));
   if (side === 'request' && !random.chance(0.02))
     fields.push(`${random.of(hostNames)}: ${random.of(random.chance(0.05) ? oddHosts : hosts)}`);
