@@ -4,6 +4,7 @@
  */
 
 import { chmodSync } from 'node:fs';
+import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
 import { registerAdminApi } from './admin/register.ts';
@@ -28,6 +29,7 @@ import { createInvitation } from './sign-in/invitations.ts';
 import { registerMyApps } from './sign-in/my-apps.ts';
 import { registerSignIn } from './sign-in/register.ts';
 import { SignIn } from './sign-in/sign-in.ts';
+import { takeProcessLock } from './store/process-lock.ts';
 import { StoreError } from './store/store-error.ts';
 import * as events from './telemetry/events.ts';
 import { createLogger, type Logger } from './telemetry/logger.ts';
@@ -41,14 +43,16 @@ export interface ControlOptions {
   readonly now: () => number;
 }
 
-/** How long requests in flight may take to finish once the process has been told to stop. */
-const drainMs = 10_000;
+/** How long requests in flight may take to finish after SIGTERM; the relay waits 10 s and then kills. */
+const drainMs = 8_000;
+/** How long a process waits for the one before it to end, which may be draining. */
+const lockWaitMs = 15_000;
 const minuteMs = 60_000;
 
 /** A control process that runs. */
 export interface Control {
-  /** Finishes requests in flight for at most 10 s, then ends everything. */
-  stop(): Promise<void>;
+  /** Lets requests in flight finish for at most `drainMs`, then ends everything. */
+  stop(drainMs: number): Promise<void>;
 }
 
 /**
@@ -63,6 +67,9 @@ export async function startControl(
   const paths = dataPaths(config);
   const metrics = new Metrics('control');
   metrics.collectProcess();
+
+  // 0. Alone: a process that is still ending would remove the sockets of this one together with its own.
+  const lock = takeProcessLock(path.join(paths.runDir, 'control.lock'), lockWaitMs);
 
   // 1. The data: nothing below works without it, and it is closed last.
   const data = await openData(config, environment);
@@ -116,6 +123,7 @@ export async function startControl(
     keepToHost(portal, controlHosts(config).portal);
     await registerAdminApi(portal, {
       directory,
+      log,
       authenticateBearer: async token => {
         const identity = await signIn.authenticateBearer(token);
         return identity && { ...identity, scopes: [...identity.scopes] };
@@ -171,13 +179,14 @@ export async function startControl(
   chmodSync(paths.controlSocket, 0o600);
 
   return {
-    async stop() {
+    async stop(drainMs) {
       // The reverse: no new requests, no new work, then the feed, then the data.
-      await closeServer(app, log);
+      await closeServer(app, drainMs, log);
       await ownFetch.close();
       await upkeep.stop();
       await publisher.stop();
       await data[Symbol.asyncDispose]();
+      lock.release();
     },
   };
 }
@@ -213,7 +222,7 @@ function keepToHost(scope: FastifyInstance, host: string): void {
   });
 }
 
-async function closeServer(app: FastifyInstance, log: Logger): Promise<void> {
+async function closeServer(app: FastifyInstance, drainMs: number, log: Logger): Promise<void> {
   const force = setTimeout(() => {
     log.warn('requests did not finish in time; closing their connections');
     app.server.closeAllConnections();
@@ -236,17 +245,18 @@ async function main(): Promise<void> {
   const control = await startControl(config, { log, environment: process.env, now: Date.now });
 
   let stopping = false;
-  const stop = async (reason: string) => {
+  const stop = async (reason: string, drainMs: number) => {
     if (stopping) return;
     stopping = true;
     log.info({ reason }, 'control process stops');
-    await control.stop();
+    await control.stop(drainMs);
     process.exit(0);
   };
-  process.on('SIGTERM', () => void stop('SIGTERM'));
+  process.on('SIGTERM', () => void stop('SIGTERM', drainMs));
   // Ctrl-C reaches the whole process group; the relay drains first and then ends this process.
   process.on('SIGINT', () => undefined);
-  process.once('disconnect', () => void stop('the relay is gone'));
+  // Whoever waited for an answer is gone with it.
+  process.once('disconnect', () => void stop('the relay is gone', 0));
   process.send?.({ type: 'ready' });
   log.info('control process ready');
 }

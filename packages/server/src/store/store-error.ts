@@ -6,6 +6,7 @@
  * - `corrupt`: the file is no database, or its pages contradict each other.
  * - `newer_schema`: a newer release has changed the tables.
  * - `migration_failed`: the tables could not be brought up to date; the file is as it was.
+ * - `in_use`: another process holds what only one may hold.
  * - `master_key_missing`, `master_key_invalid`, `master_key_wrong`: secrets cannot be unsealed.
  */
 export type StoreErrorCode =
@@ -14,6 +15,7 @@ export type StoreErrorCode =
   | 'corrupt'
   | 'newer_schema'
   | 'migration_failed'
+  | 'in_use'
   | 'master_key_missing'
   | 'master_key_invalid'
   | 'master_key_wrong';
