@@ -19,7 +19,7 @@ test('the failing station is marked with a word, those before it as reached', ()
   assert.deepEqual(
     stations.map(([, state, name, word]) => [name, state, word]),
     [
-      ['You', 'reached', 'reached'],
+      ['You', 'reached', 'asked'],
       ['Service', 'reached', 'reached'],
       ['Connector', 'reached', 'reached'],
       ['Application', 'failed', 'no answer'],

@@ -110,7 +110,14 @@ function renderStations(hop: FailedHop): Html {
   return html`<ol class="stations" aria-label="The way of your request">
 ${stations.map((name, index) => {
   const state: StationState = index < failedIndex ? 'reached' : index === failedIndex ? 'failed' : 'unknown';
-  const word = state === 'failed' ? failedWords[hop] : state === 'reached' ? 'reached' : 'not reached';
+  const word =
+    state === 'failed'
+      ? failedWords[hop]
+      : state === 'unknown'
+        ? 'not reached'
+        : index === 0
+          ? 'asked'
+          : 'reached';
   const link = state === 'failed' && hop === 'tunnel' ? ' link' : '';
   return html`<li class="${state}${link}"><span class="sign">${signs[state]}</span><span class="name">${name}</span><span class="state">${word}</span></li>`;
 })}

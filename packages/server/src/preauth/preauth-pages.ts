@@ -24,14 +24,6 @@ export function renderSignInFailed(signInPath: string, code: string): string {
   });
 }
 
-export function renderNoSuchPage(): string {
-  return renderCard({
-    heading: 'There is nothing here',
-    lead: html`<p class="quiet">No application is published at this address, or the address is not complete.</p>`,
-    foot: html`<p>Compare it with the one you were given, or ask your administrator.</p>`,
-  });
-}
-
 export function renderAccountDisabled(): string {
   return renderCard({
     heading: 'This account cannot be used',

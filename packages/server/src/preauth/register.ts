@@ -6,6 +6,7 @@ import { DirectoryError } from '../directory/directory-error.ts';
 import { createSession, endSession } from '../directory/sessions.ts';
 import { registerAssets } from '../pages/assets.ts';
 import { hostOf } from '../pages/host-constraint.ts';
+import { renderNotFound } from '../pages/not-found-page.ts';
 import { pageHeaders } from '../pages/page-headers.ts';
 import { callbackPath } from '../sign-in/clients.ts';
 import { acceptForms, isFromOwnPage, sendHtml } from '../sign-in/form-post.ts';
@@ -13,12 +14,7 @@ import { myAppsAssets } from '../sign-in/my-apps-page.ts';
 import { issuerOf } from '../sign-in/provider.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
 import { type EdgeSessionRow, findEdgeSession } from '../store/edge-sessions.ts';
-import {
-  renderAccountDisabled,
-  renderNoSuchPage,
-  renderSignInFailed,
-  renderSignOut,
-} from './preauth-pages.ts';
+import { renderAccountDisabled, renderSignInFailed, renderSignOut } from './preauth-pages.ts';
 import { Authorization, randomNonce, randomVerifier, type SignedIn } from './relying-party.ts';
 import { formatCookie, formatCookieRemoval, readCookies } from './request-cookies.ts';
 import { safeReturnPath } from './return-path.ts';
@@ -49,7 +45,7 @@ export async function registerPreauth(app: FastifyInstance, { signIn, fetch }: P
     scope.get(callbackPath, (request, reply) => preauth.receive(request, reply));
     scope.get(signOutPath, (request, reply) => preauth.askSignOut(request, reply));
     scope.post(signOutPath, (request, reply) => preauth.signOut(request, reply));
-    scope.all('/.postern/*', (_request, reply) => sendNoSuchPage(reply));
+    scope.all('/.postern/*', (_request, reply) => sendNotFound(reply));
   });
 }
 
@@ -85,7 +81,7 @@ class Preauth {
     }
     const { transaction } = found;
     const party = await this.#signIn.clients.findById(transaction.clientId);
-    if (party === undefined) return sendNoSuchPage(reply);
+    if (party === undefined) return sendNotFound(reply);
     let signedIn: SignedIn;
     try {
       const secret = this.#signIn.clients.secretOf(party.clientId);
@@ -122,7 +118,7 @@ class Preauth {
   ): Promise<FastifyReply> {
     const { clients, now, transactionSealer } = this.#signIn;
     const party = await clients.findByHost(host, returnPath);
-    if (party === undefined) return sendNoSuchPage(reply);
+    if (party === undefined) return sendNotFound(reply);
     const { transaction, setCookie } = beginTransaction(
       transactionSealer,
       {
@@ -195,8 +191,8 @@ class Preauth {
   }
 }
 
-function sendNoSuchPage(reply: FastifyReply): FastifyReply {
-  return sendHtml(reply, renderNoSuchPage(), { status: 404, headers: pageHeaders() });
+function sendNotFound(reply: FastifyReply): FastifyReply {
+  return sendHtml(reply, renderNotFound(), { status: 404, headers: pageHeaders() });
 }
 
 /** A code for the page and the log: OAuth's where the provider refused, else openid-client's. */

@@ -113,5 +113,5 @@ const cliMetadata = {
     credentialsGrantType,
   ],
   response_types: ['code'],
-  scope: 'openid offline_access profile email api register',
+  scope: 'openid profile email api register',
 } as AdapterPayload;

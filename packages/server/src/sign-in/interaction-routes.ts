@@ -7,7 +7,7 @@ import { checkCredentials, refusal } from './credentials.ts';
 import { hasFlowCookie } from './flow-cookies.ts';
 import { formField, isFromOwnPage, sendHtml } from './form-post.ts';
 import { issuerOf, portalUrlOf } from './provider.ts';
-import { renderExpired } from './provider-pages.ts';
+import { backToApplications, renderExpired } from './provider-pages.ts';
 import type { SignIn } from './sign-in.ts';
 import { SignInError } from './sign-in-error.ts';
 import { renderSignIn, type SignInPage } from './sign-in-page.ts';
@@ -95,11 +95,9 @@ async function sendSignIn(
     name,
     error,
   });
-  // Chrome holds every redirect after a form against form-action: the way leads through the provider to the application,
-  // which may redirect on to wherever it likes.
   return sendHtml(reply, body, {
     status,
-    headers: pageHeaders({ formAction: ['https:', 'http://127.0.0.1:*'] }),
+    headers: pageHeaders(backToApplications),
   });
 }
 

@@ -60,7 +60,7 @@ export const myAppsAssets: readonly Asset[] = [
 export function renderMyApps(page: MyAppsPage): string {
   return renderPage({
     title: 'My Apps · Postern',
-    head: html`<script src="${scriptPath}" defer></script>`,
+    head: page.tiles.length === 0 ? undefined : html`<script src="${scriptPath}" defer></script>`,
     body: html`<header class="bar"><div>
 ${brand}
 <span class="who">${page.displayName}</span>

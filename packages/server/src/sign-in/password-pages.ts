@@ -98,8 +98,10 @@ function newPasswordFields(minLength: number, error: PasswordError | null, autof
   return html`<div class="field">
 <label for="new-password">New password</label>
 <input id="new-password" name="newPassword" type="password" required maxlength="1024" autocomplete="new-password"${autofocus && html` autofocus`}${describedBy(newError, 'new-error') ?? html` aria-describedby="new-help"`}>
-${fieldError(newError, 'new-error')}
-<p class="help" id="new-help">At least ${minLength} characters; four or five words do well.</p>
+${
+  fieldError(newError, 'new-error') ??
+  html`<p class="help" id="new-help">At least ${minLength} characters; four or five words do well.</p>`
+}
 </div>
 <div class="field">
 <label for="again">New password again</label>

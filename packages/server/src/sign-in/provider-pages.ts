@@ -1,13 +1,23 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { type Html, html } from '../pages/html.ts';
 import { renderCard } from '../pages/layout.ts';
-import { pageHeaders } from '../pages/page-headers.ts';
+import { type PageHeaderOptions, pageHeaders } from '../pages/page-headers.ts';
 
 /** Answers a request of oidc-provider with a page. */
-export function sendPage(ctx: Pick<KoaContextWithOIDC, 'set' | 'body'>, page: string): void {
-  ctx.set(pageHeaders());
+export function sendPage(
+  ctx: Pick<KoaContextWithOIDC, 'set' | 'body'>,
+  page: string,
+  options?: PageHeaderOptions,
+): void {
+  ctx.set(pageHeaders(options));
   ctx.body = page;
 }
+
+/**
+ * What a form may end at whose way leads back to an application. Chrome holds every redirect after a form against
+ * form-action: through the provider to the application, which may redirect on to wherever it likes.
+ */
+export const backToApplications: PageHeaderOptions = { formAction: ['https:', 'http://127.0.0.1:*'] };
 
 /** Where a person enters the code that the command line shows. */
 export function renderCodeInput(form: {

@@ -8,6 +8,7 @@ import Provider, {
 } from 'oidc-provider';
 import { controlHosts, originOf } from '../config/names.ts';
 import type { Config } from '../config/schema.ts';
+import { renderNotFound } from '../pages/not-found-page.ts';
 import type { Database } from '../store/schema.ts';
 import { findUser } from '../store/users.ts';
 import { clientAddress } from './client-address.ts';
@@ -16,6 +17,7 @@ import { type CredentialsParts, registerCredentialsGrant } from './credentials-g
 import { flowCookieName, hasFlowCookie, surplusFlowCookies } from './flow-cookies.ts';
 import { oidcAdapter } from './oidc-adapter.ts';
 import {
+  backToApplications,
   renderAccountChange,
   renderCodeConfirmation,
   renderCodeDone,
@@ -76,7 +78,7 @@ export function createProvider(parts: ProviderParts): Provider {
   (provider as EventEmitter).on('error', (error: unknown) => parts.onServerError(error));
   provider.use((ctx, next) => guardFlow(ctx, next, portalUrlOf(parts.config)));
   provider.use((ctx, next) => takeUserCode(ctx, next));
-  provider.use((ctx, next) => withoutScripts(ctx, next));
+  provider.use((ctx, next) => withOwnPages(ctx, next));
   provider.use((ctx, next) => endSessionsOfLogout(ctx, next, parts));
   registerCredentialsGrant(provider, parts.credentials);
   return provider;
@@ -126,7 +128,7 @@ function configurationOf(parts: ProviderParts): Configuration {
     },
     responseTypes: ['code'],
     pkce: { required: () => true },
-    scopes: ['openid', 'offline_access', 'profile', 'email', 'api', 'register'],
+    scopes: ['openid', 'profile', 'email', 'api', 'register'],
     claims: {
       openid: ['sub', loginSessionClaim],
       profile: ['name', 'preferred_username'],
@@ -310,9 +312,17 @@ async function takeUserCode(ctx: Context, next: Next): Promise<void> {
   return next();
 }
 
-/** Replaces the pages that oidc-provider submits by a script with ones that work without. */
-async function withoutScripts(ctx: Context, next: Next): Promise<void> {
+/**
+ * Gives unknown addresses a page, and replaces the pages that oidc-provider submits by a script with ones that work
+ * without.
+ */
+async function withOwnPages(ctx: Context, next: Next): Promise<void> {
   await next();
+  if (ctx.status === 404 && ctx.body === undefined) {
+    sendPage(ctx, renderNotFound());
+    ctx.status = 404;
+    return;
+  }
   if (ctx.status !== 200 || typeof ctx.body !== 'string' || !ctx.body.includes('<script>')) return;
   const oidc = ctx as KoaContextWithOIDC;
   if (oidc.oidc.route === 'end_session') {
@@ -321,7 +331,11 @@ async function withoutScripts(ctx: Context, next: Next): Promise<void> {
     return ctx.redirect('/session/end/success');
   }
   ctx.state['accountChange'] = true;
-  sendPage(oidc, renderAccountChange({ action: '/session/end/confirm', xsrf: xsrfOf(oidc) }));
+  sendPage(
+    oidc,
+    renderAccountChange({ action: '/session/end/confirm', xsrf: xsrfOf(oidc) }),
+    backToApplications,
+  );
 }
 
 async function endSessionsOfLogout(

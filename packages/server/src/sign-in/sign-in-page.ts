@@ -32,7 +32,7 @@ ${fieldError(error)}
 </div>
 <button class="button" type="submit">Sign in</button>
 </form>`,
-    foot: html`<p>After several failed attempts a name has to wait for some minutes, whatever is typed.</p>
+    foot: html`${error !== null && html`<p>After several failed attempts a name has to wait for some minutes, whatever is typed.</p>`}
 <p>Password forgotten? Your administrator can give you a link to choose a new one.</p>`,
   });
 }

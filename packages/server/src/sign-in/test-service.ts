@@ -37,7 +37,7 @@ export interface TestService extends AsyncDisposable {
 }
 
 export async function startTestService(
-  signInOptions: { readonly maxFailuresPerAccount?: number } = {},
+  signInOptions: { readonly maxFailuresPerAccount?: number; readonly maxFailuresPerAddress?: number } = {},
 ): Promise<TestService> {
   const folder = await mkdtemp(path.join(tmpdir(), 'postern-sign-in-'));
   const socketPath = path.join(folder, 'control.sock');
@@ -156,6 +156,22 @@ export class Browser {
         origin: target.origin,
         'sec-fetch-site': 'same-origin',
         'content-type': 'application/x-www-form-urlencoded',
+        ...headers,
+      },
+      body: new URLSearchParams(fields).toString(),
+    });
+  }
+
+  /** Sends a form as a program does, which has no origin and wants JSON. */
+  call(
+    url: string | URL,
+    fields: Record<string, string>,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    return this.send('POST', new URL(url), {
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        accept: 'application/json',
         ...headers,
       },
       body: new URLSearchParams(fields).toString(),
