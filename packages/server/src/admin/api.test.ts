@@ -529,6 +529,24 @@ describe('admin API', () => {
     });
   });
 
+  test('every change is one event, with who made it and for which request', async () => {
+    bench.events.length = 0;
+    const actor = bench.tokens.get('global')!.userId;
+
+    const group = await create('groups', { displayName: 'Logged' });
+    const changed = await call('global', 'PATCH', `groups/${group.id}`, { description: 'x' });
+    await call('global', 'PATCH', `groups/${absentId}`, { description: 'x' });
+    await call('nobody', 'DELETE', `groups/${group.id}`);
+    await call('global', 'DELETE', `groups/${group.id}`);
+
+    const shown = bench.events.map(({ event, what, groupId }) => ({ event, what, groupId }));
+    assert.deepEqual(
+      shown,
+      ['created', 'updated', 'deleted'].map(what => ({ event: 'group_changed', what, groupId: group.id })),
+    );
+    assert.deepEqual(bench.events[1]['actor'], { userId: actor, requestId: changed.headers['request-id'] });
+  });
+
   test('the description is served to anybody', async () => {
     const answer = await call(null, 'GET', '/api/openapi.json');
 

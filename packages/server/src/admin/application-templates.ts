@@ -4,13 +4,14 @@ import {
   onPremisesTemplateId,
 } from '@postern/protocol/admin/applications';
 import { createApplication } from '../directory/applications.ts';
+import * as events from '../telemetry/events.ts';
 import { AdminError } from './admin-error.ts';
-import { representApplication } from './applications.ts';
+import { actorOf } from './authorize.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
+import { representApplication, representServicePrincipal } from './represent.ts';
 import { idParams } from './requests.ts';
-import { representServicePrincipal } from './service-principals.ts';
 
-export function addApplicationTemplates(app: AdminApp, { directory }: ResourceParts): void {
+export function addApplicationTemplates(app: AdminApp, { directory, log }: ResourceParts): void {
   app.post(
     '/applicationTemplates/:id/instantiate',
     {
@@ -31,6 +32,7 @@ export function addApplicationTemplates(app: AdminApp, { directory }: ResourcePa
         );
       }
       const row = await createApplication(directory, request.body);
+      events.applicationChanged(log, { applicationId: row.id, what: 'created', actor: actorOf(request) });
       return reply.code(201).send({
         application: representApplication(row, directory.address),
         servicePrincipal: representServicePrincipal(row),

@@ -1,9 +1,4 @@
-import {
-  type Application,
-  application,
-  applicationCreate,
-  applicationUpdate,
-} from '@postern/protocol/admin/applications';
+import { application, applicationCreate, applicationUpdate } from '@postern/protocol/admin/applications';
 import { collection, collectionQuery, reference } from '@postern/protocol/admin/collection';
 import { connectorGroup } from '@postern/protocol/admin/connectors';
 import { onPremisesPublishing } from '@postern/protocol/admin/publishing';
@@ -16,15 +11,16 @@ import {
   updateApplication,
 } from '../directory/applications.ts';
 import { requireConnectorGroup } from '../directory/connector-groups.ts';
-import type { ServiceAddress } from '../directory/published-urls.ts';
 import { publishingOf } from '../directory/publishing.ts';
 import { type ApplicationProperty, type ApplicationRow, listApplications } from '../store/applications.ts';
+import * as events from '../telemetry/events.ts';
 import { AdminError } from './admin-error.ts';
-import { representConnectorGroup } from './connector-groups.ts';
+import { actorOf } from './authorize.ts';
 import { entityTag, expectedVersion } from './entity-tag.ts';
 import { answerPage, type ListKind } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
-import { dateTime, idParams, listUrl, nothing, requireReferencedId } from './requests.ts';
+import { representApplication, representConnectorGroup } from './represent.ts';
+import { idParams, listUrl, nothing, requireReferencedId } from './requests.ts';
 
 const tags = ['applications'];
 
@@ -36,7 +32,7 @@ export const applicationList: ListKind<ApplicationProperty, ApplicationRow> = {
 
 export function addApplications(
   app: AdminApp,
-  { directory, portalOrigin, pagingKey: key }: ResourceParts,
+  { directory, log, portalOrigin, pagingKey: key }: ResourceParts,
 ): void {
   const represent = (row: ApplicationRow) => representApplication(row, directory.address);
 
@@ -76,6 +72,11 @@ export function addApplications(
     async (request, reply) => {
       const { displayName, web } = request.body;
       const row = await createApplication(directory, { displayName, homePageUrl: web?.homePageUrl });
+      events.applicationChanged(log, {
+        applicationId: row.id,
+        what: 'created',
+        actor: actorOf(request),
+      });
       return reply.code(201).header('etag', entityTag(row.version)).send(represent(row));
     },
   );
@@ -105,14 +106,17 @@ export function addApplications(
       },
     },
     async (request, reply) => {
+      const { id: applicationId } = request.params;
       const { onPremisesPublishing: publishing, displayName, web } = request.body;
       const version = expectedVersion(request.headers['if-match']);
       if (publishing === undefined) {
         const update = { displayName, homePageUrl: web?.homePageUrl };
-        await updateApplication(directory, request.params.id, update, version);
+        await updateApplication(directory, applicationId, update, version);
       } else {
-        await configurePublishing(directory, request.params.id, publishing, version);
+        await configurePublishing(directory, applicationId, publishing, version);
       }
+      const what = publishing === undefined ? 'updated' : 'published';
+      events.applicationChanged(log, { applicationId, what, actor: actorOf(request) });
       return reply.code(204).send();
     },
   );
@@ -128,7 +132,9 @@ export function addApplications(
       },
     },
     async (request, reply) => {
-      await deleteApplication(directory, request.params.id, expectedVersion(request.headers['if-match']));
+      const { id: applicationId } = request.params;
+      await deleteApplication(directory, applicationId, expectedVersion(request.headers['if-match']));
+      events.applicationChanged(log, { applicationId, what: 'deleted', actor: actorOf(request) });
       return reply.code(204).send();
     },
   );
@@ -182,24 +188,11 @@ export function addApplications(
       },
     },
     async (request, reply) => {
-      await setConnectorGroup(
-        directory,
-        request.params.id,
-        requireReferencedId(request.body),
-        expectedVersion(request.headers['if-match']),
-      );
+      const { id: applicationId } = request.params;
+      const version = expectedVersion(request.headers['if-match']);
+      await setConnectorGroup(directory, applicationId, requireReferencedId(request.body), version);
+      events.applicationChanged(log, { applicationId, what: 'connector_group', actor: actorOf(request) });
       return reply.code(204).send();
     },
   );
-}
-
-export function representApplication(row: ApplicationRow, address: ServiceAddress): Application {
-  return {
-    id: row.id,
-    appId: row.appId,
-    displayName: row.displayName,
-    createdDateTime: dateTime(row.createdAt),
-    web: { homePageUrl: row.homePageUrl },
-    onPremisesPublishing: publishingOf(row, address),
-  };
 }

@@ -1,5 +1,6 @@
 import type { RoleName } from '@postern/protocol/admin/directory';
 import type { FastifyRequest } from 'fastify';
+import type { Actor } from '../telemetry/events.ts';
 import { AdminError } from './admin-error.ts';
 
 /** Who may call a route: anybody, everybody who is signed in, or whoever holds a role (Global Administrators hold all). */
@@ -167,6 +168,11 @@ const callers = new WeakMap<object, Caller>();
 /** Remembers whom a request is made for. */
 export function rememberCaller(request: FastifyRequest, caller: Caller): void {
   callers.set(request, caller);
+}
+
+/** The caller of a request, as events name it. */
+export function actorOf(request: FastifyRequest): Actor {
+  return { userId: callerOf(request).userId, requestId: request.id };
 }
 
 /** The caller of a request that {@link authorize} has let through. */

@@ -1,7 +1,6 @@
 import { application } from '@postern/protocol/admin/applications';
 import { collection, collectionQuery } from '@postern/protocol/admin/collection';
 import {
-  type ConnectorGroup,
   connector,
   connectorGroup,
   connectorGroupCreate,
@@ -20,12 +19,14 @@ import {
   listConnectorGroups,
 } from '../store/connector-groups.ts';
 import { type ConnectorRow, listConnectorsOfGroup } from '../store/connectors.ts';
-import { applicationList, representApplication } from './applications.ts';
-import { representConnector } from './connectors.ts';
+import * as events from '../telemetry/events.ts';
+import { applicationList } from './applications.ts';
+import { actorOf } from './authorize.ts';
 import { entityTag, expectedVersion } from './entity-tag.ts';
 import { answerPage, type ListKind, loadFrom } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
 import { profilePath } from './publishing-profile.ts';
+import { representApplication, representConnector, representConnectorGroup } from './represent.ts';
 import { idParams, listUrl, nothing } from './requests.ts';
 
 const tags = ['connectorGroups'];
@@ -37,7 +38,7 @@ const connectorGroupList: ListKind<ConnectorGroupProperty, ConnectorGroupRow> = 
 };
 
 export function addConnectorGroups(app: AdminApp, parts: ResourceParts): void {
-  const { directory, portalOrigin, pagingKey: key } = parts;
+  const { directory, log, portalOrigin, pagingKey: key } = parts;
 
   app.get(
     path,
@@ -73,6 +74,8 @@ export function addConnectorGroups(app: AdminApp, parts: ResourceParts): void {
     },
     async (request, reply) => {
       const row = await createConnectorGroup(directory, request.body);
+      const actor = actorOf(request);
+      events.connectorGroupChanged(log, { connectorGroupId: row.id, what: 'created', actor });
       return reply.code(201).header('etag', entityTag(row.version)).send(representConnectorGroup(row));
     },
   );
@@ -106,12 +109,10 @@ export function addConnectorGroups(app: AdminApp, parts: ResourceParts): void {
       },
     },
     async (request, reply) => {
-      await updateConnectorGroup(
-        directory,
-        request.params.id,
-        request.body,
-        expectedVersion(request.headers['if-match']),
-      );
+      const { id: connectorGroupId } = request.params;
+      const version = expectedVersion(request.headers['if-match']);
+      await updateConnectorGroup(directory, connectorGroupId, request.body, version);
+      events.connectorGroupChanged(log, { connectorGroupId, what: 'updated', actor: actorOf(request) });
       return reply.code(204).send();
     },
   );
@@ -127,7 +128,9 @@ export function addConnectorGroups(app: AdminApp, parts: ResourceParts): void {
       },
     },
     async (request, reply) => {
-      await deleteConnectorGroup(directory, request.params.id, expectedVersion(request.headers['if-match']));
+      const { id: connectorGroupId } = request.params;
+      await deleteConnectorGroup(directory, connectorGroupId, expectedVersion(request.headers['if-match']));
+      events.connectorGroupChanged(log, { connectorGroupId, what: 'deleted', actor: actorOf(request) });
       return reply.code(204).send();
     },
   );
@@ -187,14 +190,4 @@ export function addConnectorGroups(app: AdminApp, parts: ResourceParts): void {
 
 function machineNameOf({ machineName }: ConnectorRow): string {
   return machineName;
-}
-
-export function representConnectorGroup(row: ConnectorGroupRow): ConnectorGroup {
-  return {
-    id: row.id,
-    name: row.name,
-    connectorGroupType: 'applicationProxy',
-    isDefault: row.isDefault === 1,
-    region: row.region,
-  };
 }

@@ -1,13 +1,15 @@
 import { collection, collectionQuery, reference } from '@postern/protocol/admin/collection';
-import { type Connector, connector, connectorGroup } from '@postern/protocol/admin/connectors';
+import { connector, connectorGroup } from '@postern/protocol/admin/connectors';
 import { requireConnectorGroup } from '../directory/connector-groups.ts';
 import { moveConnector, requireConnector, revokeConnector } from '../directory/connectors.ts';
 import { type ConnectorProperty, type ConnectorRow, listConnectors } from '../store/connectors.ts';
-import { representConnectorGroup } from './connector-groups.ts';
+import * as events from '../telemetry/events.ts';
+import { actorOf } from './authorize.ts';
 import { answerPage, type ListKind } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
 import { profilePath } from './publishing-profile.ts';
-import { dateTime, dateTimeOrNull, idParams, listUrl, nothing, requireReferencedId } from './requests.ts';
+import { representConnector, representConnectorGroup } from './represent.ts';
+import { idParams, listUrl, nothing, requireReferencedId } from './requests.ts';
 
 const tags = ['connectors'];
 const path = `${profilePath}/connectors` as const;
@@ -18,7 +20,7 @@ const connectorList: ListKind<ConnectorProperty, ConnectorRow> = {
 };
 
 export function addConnectors(app: AdminApp, parts: ResourceParts): void {
-  const { directory, portalOrigin, pagingKey: key } = parts;
+  const { directory, log, portalOrigin, pagingKey: key } = parts;
 
   app.get(
     path,
@@ -59,10 +61,12 @@ export function addConnectors(app: AdminApp, parts: ResourceParts): void {
   };
   app.delete(`${path}/:id`, revoke, async (request, reply) => {
     await revokeConnector(directory, request.params.id);
+    events.connectorRevoked(log, { connectorId: request.params.id, actor: actorOf(request) });
     return reply.code(204).send();
   });
   app.post(`${path}/:id/revoke`, revoke, async (request, reply) => {
     await revokeConnector(directory, request.params.id);
+    events.connectorRevoked(log, { connectorId: request.params.id, actor: actorOf(request) });
     return reply.code(204).send();
   });
 
@@ -95,26 +99,11 @@ export function addConnectors(app: AdminApp, parts: ResourceParts): void {
       },
     },
     async (request, reply) => {
-      await moveConnector(directory, request.params.id, requireReferencedId(request.body));
+      const { id: connectorId } = request.params;
+      const connectorGroupId = requireReferencedId(request.body);
+      await moveConnector(directory, connectorId, connectorGroupId);
+      events.connectorMoved(log, { connectorId, connectorGroupId, actor: actorOf(request) });
       return reply.code(204).send();
     },
   );
-}
-
-/** A connector as the API shows it; it is active while a tunnel of it is open. */
-export function representConnector(
-  row: ConnectorRow,
-  { isConnectorLive }: Pick<ResourceParts, 'isConnectorLive'>,
-): Connector {
-  return {
-    id: row.id,
-    machineName: row.machineName,
-    externalIp: row.externalIp,
-    status: row.revokedAt === null && isConnectorLive(row.id) ? 'active' : 'inactive',
-    version: row.version,
-    os: row.os,
-    registeredDateTime: dateTime(row.createdAt),
-    lastSeenDateTime: dateTimeOrNull(row.lastSeenAt),
-    revokedDateTime: dateTimeOrNull(row.revokedAt),
-  };
 }

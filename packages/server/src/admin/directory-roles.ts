@@ -10,11 +10,14 @@ import {
 import { z } from 'zod';
 import { assignRole, removeRole } from '../directory/roles.ts';
 import { listUsersWithRole } from '../store/roles.ts';
+import * as events from '../telemetry/events.ts';
 import { AdminError } from './admin-error.ts';
+import { actorOf } from './authorize.ts';
 import { answerPage, loadFrom } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
+import { representUser } from './represent.ts';
 import { idParams, listUrl, nothing, requireReferencedId } from './requests.ts';
-import { representUser, userList } from './users.ts';
+import { userList } from './users.ts';
 
 const tags = ['directoryRoles'];
 
@@ -32,7 +35,7 @@ const roles: readonly DirectoryRole[] = roleName.options.map(displayName => ({
 
 export function addDirectoryRoles(
   app: AdminApp,
-  { directory, portalOrigin, pagingKey: key }: ResourceParts,
+  { directory, log, portalOrigin, pagingKey: key }: ResourceParts,
 ): void {
   app.get(
     '/directoryRoles',
@@ -94,7 +97,10 @@ export function addDirectoryRoles(
       },
     },
     async (request, reply) => {
-      await assignRole(directory, requireReferencedId(request.body), requireRole(request.params.id));
+      const userId = requireReferencedId(request.body);
+      const role = requireRole(request.params.id);
+      await assignRole(directory, userId, role);
+      events.roleChanged(log, { userId, role, what: 'assigned', actor: actorOf(request) });
       return reply.code(204).send();
     },
   );
@@ -110,7 +116,10 @@ export function addDirectoryRoles(
       },
     },
     async (request, reply) => {
-      await removeRole(directory, request.params.userId, requireRole(request.params.id));
+      const { userId } = request.params;
+      const role = requireRole(request.params.id);
+      await removeRole(directory, userId, role);
+      events.roleChanged(log, { userId, role, what: 'removed', actor: actorOf(request) });
       return reply.code(204).send();
     },
   );

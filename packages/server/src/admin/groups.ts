@@ -1,5 +1,5 @@
 import { collection, collectionQuery, id, reference } from '@postern/protocol/admin/collection';
-import { type Group, group, groupCreate, groupUpdate, user } from '@postern/protocol/admin/directory';
+import { group, groupCreate, groupUpdate, user } from '@postern/protocol/admin/directory';
 import { z } from 'zod';
 import {
   addMember,
@@ -10,11 +10,14 @@ import {
   updateGroup,
 } from '../directory/groups.ts';
 import { type GroupProperty, type GroupRow, listGroups, listMembers } from '../store/groups.ts';
+import * as events from '../telemetry/events.ts';
+import { actorOf } from './authorize.ts';
 import { entityTag, expectedVersion } from './entity-tag.ts';
 import { answerPage, type ListKind } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
-import { dateTime, idParams, listUrl, nothing, requireReferencedId } from './requests.ts';
-import { representUser, userList } from './users.ts';
+import { representGroup, representUser } from './represent.ts';
+import { idParams, listUrl, nothing, requireReferencedId } from './requests.ts';
+import { userList } from './users.ts';
 
 const tags = ['groups'];
 
@@ -23,7 +26,10 @@ const groupList: ListKind<GroupProperty, GroupRow> = {
   sortKey: row => row.displayName,
 };
 
-export function addGroups(app: AdminApp, { directory, portalOrigin, pagingKey: key }: ResourceParts): void {
+export function addGroups(
+  app: AdminApp,
+  { directory, log, portalOrigin, pagingKey: key }: ResourceParts,
+): void {
   app.get(
     '/groups',
     {
@@ -51,6 +57,7 @@ export function addGroups(app: AdminApp, { directory, portalOrigin, pagingKey: k
     { schema: { summary: 'Create a group', tags, body: groupCreate, response: { 201: group } } },
     async (request, reply) => {
       const row = await createGroup(directory, request.body);
+      events.groupChanged(log, { groupId: row.id, what: 'created', actor: actorOf(request) });
       return reply.code(201).header('etag', entityTag(row.version)).send(representGroup(row));
     },
   );
@@ -77,12 +84,9 @@ export function addGroups(app: AdminApp, { directory, portalOrigin, pagingKey: k
       },
     },
     async (request, reply) => {
-      await updateGroup(
-        directory,
-        request.params.id,
-        request.body,
-        expectedVersion(request.headers['if-match']),
-      );
+      const { id: groupId } = request.params;
+      await updateGroup(directory, groupId, request.body, expectedVersion(request.headers['if-match']));
+      events.groupChanged(log, { groupId, what: 'updated', actor: actorOf(request) });
       return reply.code(204).send();
     },
   );
@@ -99,7 +103,9 @@ export function addGroups(app: AdminApp, { directory, portalOrigin, pagingKey: k
       },
     },
     async (request, reply) => {
-      await deleteGroup(directory, request.params.id, expectedVersion(request.headers['if-match']));
+      const { id: groupId } = request.params;
+      await deleteGroup(directory, groupId, expectedVersion(request.headers['if-match']));
+      events.groupChanged(log, { groupId, what: 'deleted', actor: actorOf(request) });
       return reply.code(204).send();
     },
   );
@@ -141,7 +147,10 @@ export function addGroups(app: AdminApp, { directory, portalOrigin, pagingKey: k
       },
     },
     async (request, reply) => {
-      await addMember(directory, request.params.id, requireReferencedId(request.body));
+      const { id: groupId } = request.params;
+      const userId = requireReferencedId(request.body);
+      await addMember(directory, groupId, userId);
+      events.groupChanged(log, { groupId, what: 'member_added', userId, actor: actorOf(request) });
       return reply.code(204).send();
     },
   );
@@ -157,17 +166,10 @@ export function addGroups(app: AdminApp, { directory, portalOrigin, pagingKey: k
       },
     },
     async (request, reply) => {
-      await removeMember(directory, request.params.id, request.params.userId);
+      const { id: groupId, userId } = request.params;
+      await removeMember(directory, groupId, userId);
+      events.groupChanged(log, { groupId, what: 'member_removed', userId, actor: actorOf(request) });
       return reply.code(204).send();
     },
   );
-}
-
-function representGroup(row: GroupRow): Group {
-  return {
-    id: row.id,
-    displayName: row.displayName,
-    description: row.description,
-    createdDateTime: dateTime(row.createdAt),
-  };
 }

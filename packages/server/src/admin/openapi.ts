@@ -1,5 +1,6 @@
 import fastify from 'fastify';
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
+import { pino } from 'pino';
 import { Directory } from '../directory/directory.ts';
 import type { Database } from '../store/schema.ts';
 import { registerAdminApi } from './register.ts';
@@ -17,6 +18,7 @@ export async function describeAdminApi(): Promise<string> {
   await using app = fastify();
   await registerAdminApi(app, {
     directory: new Directory({ db, address: { domain: 'example.com', publicPort: 443 }, now: () => 0 }),
+    log: pino({ enabled: false }),
     authenticateBearer: async () => null,
     createInvitation: async () => ({ url: '', expiresAt: 0 }),
     isConnectorLive: () => false,

@@ -2,11 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Directory } from '../directory/directory.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import type { AuthorizeParts } from './authorize.ts';
 
 /** What the admin API is made from. */
 export interface AdminApiParts {
   readonly directory: Directory;
+  /** Gets an event for every change. */
+  readonly log: Logger;
   readonly authenticateBearer: AuthorizeParts['authenticateBearer'];
   /** Makes a single-use link with which a person sets a password; `expiresAt` in milliseconds since the epoch. */
   readonly createInvitation: (userId: string) => Promise<{ url: string; expiresAt: number }>;

@@ -5,8 +5,6 @@ import {
   appRoleAssignmentCreate,
   defaultAppRoleId,
   hideAppTag,
-  onPremisesTags,
-  type ServicePrincipal,
   servicePrincipal,
   servicePrincipalUpdate,
 } from '@postern/protocol/admin/service-principals';
@@ -16,10 +14,13 @@ import { assign, findPrincipal, unassign } from '../directory/assignments.ts';
 import type { Directory } from '../directory/directory.ts';
 import { type ApplicationProperty, type ApplicationRow, listApplications } from '../store/applications.ts';
 import { type AssignmentRow, listAssignmentsOfResource } from '../store/assignments.ts';
+import * as events from '../telemetry/events.ts';
 import { AdminError } from './admin-error.ts';
+import { actorOf } from './authorize.ts';
 import { entityTag, expectedVersion } from './entity-tag.ts';
 import { answerPage, type ListKind, loadFrom } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
+import { representServicePrincipal } from './represent.ts';
 import { dateTime, idParams, listUrl, nothing } from './requests.ts';
 
 const tags = ['servicePrincipals'];
@@ -31,7 +32,7 @@ const servicePrincipalList: ListKind<ApplicationProperty, ApplicationRow> = {
 };
 
 export function addServicePrincipals(app: AdminApp, parts: ResourceParts): void {
-  const { directory, portalOrigin, pagingKey: key } = parts;
+  const { directory, log, portalOrigin, pagingKey: key } = parts;
 
   app.get(
     '/servicePrincipals',
@@ -96,6 +97,7 @@ export function addServicePrincipals(app: AdminApp, parts: ResourceParts): void 
         },
         expectedVersion(request.headers['if-match']),
       );
+      events.applicationChanged(log, { applicationId: row.id, what: 'access', actor: actorOf(request) });
       return reply.code(204).send();
     },
   );
@@ -109,7 +111,7 @@ export function addServicePrincipals(app: AdminApp, parts: ResourceParts): void 
 
 function addAssignments(
   app: AdminApp,
-  { directory, portalOrigin, pagingKey: key }: ResourceParts,
+  { directory, log, portalOrigin, pagingKey: key }: ResourceParts,
   name: 'appRoleAssignedTo' | 'appRoleAssignments',
 ): void {
   app.get(
@@ -158,6 +160,8 @@ function addAssignments(
       }
       const application = await requireApplication(directory.db, resourceId, 'servicePrincipalId');
       const row = await assign(directory, resourceId, principalId);
+      const actor = actorOf(request);
+      events.assignmentChanged(log, { applicationId: application.id, principalId, what: 'assigned', actor });
       return reply.code(201).send(await representAssignment(row, application, directory));
     },
   );
@@ -174,22 +178,14 @@ function addAssignments(
       },
     },
     async (request, reply) => {
-      await unassign(directory, request.params.id, request.params.assignmentId);
+      const { id: resourceId, assignmentId } = request.params;
+      const application = await requireApplication(directory.db, resourceId, 'servicePrincipalId');
+      const { principalId } = await unassign(directory, resourceId, assignmentId);
+      const actor = actorOf(request);
+      events.assignmentChanged(log, { applicationId: application.id, principalId, what: 'removed', actor });
       return reply.code(204).send();
     },
   );
-}
-
-export function representServicePrincipal(row: ApplicationRow): ServicePrincipal {
-  return {
-    id: row.servicePrincipalId,
-    appId: row.appId,
-    displayName: row.displayName,
-    accountEnabled: row.accountEnabled === 1,
-    appRoleAssignmentRequired: row.assignmentRequired === 1,
-    homepage: row.homePageUrl,
-    tags: [...onPremisesTags, ...(row.visibleToUsers === 1 ? [] : [hideAppTag])],
-  };
 }
 
 async function representAssignment(

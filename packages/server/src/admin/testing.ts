@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { RoleName } from '@postern/protocol/admin/directory';
 import { type FastifyInstance, fastify, type InjectOptions, type LightMyRequestResponse } from 'fastify';
+import { pino } from 'pino';
 import { Directory } from '../directory/directory.ts';
 import { assignRole } from '../directory/roles.ts';
 import { createUser } from '../directory/users.ts';
@@ -15,6 +16,8 @@ export interface AdminApiBench extends AsyncDisposable {
   /** `METHOD /path` of every route that was registered. */
   readonly routes: ReadonlySet<string>;
   readonly directory: Directory;
+  /** What was logged. */
+  readonly events: Record<string, unknown>[];
   /** Connectors that have a tunnel. */
   readonly live: Set<string>;
   /** Access tokens: the person's user name is the token. */
@@ -55,6 +58,7 @@ export async function openAdminApi(): Promise<AdminApiBench> {
   await addPerson('nobody', ['api']);
   await addPerson('portal', ['openid'], 'Global Administrator');
 
+  const events: AdminApiBench['events'] = [];
   const live = new Set<string>();
   const app = fastify();
   const routes = new Set<string>();
@@ -63,6 +67,7 @@ export async function openAdminApi(): Promise<AdminApiBench> {
   });
   await registerAdminApi(app, {
     directory,
+    log: pino({}, { write: (line: string) => void events.push(JSON.parse(line)) }),
     authenticateBearer: async token => {
       const identity = tokens.get(token);
       return identity === undefined ? null : { ...identity, clientId: 'postern-cli' };
@@ -78,6 +83,7 @@ export async function openAdminApi(): Promise<AdminApiBench> {
   return {
     app,
     routes,
+    events,
     directory,
     live,
     tokens,

@@ -4,7 +4,6 @@ import {
   directoryObject,
   invitation,
   roleTemplateIds,
-  type User,
   user,
   userCreate,
   userUpdate,
@@ -14,9 +13,12 @@ import { rolesOf } from '../directory/roles.ts';
 import { createUser, deleteUser, requireUser, updateUser } from '../directory/users.ts';
 import { listGroupsOfUser } from '../store/groups.ts';
 import { listUsers, type UserProperty, type UserRow } from '../store/users.ts';
+import * as events from '../telemetry/events.ts';
+import { actorOf } from './authorize.ts';
 import { entityTag, expectedVersion } from './entity-tag.ts';
 import { answerPage, type ListKind, loadFrom } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
+import { representUser } from './represent.ts';
 import { dateTime, idParams, listUrl, nothing } from './requests.ts';
 
 const tags = ['users'];
@@ -28,7 +30,7 @@ export const userList: ListKind<UserProperty, UserRow> = {
 };
 
 export function addUsers(app: AdminApp, parts: ResourceParts): void {
-  const { directory, portalOrigin, pagingKey: key } = parts;
+  const { directory, log, portalOrigin, pagingKey: key } = parts;
 
   app.get(
     '/users',
@@ -57,6 +59,7 @@ export function addUsers(app: AdminApp, parts: ResourceParts): void {
     { schema: { summary: 'Create a user', tags, body: userCreate, response: { 201: user } } },
     async (request, reply) => {
       const row = await createUser(directory, request.body);
+      events.userChanged(log, { userId: row.id, what: 'created', actor: actorOf(request) });
       return reply.code(201).header('etag', entityTag(row.version)).send(representUser(row));
     },
   );
@@ -84,12 +87,10 @@ export function addUsers(app: AdminApp, parts: ResourceParts): void {
       },
     },
     async (request, reply) => {
-      await updateUser(
-        directory,
-        request.params.id,
-        request.body,
-        expectedVersion(request.headers['if-match']),
-      );
+      const { id: userId } = request.params;
+      await updateUser(directory, userId, request.body, expectedVersion(request.headers['if-match']));
+      const what = request.body.accountEnabled === false ? 'disabled' : 'updated';
+      events.userChanged(log, { userId, what, actor: actorOf(request) });
       return reply.code(204).send();
     },
   );
@@ -98,7 +99,9 @@ export function addUsers(app: AdminApp, parts: ResourceParts): void {
     '/users/:id',
     { schema: { summary: 'Delete a user', tags, params: idParams, response: { 204: nothing } } },
     async (request, reply) => {
-      await deleteUser(directory, request.params.id, expectedVersion(request.headers['if-match']));
+      const { id: userId } = request.params;
+      await deleteUser(directory, userId, expectedVersion(request.headers['if-match']));
+      events.userChanged(log, { userId, what: 'deleted', actor: actorOf(request) });
       return reply.code(204).send();
     },
   );
@@ -114,8 +117,10 @@ export function addUsers(app: AdminApp, parts: ResourceParts): void {
       },
     },
     async (request, reply) => {
-      await requireUser(directory.db, request.params.id);
-      const { url, expiresAt } = await parts.createInvitation(request.params.id);
+      const { id: userId } = request.params;
+      await requireUser(directory.db, userId);
+      const { url, expiresAt } = await parts.createInvitation(userId);
+      events.userChanged(log, { userId, what: 'invited', actor: actorOf(request) });
       return reply
         .code(201)
         .header('cache-control', 'no-store')
@@ -134,7 +139,9 @@ export function addUsers(app: AdminApp, parts: ResourceParts): void {
       },
     },
     async (request, reply) => {
-      await endSignIns(directory, request.params.id);
+      const { id: userId } = request.params;
+      await endSignIns(directory, userId);
+      events.sessionEnded(log, { reason: 'administrator', userId, requestId: request.id });
       return reply.code(204).send();
     },
   );
@@ -164,19 +171,6 @@ export function addUsers(app: AdminApp, parts: ResourceParts): void {
       );
     },
   );
-}
-
-export function representUser(row: UserRow): User {
-  const { id, userPrincipalName, displayName, mail } = row;
-  return {
-    id,
-    userPrincipalName,
-    displayName,
-    mail,
-    accountEnabled: row.accountEnabled === 1,
-    createdDateTime: dateTime(row.createdAt),
-    hasPassword: row.passwordHash !== null,
-  };
 }
 
 async function membershipsOf({ directory }: ResourceParts, userId: string): Promise<DirectoryObject[]> {

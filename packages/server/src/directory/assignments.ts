@@ -52,19 +52,21 @@ export async function assign(
  * Takes an assignment away; exchanges that only it allowed are ended.
  *
  * @param servicePrincipalId Of the application that the caller names; an assignment of another one is not found.
+ * @returns The assignment that there was.
  * @throws DirectoryError `not_found`
  */
 export async function unassign(
   directory: Directory,
   servicePrincipalId: string,
   assignmentId: string,
-): Promise<void> {
-  await directory.change(async (db, touched) => {
+): Promise<store.AssignmentRow> {
+  return directory.change(async (db, touched) => {
     const application = await requireApplication(db, servicePrincipalId, 'servicePrincipalId');
     const assignment = await store.findAssignment(db, assignmentId);
     if (assignment?.resourceId !== servicePrincipalId) throw notFound('assignment', assignmentId);
     await store.deleteAssignment(db, assignmentId);
     touched.add('applications', application.id);
+    return assignment;
   });
 }
 

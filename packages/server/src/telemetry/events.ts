@@ -71,6 +71,13 @@ export function connectorRevoked(log: Logger, fields: { connectorId: string; act
   log.warn({ event: 'connector_revoked', ...fields }, 'a connector was revoked');
 }
 
+export function connectorMoved(
+  log: Logger,
+  fields: { connectorId: string; connectorGroupId: string; actor: Actor },
+): void {
+  log.info({ event: 'connector_moved', ...fields }, 'a connector joined another connector group');
+}
+
 export function tunnelUp(
   log: Logger,
   fields: { tunnelId: string; connectorId: string; machineName: string; externalIp: string; version: string },

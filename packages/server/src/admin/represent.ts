@@ -1,0 +1,91 @@
+import type { Application } from '@postern/protocol/admin/applications';
+import type { Connector, ConnectorGroup } from '@postern/protocol/admin/connectors';
+import type { Group, User } from '@postern/protocol/admin/directory';
+import {
+  hideAppTag,
+  onPremisesTags,
+  type ServicePrincipal,
+} from '@postern/protocol/admin/service-principals';
+import type { ServiceAddress } from '../directory/published-urls.ts';
+import { publishingOf } from '../directory/publishing.ts';
+import type { ApplicationRow } from '../store/applications.ts';
+import type { ConnectorGroupRow } from '../store/connector-groups.ts';
+import type { ConnectorRow } from '../store/connectors.ts';
+import type { GroupRow } from '../store/groups.ts';
+import type { UserRow } from '../store/users.ts';
+import { dateTime, dateTimeOrNull } from './requests.ts';
+
+// Rows of the store as the admin API shows them. Several resources show the same things, so these stand apart from them.
+
+export function representUser(row: UserRow): User {
+  const { id, userPrincipalName, displayName, mail } = row;
+  return {
+    id,
+    userPrincipalName,
+    displayName,
+    mail,
+    accountEnabled: row.accountEnabled === 1,
+    createdDateTime: dateTime(row.createdAt),
+    hasPassword: row.passwordHash !== null,
+  };
+}
+
+export function representGroup(row: GroupRow): Group {
+  return {
+    id: row.id,
+    displayName: row.displayName,
+    description: row.description,
+    createdDateTime: dateTime(row.createdAt),
+  };
+}
+
+export function representApplication(row: ApplicationRow, address: ServiceAddress): Application {
+  return {
+    id: row.id,
+    appId: row.appId,
+    displayName: row.displayName,
+    createdDateTime: dateTime(row.createdAt),
+    web: { homePageUrl: row.homePageUrl },
+    onPremisesPublishing: publishingOf(row, address),
+  };
+}
+
+export function representServicePrincipal(row: ApplicationRow): ServicePrincipal {
+  return {
+    id: row.servicePrincipalId,
+    appId: row.appId,
+    displayName: row.displayName,
+    accountEnabled: row.accountEnabled === 1,
+    appRoleAssignmentRequired: row.assignmentRequired === 1,
+    homepage: row.homePageUrl,
+    tags: [...onPremisesTags, ...(row.visibleToUsers === 1 ? [] : [hideAppTag])],
+  };
+}
+
+/** A connector as the API shows it; it is active while a tunnel of it is open. */
+export function representConnector(
+  row: ConnectorRow,
+  { isConnectorLive }: { readonly isConnectorLive: (connectorId: string) => boolean },
+): Connector {
+  return {
+    id: row.id,
+    machineName: row.machineName,
+    externalIp: row.externalIp,
+    status: row.revokedAt === null && isConnectorLive(row.id) ? 'active' : 'inactive',
+    version: row.version,
+    os: row.os,
+    registeredDateTime: dateTime(row.createdAt),
+    lastSeenDateTime: dateTimeOrNull(row.lastSeenAt),
+    revokedDateTime: dateTimeOrNull(row.revokedAt),
+  };
+}
+
+export function representConnectorGroup(row: ConnectorGroupRow): ConnectorGroup {
+  return {
+    id: row.id,
+    name: row.name,
+    connectorGroupType: 'applicationProxy',
+    isDefault: row.isDefault === 1,
+    region: row.region,
+  };
+}
