@@ -8,7 +8,7 @@ import { parseServiceAddress, type ServiceAddress } from './service-address.ts';
 import { createServiceFetch, type ServiceFetch } from './service-fetch.ts';
 import { discover, refresh } from './sign-in.ts';
 
-export interface GlobalOptions {
+interface GlobalOptions {
   readonly service?: string;
   readonly caFile?: string;
   readonly json?: boolean;

@@ -20,7 +20,6 @@ const serviceEntry = z.object({
   caFile: z.string().optional(),
   tokens: tokens.optional(),
 });
-export type ServiceEntry = z.infer<typeof serviceEntry>;
 
 const credentials = z.object({
   version: z.literal(1),

@@ -130,7 +130,8 @@ function addNoun(
   }
 }
 
-const epilogue = `
+/** What stands below the list of commands. */
+export const epilogue = `
 Exit codes:
   0  done
   1  failed

@@ -8,7 +8,7 @@ import type { ServiceAddress } from './service-address.ts';
 import type { FetchRequest, ServiceFetch } from './service-fetch.ts';
 
 /** Client id of this program at the service's OpenID Provider. */
-export const clientId = 'postern-cli';
+const clientId = 'postern-cli';
 /** What a sign-in asks for: the person's name, the admin API, and the registration of connectors. */
 export const defaultScope = 'openid profile email api register';
 
@@ -136,7 +136,7 @@ export async function revoke(configuration: oauth.Configuration, tokens: Tokens)
   );
 }
 
-export function signInExpired(cause?: unknown): CliError {
+function signInExpired(cause?: unknown): CliError {
   return new CliError('notSignedIn', 'Your sign-in has ended.', { remedy: 'Run `postern login`.', cause });
 }
 
