@@ -162,7 +162,7 @@ export class BackendConnection implements BodySink {
         case 'head':
           if (!this.#readHead(bytes, at)) return;
           at = this.#head.end;
-          this.#startBody();
+          this.#startBody(at < bytes.length);
           break;
         case 'body':
           at = this.#body.read(bytes, at, bytes.length, this);
@@ -210,7 +210,7 @@ export class BackendConnection implements BodySink {
     return false;
   }
 
-  #startBody(): void {
+  #startBody(hasMore: boolean): void {
     const head = this.#head;
     const exchange = this.#exchange!;
     if (head.status === 101) {
@@ -228,7 +228,7 @@ export class BackendConnection implements BodySink {
     this.#body.begin(head);
     this.#phase = 'body';
     exchange.onResponse(head);
-    if (this.#phase === 'body' && this.#body.isDone) this.#finish(false);
+    if (this.#phase === 'body' && this.#body.isDone) this.#finish(hasMore);
   }
 
   /** `Keep-Alive: timeout=n` is how long the backend keeps an idle connection; ours must end before. */
