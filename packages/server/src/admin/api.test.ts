@@ -264,6 +264,24 @@ describe('admin API', () => {
       assert.equal(removed.statusCode, 409);
     });
 
+    test('a group takes connectors and applications by reference', async () => {
+      const id = await register('edge04');
+      const group = await create(`${profile}/connectorGroups`, { name: 'Site C' });
+      const { application } = await instantiate('Bound');
+      const url = `${profile}/connectorGroups/${group.id}`;
+
+      const member = await call('application', 'POST', `${url}/members/$ref`, { '@odata.id': id });
+      const bound = await call('application', 'POST', `${url}/applications/$ref`, {
+        '@odata.id': application.id,
+      });
+      const members = await call('application', 'GET', `${url}/members`);
+      const group2 = await call('application', 'GET', `applications/${application.id}/connectorGroup`);
+
+      assert.deepEqual([member.statusCode, bound.statusCode], [204, 204]);
+      assert.equal(members.json().value[0].id, id);
+      assert.equal(group2.json().id, group.id);
+    });
+
     test('a revoked connector is inactive and stays in the list', async () => {
       const id = await register('edge03');
       bench.live.add(id);

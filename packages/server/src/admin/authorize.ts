@@ -33,7 +33,9 @@ export const accessTable: Readonly<Record<string, Access>> = {
   [`PATCH ${profile}/connectorGroups/:id`]: application,
   [`DELETE ${profile}/connectorGroups/:id`]: application,
   [`GET ${profile}/connectorGroups/:id/members`]: application,
+  [`POST ${profile}/connectorGroups/:id/members/$ref`]: application,
   [`GET ${profile}/connectorGroups/:id/applications`]: application,
+  [`POST ${profile}/connectorGroups/:id/applications/$ref`]: application,
 
   'GET /applications': application,
   'POST /applications': application,

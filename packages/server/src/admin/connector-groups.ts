@@ -1,17 +1,19 @@
 import { application } from '@postern/protocol/admin/applications';
-import { collection, collectionQuery } from '@postern/protocol/admin/collection';
+import { collection, collectionQuery, reference } from '@postern/protocol/admin/collection';
 import {
   connector,
   connectorGroup,
   connectorGroupCreate,
   connectorGroupUpdate,
 } from '@postern/protocol/admin/connectors';
+import { setConnectorGroup } from '../directory/applications.ts';
 import {
   createConnectorGroup,
   deleteConnectorGroup,
   requireConnectorGroup,
   updateConnectorGroup,
 } from '../directory/connector-groups.ts';
+import { moveConnector } from '../directory/connectors.ts';
 import { listApplicationsOfConnectorGroup } from '../store/applications.ts';
 import {
   type ConnectorGroupProperty,
@@ -27,7 +29,7 @@ import { answerPage, type ListKind, loadFrom } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
 import { profilePath } from './publishing-profile.ts';
 import { representApplication, representConnector, representConnectorGroup } from './represent.ts';
-import { idParams, listUrl, nothing } from './requests.ts';
+import { idParams, listUrl, nothing, requireReferencedId } from './requests.ts';
 
 const tags = ['connectorGroups'];
 const path = `${profilePath}/connectorGroups` as const;
@@ -184,6 +186,45 @@ export function addConnectorGroups(app: AdminApp, parts: ResourceParts): void {
           represent: page => page.map(row => representApplication(row, directory.address)),
         },
       );
+    },
+  );
+
+  app.post(
+    `${path}/:id/members/$ref`,
+    {
+      schema: {
+        summary: 'Move a connector to this connector group',
+        tags,
+        params: idParams,
+        body: reference,
+        response: { 204: nothing },
+      },
+    },
+    async (request, reply) => {
+      const { id: connectorGroupId } = request.params;
+      const connectorId = requireReferencedId(request.body);
+      await moveConnector(directory, connectorId, connectorGroupId);
+      events.connectorMoved(log, { connectorId, connectorGroupId, actor: actorOf(request) });
+      return reply.code(204).send();
+    },
+  );
+
+  app.post(
+    `${path}/:id/applications/$ref`,
+    {
+      schema: {
+        summary: 'Bind an application to this connector group',
+        tags,
+        params: idParams,
+        body: reference,
+        response: { 204: nothing },
+      },
+    },
+    async (request, reply) => {
+      const applicationId = requireReferencedId(request.body);
+      await setConnectorGroup(directory, applicationId, request.params.id);
+      events.applicationChanged(log, { applicationId, what: 'connector_group', actor: actorOf(request) });
+      return reply.code(204).send();
     },
   );
 }
