@@ -1,14 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setPasswordHash } from '../directory/users.ts';
-import {
-  type Answer,
-  type Browser,
-  loginOrigin,
-  startTestService,
-  type TestService,
-  testPassword,
-} from '../sign-in/test-service.ts';
+import type { Answer, Browser } from '../sign-in/test-browser.ts';
+import { loginOrigin, startTestService, type TestService, testPassword } from '../sign-in/test-service.ts';
 import { sessionCookieName } from './register.ts';
 
 const wiki = 'https://wiki.example.test';

@@ -3,13 +3,8 @@ import { describe, test } from 'node:test';
 import { cliClientId, credentialsGrantType } from './clients.ts';
 import { checkCredentials } from './credentials.ts';
 import { PasswordHasher } from './password-hash.ts';
-import {
-  type Answer,
-  loginOrigin,
-  startTestService,
-  type TestService,
-  testPassword,
-} from './test-service.ts';
+import type { Answer } from './test-browser.ts';
+import { loginOrigin, startTestService, type TestService, testPassword } from './test-service.ts';
 
 function grant(service: TestService, username: string, password: string, address?: string): Promise<Answer> {
   return service.browser(address).call(`${loginOrigin}/token`, {

@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { cliClientId } from './clients.ts';
-import {
-  type Answer,
-  type Browser,
-  hiddenField,
-  loginOrigin,
-  startTestService,
-  type TestService,
-  testPassword,
-} from './test-service.ts';
+import { type Answer, type Browser, hiddenField } from './test-browser.ts';
+import { loginOrigin, startTestService, type TestService, testPassword } from './test-service.ts';
 
 const device = `${loginOrigin}/device`;
 

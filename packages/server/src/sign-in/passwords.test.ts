@@ -2,14 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createInvitation } from './invitations.ts';
 import type { InvitationPurpose } from './password-pages.ts';
-import {
-  type Answer,
-  type Browser,
-  loginOrigin,
-  startTestService,
-  type TestService,
-  testPassword,
-} from './test-service.ts';
+import type { Answer, Browser } from './test-browser.ts';
+import { loginOrigin, startTestService, type TestService, testPassword } from './test-service.ts';
 
 const password = 'a long new password';
 

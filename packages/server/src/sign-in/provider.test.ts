@@ -7,14 +7,8 @@ import { updateUser } from '../directory/users.ts';
 import { controlFetch } from '../preauth/control-fetch.ts';
 import { cliClientId, credentialsGrantType } from './clients.ts';
 import { rotationTimes } from './signing-keys.ts';
-import {
-  type Answer,
-  type Browser,
-  loginOrigin,
-  startTestService,
-  type TestService,
-  testPassword,
-} from './test-service.ts';
+import type { Answer, Browser } from './test-browser.ts';
+import { loginOrigin, startTestService, type TestService, testPassword } from './test-service.ts';
 
 const loopback = 'http://127.0.0.1:52011/callback';
 const verifier = 'v'.repeat(43);
