@@ -102,13 +102,23 @@ describe('a request and its answer', () => {
   });
 
   test('pipelined requests are answered in order, one in flight', async () => {
+    backend.onConnection = connection => {
+      let answered = 0;
+      connection.socket.on('data', () => {
+        const targets = [...connection.received.matchAll(/^GET (\S+) HTTP/gm)].map(match => match[1]!);
+        for (; answered < targets.length; answered++) {
+          const body = `this is ${targets[answered]}`;
+          connection.send(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+        }
+      });
+    };
     const socket = await bed.connect(open);
     const client = reader(socket);
     socket.write([1, 2, 3, 4].map(index => `GET /${index} HTTP/1.1\r\nHost: ${open}\r\n\r\n`).join(''));
-    const text = await client.until('answer 4');
+    const text = await client.until('this is /4');
     socket.destroy();
 
-    assert.deepEqual(text.match(/answer \d/g), ['answer 1', 'answer 2', 'answer 3', 'answer 4']);
+    assert.deepEqual(text.match(/this is \/\d/g), ['this is /1', 'this is /2', 'this is /3', 'this is /4']);
   });
 
   test('a body with a length arrives whole, byte by byte as well', async () => {
@@ -457,7 +467,7 @@ describe('backends that misbehave (threat A15)', () => {
     backend.onConnection = says('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this', true);
     const answer = await ask();
 
-    assert.match(answer, /Content-Length: 100\r\n[^]*only this$/);
+    assert.match(answer, /Content-Length: 100\r\n[\s\S]*only this$/);
   });
 
   test('a closed connection before any answer is 502 and a safe request is tried once more', async () => {

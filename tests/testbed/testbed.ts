@@ -90,6 +90,8 @@ export interface Testbed extends AsyncDisposable {
 }
 
 const password = 'correct horse battery staple';
+/** A test that waits longer than this for an answer has found a hang, and shows the service's log. */
+const answerLimitMs = 60_000;
 
 /** Starts a constellation; dispose of it when done. */
 export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
@@ -141,8 +143,12 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
     connectTo(port, host, ca, protocols);
   const exchange = async (host: string, bytes: string | Buffer) => {
     const socket = await connect(host);
+    const timer = setTimeout(() => socket.destroy(), answerLimitMs);
     socket.write(bytes);
-    return readAll(socket);
+    const answer = await readAll(socket);
+    clearTimeout(timer);
+    if (answer === '') throw new Error(`nothing came from ${host}:\n${log.join('')}`);
+    return answer;
   };
   let known: string | null = null;
   const token = async () => {

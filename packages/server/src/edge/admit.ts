@@ -31,6 +31,8 @@ export interface ConnectionFacts {
   readonly covers: (host: string) => boolean;
   /** The Host of the last request on this connection, as sent, and what it meant. */
   lastHost: { readonly sent: string; readonly table: RouteTable; readonly host: HostRoutes } | null;
+  /** The session cookie of the last request on this connection, good while the client's fields repeat. */
+  lastCookie: { readonly fieldsVersion: number; readonly value: string | null } | null;
 }
 
 /** The outcome of admission; the only way to a backend is `allow`. */
@@ -77,7 +79,7 @@ export function admit(
     return { kind: 'allow', route, session: null, target: targetFor(head, route) };
   }
   if (parts.silentForMs() > parts.feedGraceMs) return { kind: 'refuse', code: 'state_stale', route };
-  const cookie = readSessionCookie(head);
+  const cookie = cookieOf(head, facts);
   if (cookie === null) return { kind: 'sign-in', host, route };
   const session = parts.state.findSession(cookie, host.host);
   if (session === undefined) {
@@ -107,6 +109,14 @@ export function isStillAllowed(route: Route, session: Session | null, parts: Adm
   // Few exchanges are open when records change, so the set is made here rather than kept.
   const assigned = new Set([...current.assignedUserIds, ...current.assignedGroupIds]);
   return decide(current, assigned, live.user).allowed;
+}
+
+function cookieOf(head: MessageHead, facts: ConnectionFacts): string | null {
+  const last = facts.lastCookie;
+  if (last !== null && last.fieldsVersion === head.fieldsVersion) return last.value;
+  const value = readSessionCookie(head);
+  facts.lastCookie = { fieldsVersion: head.fieldsVersion, value };
+  return value;
 }
 
 function findHost(head: MessageHead, facts: ConnectionFacts, parts: AdmitParts): HostRoutes | FailureCode {

@@ -307,6 +307,7 @@ export class ClientConnection implements ResponseSink, BodySink {
         addresses: addressesOf(exchange.route),
         framing,
         keepTransferEncoding: !isFromOldClient,
+        keepsOwnCookies: exchange.route.backend === 'control',
       }),
     );
   }
@@ -350,6 +351,7 @@ export class ClientConnection implements ResponseSink, BodySink {
         addresses: addressesOf(this.#exchange!.route),
         framing: upgradeLines(head),
         keepTransferEncoding: false,
+        keepsOwnCookies: this.#exchange!.route.backend === 'control',
       }),
     );
     this.#phase = 'raw';

@@ -174,7 +174,9 @@ export class EdgeListener {
       isBehindTrustedProxy: parts.isTrustedProxy(plainAddress(address)),
       covers: host => certificate?.covers(host) ?? false,
       lastHost: null,
+      lastCookie: null,
       lastFields: null,
+      lastTranslation: null,
     };
     socket.setNoDelay(true);
     const onClose = (connection: HttpConnection) => void this.#connections.delete(connection);

@@ -2,7 +2,7 @@ import type { Session } from '../feed/relay-state.ts';
 import { fieldIds } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
 import type { Route } from '../routes/route-table.ts';
-import { writeRequestHead } from '../translation/request-head.ts';
+import { writeRequestFields, writeRequestHead } from '../translation/request-head.ts';
 import type { AddressTranslation } from '../translation/response-head.ts';
 import { type Admission, admit, type ConnectionFacts, isForeignWebSocket, isNavigation } from './admit.ts';
 import type { EdgeParts } from './edge-parts.ts';
@@ -17,6 +17,13 @@ export interface ClientContext extends ConnectionFacts {
   readonly isBehindTrustedProxy: boolean;
   /** The fields of {@link connectionFields} for the last route on this connection. */
   lastFields: { readonly route: Route; readonly sentHost: string; readonly bytes: Buffer } | null;
+  /** The translated fields of the last request on this connection, good while the client's fields repeat. */
+  lastTranslation: {
+    readonly fieldsVersion: number;
+    readonly route: Route;
+    readonly session: Session | null;
+    readonly bytes: Buffer;
+  } | null;
 }
 
 /** What becomes of one request: an exchange with a backend, or an answer of the edge's own. */
@@ -120,17 +127,37 @@ function openExchange(
     session,
     method: head.method,
     requestId,
-    head: writeRequestHead(head, {
-      target,
-      connectionFields: fieldsFor(head, route, context, parts),
-      identityFields: identityFields(session, route, parts.identity),
-      requestId,
-      reservedNames: parts.identity.reserved,
-    }),
+    head: writeRequestHead(head, target, translatedFields(head, route, session, context, parts), requestId),
     hasBody: head.bodyKind !== 'none',
     isUpgrade: head.upgrade,
     sink,
   });
+}
+
+function translatedFields(
+  head: MessageHead,
+  route: Route,
+  session: Session | null,
+  context: ClientContext,
+  parts: EdgeParts,
+): Buffer {
+  const last = context.lastTranslation;
+  if (
+    last !== null &&
+    last.fieldsVersion === head.fieldsVersion &&
+    last.route === route &&
+    last.session === session
+  ) {
+    return last.bytes;
+  }
+  const bytes = writeRequestFields(head, {
+    connectionFields: fieldsFor(head, route, context, parts),
+    identityFields: identityFields(session, route, parts.identity),
+    reservedNames: parts.identity.reserved,
+    keepsOwnCookies: route.backend === 'control',
+  });
+  context.lastTranslation = { fieldsVersion: head.fieldsVersion, route, session, bytes };
+  return bytes;
 }
 
 function fieldsFor(head: MessageHead, route: Route, context: ClientContext, parts: EdgeParts): Buffer {

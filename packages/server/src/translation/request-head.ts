@@ -2,17 +2,16 @@ import { fieldIdCount, fieldIds } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
 import { copyForeignCookies, findOwnCookie } from './session-cookie.ts';
 
-/** What the relay adds to and changes in a request's head. Buffers are whole field lines, each ending in CRLF. */
-export interface RequestHeadChanges {
-  /** The target to send instead of the client's; null keeps it. */
-  readonly target: string | null;
+/** What the relay adds to and changes in a request's fields. Buffers are whole field lines, each ending in CRLF. */
+export interface RequestFieldChanges {
   /** Host and everything that says where the request came from. */
   readonly connectionFields: Buffer;
   /** Who is asking; empty for passthrough applications. */
   readonly identityFields: Buffer;
-  readonly requestId: string;
   /** Further names that clients may not send, in lower case: the configured identity fields. */
   readonly reservedNames: ReadonlySet<string>;
+  /** Whether the service's own cookies go on: to the control process, which set them, and to nobody else (threat C3). */
+  readonly keepsOwnCookies: boolean;
 }
 
 const keep = 0;
@@ -70,38 +69,25 @@ const droppedPrefixes = ['x-forwarded-', 'x-postern-', 'x-remote-', 'x-auth-requ
 const requestIdName = Buffer.from('X-Request-Id: ', 'latin1');
 const connectionUpgrade = Buffer.from('Connection: upgrade\r\n', 'latin1');
 const versionEnd = Buffer.from(' HTTP/1.1\r\n', 'latin1');
+const headEnd = Buffer.from('\r\n\r\n', 'latin1');
 const cr = 0x0d;
 const lf = 0x0a;
 
 /**
- * Writes the head that the backend gets: the client's lines verbatim, less those that must not pass, plus ours. What the
+ * Writes the field lines that the backend gets: the client's verbatim, less those that must not pass, plus ours. What the
  * client's Connection field names is taken out before ours are added, or it could name ours away (RFC 9110 §7.6.1,
  * threat C2).
+ *
+ * The result depends on the head's fields and the changes alone, so a connection whose fields repeat may keep it.
  */
-export function writeRequestHead(head: MessageHead, changes: RequestHeadChanges): Buffer {
+export function writeRequestFields(head: MessageHead, changes: RequestFieldChanges): Buffer {
   const { bytes } = head;
-  const { target, connectionFields, identityFields, requestId } = changes;
-  const bound =
-    head.end -
-    head.start +
-    connectionFields.length +
-    identityFields.length +
-    requestId.length +
-    64 +
-    (target === null ? 0 : target.length);
-  const out = Buffer.allocUnsafe(bound);
-  let at = 0;
-  let from = head.start;
-  if (target !== null || head.minorVersion === 0) {
-    at = out.write(`${head.method} `, 0, 'latin1');
-    at +=
-      target === null
-        ? bytes.copy(out, at, head.targetStart, head.targetEnd)
-        : out.write(target, at, 'latin1');
-    at += versionEnd.copy(out, at);
-    from = head.fieldCount > 0 ? head.lineStart(0) : head.end - 2;
-  }
+  const { connectionFields, identityFields } = changes;
+  const first = head.lineStart(0);
+  const out = Buffer.allocUnsafe(head.end - first + connectionFields.length + identityFields.length + 64);
   const nominated = head.hasNominations ? head.nominatedNames() : null;
+  let at = 0;
+  let from = first;
   for (let index = 0; index < head.fieldCount; index++) {
     const action = actions[head.idOf(index)];
     if (action === keep && nominated === null) continue;
@@ -115,7 +101,10 @@ export function writeRequestHead(head: MessageHead, changes: RequestHeadChanges)
     if (action === keep) continue;
     if (action === upgradeOnly && head.upgrade) continue;
     if (action === check && !isReserved(head, index, changes.reservedNames)) continue;
-    if (action === cookie && findOwnCookie(bytes, head.valueStart(index), head.valueEnd(index)) < 0) continue;
+    if (action === cookie) {
+      if (changes.keepsOwnCookies) continue;
+      if (findOwnCookie(bytes, head.valueStart(index), head.valueEnd(index)) < 0) continue;
+    }
     at += bytes.copy(out, at, from, start);
     from = end;
     if (action === cookie) at = writeCookieLine(head, index, out, at);
@@ -124,12 +113,37 @@ export function writeRequestHead(head: MessageHead, changes: RequestHeadChanges)
   at += connectionFields.copy(out, at);
   if (identityFields.length > 0) at += identityFields.copy(out, at);
   if (head.upgrade) at += connectionUpgrade.copy(out, at);
+  return out.subarray(0, at);
+}
+
+/**
+ * Writes the whole head: start line, the lines of {@link writeRequestFields}, request id.
+ *
+ * @param target What to send instead of the client's target; null keeps it.
+ */
+export function writeRequestHead(
+  head: MessageHead,
+  target: string | null,
+  fields: Buffer,
+  requestId: string,
+): Buffer {
+  const lineLength = head.lineStart(0) - head.start + (target === null ? 0 : target.length + 16);
+  const out = Buffer.allocUnsafe(lineLength + fields.length + requestId.length + 32);
+  let at = 0;
+  if (target === null && head.minorVersion === 1) {
+    at = head.bytes.copy(out, 0, head.start, head.lineStart(0));
+  } else {
+    at = out.write(`${head.method} `, 0, 'latin1');
+    at +=
+      target === null
+        ? head.bytes.copy(out, at, head.targetStart, head.targetEnd)
+        : out.write(target, at, 'latin1');
+    at += versionEnd.copy(out, at);
+  }
+  at += fields.copy(out, at);
   at += requestIdName.copy(out, at);
   at += out.write(requestId, at, 'latin1');
-  out[at++] = cr;
-  out[at++] = lf;
-  out[at++] = cr;
-  out[at++] = lf;
+  at += headEnd.copy(out, at);
   return out.subarray(0, at);
 }
 

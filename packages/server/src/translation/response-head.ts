@@ -17,6 +17,8 @@ export interface ResponseHeadChanges {
   readonly framing: Buffer;
   /** Transfer-Encoding of the backend goes on; false where the client is framed in another way. */
   readonly keepTransferEncoding: boolean;
+  /** Whether the answer may set the service's own cookies: the control process's may, and no backend's (threat D3). */
+  readonly keepsOwnCookies: boolean;
 }
 
 const keep = 0;
@@ -85,12 +87,13 @@ export function writeResponseHead(head: MessageHead, changes: ResponseHeadChange
 /** New lines by field index; an empty one drops the field. Null where nothing changes, which is nearly always. */
 export function rewriteFields(
   head: MessageHead,
-  changes: Pick<ResponseHeadChanges, 'addresses'>,
+  changes: Pick<ResponseHeadChanges, 'addresses' | 'keepsOwnCookies'>,
 ): Map<number, string> | null {
   let lines: Map<number, string> | null = null;
   for (const id of [fieldIds.setCookie, fieldIds.location, fieldIds.contentLocation, fieldIds.refresh]) {
     for (let index = head.find(id); index >= 0; index = head.findNext(id, index)) {
       const value = head.valueOf(index);
+      if (changes.keepsOwnCookies && id === fieldIds.setCookie) continue;
       const changed = rewriteValue(id, value, changes.addresses);
       if (changed === value) continue;
       lines ??= new Map();

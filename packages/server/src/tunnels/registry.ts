@@ -182,9 +182,17 @@ function bestTunnel(
   let best: Tunnel | null = null;
   for (const tunnel of connector.tunnels) {
     if (!tunnel.isOpen || !tunnel.serves(applicationId, backendKey) || exclude?.has(tunnel)) continue;
-    if (best === null || tunnel.queuedBytes < best.queuedBytes) best = tunnel;
+    if (best === null || backlog(tunnel) < backlog(best)) best = tunnel;
   }
   return best;
+}
+
+/**
+ * Queued bytes in steps: what one event-loop turn collects is no backlog, and small requests that keep to one tunnel share
+ * its writes and find their idle connections.
+ */
+function backlog(tunnel: Tunnel): number {
+  return Math.floor(tunnel.queuedBytes / 16_384);
 }
 
 function load(connector: LiveConnector): number {
