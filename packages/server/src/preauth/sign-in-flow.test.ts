@@ -181,6 +181,33 @@ describe('the sign-in page', () => {
     assert.match(String(answer.headers['cache-control']), /immutable/);
   });
 
+  test('a form that is too long, or of another kind, is refused with a page', async () => {
+    await using service = await startWithWiki();
+    const browser = service.browser();
+    const page = await openSignIn(browser);
+
+    const long = await browser.submitSignIn(page, 'ann', 'x'.repeat(20_000));
+    const json = await browser.post(page.url, {}, { 'content-type': 'application/json' });
+
+    assert.equal(long.status, 413);
+    assert.equal(json.status, 415);
+    for (const { body } of [long, json]) assert.match(body, /This request cannot be answered/);
+  });
+
+  test('with the store failing, a page says so and nobody is signed in', async () => {
+    await using service = await startWithWiki();
+    await service.addUser('ann');
+    const browser = service.browser();
+    const page = await openSignIn(browser);
+    await service.db.schema.dropTable('signInFailure').execute();
+
+    const answer = await browser.submitSignIn(page, 'ann', testPassword);
+
+    assert.equal(answer.status, 500);
+    assert.match(answer.body, /Something went wrong in the service/);
+    assert.doesNotMatch(answer.body, /signInFailure|SQL/i);
+  });
+
   test('threat D9: a form from another origin signs nobody in', async () => {
     await using service = await startWithWiki();
     await service.addUser('mallory');

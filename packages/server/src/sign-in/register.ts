@@ -39,11 +39,16 @@ export async function registerSignIn(app: FastifyInstance, signIn: SignIn): Prom
 }
 
 function keepHouse(app: FastifyInstance, signIn: SignIn): void {
+  let running: Promise<unknown> = Promise.resolve();
   const timer = setInterval(() => {
-    Promise.all([signIn.rotateSigningKeys(), signIn.deleteExpired()]).catch(error =>
+    running = Promise.all([signIn.rotateSigningKeys(), signIn.deleteExpired()]).catch(error =>
       signIn.reportServerError(error),
     );
   }, hour);
   timer.unref();
-  app.addHook('onClose', async () => clearInterval(timer));
+  // The store is closed after the server.
+  app.addHook('onClose', async () => {
+    clearInterval(timer);
+    await running;
+  });
 }

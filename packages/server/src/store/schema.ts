@@ -155,7 +155,7 @@ export interface InvitationTable {
 }
 
 export interface SignInFailureTable {
-  /** What is counted: `account:<sign-in name>` or `address:<ip>`. */
+  /** What is counted: `account:` and the SHA-256 of the sign-in name, or `address:` and the IPv4 address or IPv6 /64. */
   key: string;
   count: number;
   windowStartedAt: number;
