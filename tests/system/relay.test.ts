@@ -277,6 +277,40 @@ describe('a request and its answer', () => {
   });
 });
 
+describe('authentication of connections (RFC 4559, threat A16)', () => {
+  test('after a Negotiate challenge the backend connection serves this client alone', async () => {
+    backend.onConnection = connection => {
+      let answered = 0;
+      connection.socket.on('data', () => {
+        const requests = connection.received.split('\r\n\r\n').slice(0, -1);
+        for (; answered < requests.length; answered++) {
+          const isAuthenticated = /^Authorization: Negotiate/m.test(requests[answered]!);
+          connection.send(
+            isAuthenticated || answered > 1
+              ? 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nin'
+              : 'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 3\r\n\r\nout',
+          );
+        }
+      });
+    };
+    const first = await bed.connect(open);
+    const one = reader(first);
+    first.write(`GET /a HTTP/1.1\r\nHost: ${open}\r\n\r\n`);
+    await one.until('out');
+    first.write(`GET /a HTTP/1.1\r\nHost: ${open}\r\nAuthorization: Negotiate YII=\r\n\r\n`);
+    await one.until('\r\n\r\nin');
+    const second = await bed.exchange(open, `GET /b HTTP/1.1\r\nHost: ${open}\r\nConnection: close\r\n\r\n`);
+    first.write(`GET /c HTTP/1.1\r\nHost: ${open}\r\n\r\n`);
+    while (!backend.received.includes('GET /c')) await new Promise(resolve => setImmediate(resolve));
+    first.destroy();
+    await backend.connections[0]!.closed();
+
+    assert.match(second, /^HTTP\/1\.1 401 /);
+    assert.match(backend.connections[0]!.received, /GET \/a[\s\S]*GET \/a[\s\S]*GET \/c/);
+    assert.doesNotMatch(backend.connections[0]!.received, /GET \/b/);
+  });
+});
+
 describe('WebSocket', () => {
   const handshake = (host: string, extra = '') =>
     `GET /ws HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n` +

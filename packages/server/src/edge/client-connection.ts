@@ -532,6 +532,7 @@ export class ClientConnection implements ResponseSink, BodySink {
     this.#phase = 'closed';
     this.#exchange?.abort();
     this.#exchange = null;
+    this.#context.pins?.closeAll();
     this.#onClose(this);
   }
 }

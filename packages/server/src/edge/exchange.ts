@@ -1,9 +1,11 @@
 import type { Session } from '../feed/relay-state.ts';
+import { fieldIds } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
 import type { Route } from '../routes/route-table.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
 import type { BackendConnection } from './backend-connection.ts';
 import { EdgeError } from './failure.ts';
+import { namesConnectionScheme, type PinnedConnections } from './pinned-connections.ts';
 
 /** The client's side of an exchange: what an HTTP/1.1 connection or an HTTP/2 stream does with an answer. */
 export interface ResponseSink {
@@ -56,6 +58,10 @@ export interface ExchangeRequest {
   readonly head: Buffer;
   readonly hasBody: boolean;
   readonly isUpgrade: boolean;
+  /** Authorization is of a scheme that authenticates the connection. */
+  readonly authenticatesConnection: boolean;
+  /** Of the client's connection; null where one connection carries many exchanges. */
+  readonly pins: PinnedConnections | null;
   readonly sink: ResponseSink;
 }
 
@@ -86,6 +92,8 @@ export class Exchange {
   /** Set while waiting for a connector; aborts the wait. */
   waiting: AbortController | null = null;
   readonly #parts: ExchangeParts;
+  readonly #pins: PinnedConnections | null;
+  readonly #authenticatesConnection: boolean;
   readonly #head: Buffer;
   /** The framed body so far, while it may have to be sent again. */
   #held: Buffer[] | null = null;
@@ -105,6 +113,8 @@ export class Exchange {
     this.requestId = request.requestId;
     this.sink = request.sink;
     this.isUpgrade = request.isUpgrade;
+    this.#pins = request.pins;
+    this.#authenticatesConnection = request.authenticatesConnection;
     this.isRequestDone = !request.hasBody;
     this.#head = request.head;
     if (request.hasBody) this.#held = [];
@@ -115,7 +125,9 @@ export class Exchange {
 
   start(): void {
     this.#attempts += 1;
-    this.#parts.connector.connect(this, this.#failedOn);
+    const pinned = this.#pins?.find(this.route.application.id, this.session) ?? null;
+    if (pinned !== null) this.useConnection(pinned);
+    else this.#parts.connector.connect(this, this.#failedOn);
   }
 
   /** Whether a request like this one may go out on a connection that the backend may be closing this moment. */
@@ -214,6 +226,10 @@ export class Exchange {
     this.#hasResponse = true;
     this.#held = null;
     this.status = head.status;
+    const isChallenge = head.status === 401 && namesConnectionScheme(head, fieldIds.wwwAuthenticate);
+    if (this.#pins !== null && (this.#authenticatesConnection || isChallenge)) {
+      this.#pins.pin(this.route.application.id, this.session, this.#connection!);
+    }
     this.sink.onResponse(head);
   }
 

@@ -6,6 +6,7 @@ import { ClientConnection } from './client-connection.ts';
 import { maxClientHelloBytes, readClientHello } from './client-hello.ts';
 import type { EdgeParts } from './edge-parts.ts';
 import { Http2Connection } from './http2-connection.ts';
+import { PinnedConnections } from './pinned-connections.ts';
 import type { ClientContext } from './request.ts';
 
 export interface EdgeListenerOptions {
@@ -172,6 +173,7 @@ export class EdgeListener {
     const context: ClientContext = {
       address: plainAddress(address),
       isBehindTrustedProxy: parts.isTrustedProxy(plainAddress(address)),
+      pins: socket.alpnProtocol === 'h2' ? null : new PinnedConnections(),
       covers: host => certificate?.covers(host) ?? false,
       lastHost: null,
       lastCookie: null,

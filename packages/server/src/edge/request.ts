@@ -9,12 +9,15 @@ import type { EdgeParts } from './edge-parts.ts';
 import { Exchange, type ResponseSink } from './exchange.ts';
 import { EdgeError } from './failure.ts';
 import { challengeAnswer, failureAnswer, type LocalAnswer } from './local-answer.ts';
+import { namesConnectionScheme, type PinnedConnections } from './pinned-connections.ts';
 import { connectionFields, identityFields } from './request-fields.ts';
 
 /** What a client connection remembers between its requests. */
 export interface ClientContext extends ConnectionFacts {
   readonly address: string;
   readonly isBehindTrustedProxy: boolean;
+  /** Null where one connection carries many exchanges at a time (HTTP/2). */
+  readonly pins: PinnedConnections | null;
   /** The fields of {@link connectionFields} for the last route on this connection. */
   lastFields: { readonly route: Route; readonly sentHost: string; readonly bytes: Buffer } | null;
   /** The translated fields of the last request on this connection, good while the client's fields repeat. */
@@ -130,6 +133,8 @@ function openExchange(
     head: writeRequestHead(head, target, translatedFields(head, route, session, context, parts), requestId),
     hasBody: head.bodyKind !== 'none',
     isUpgrade: head.upgrade,
+    authenticatesConnection: namesConnectionScheme(head, fieldIds.authorization),
+    pins: context.pins,
     sink,
   });
 }

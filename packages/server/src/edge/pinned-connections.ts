@@ -1,0 +1,49 @@
+import type { Session } from '../feed/relay-state.ts';
+import type { fieldIds } from '../http1/fields.ts';
+import type { MessageHead } from '../http1/head.ts';
+import type { BackendConnection } from './backend-connection.ts';
+
+/**
+ * Backend connections that belong to one client connection. NTLM and Negotiate authenticate a connection, not a request
+ * (RFC 4559 §6), so from the first challenge on such a connection carries this client and this session alone (threat A16).
+ */
+export class PinnedConnections {
+  readonly #byApplication = new Map<
+    string,
+    { readonly session: Session | null; readonly connection: BackendConnection }
+  >();
+
+  /** The connection pinned for an application; one of another session is closed instead. */
+  find(applicationId: string, session: Session | null): BackendConnection | null {
+    const pinned = this.#byApplication.get(applicationId);
+    if (pinned === undefined) return null;
+    if (pinned.session === session && !pinned.connection.isClosed) return pinned.connection;
+    this.#byApplication.delete(applicationId);
+    pinned.connection.destroy();
+    return null;
+  }
+
+  pin(applicationId: string, session: Session | null, connection: BackendConnection): void {
+    connection.isPinned = true;
+    const before = this.#byApplication.get(applicationId);
+    if (before !== undefined && before.connection !== connection) before.connection.destroy();
+    this.#byApplication.set(applicationId, { session, connection });
+  }
+
+  /** The client has gone. */
+  closeAll(): void {
+    for (const { connection } of this.#byApplication.values()) connection.destroy();
+    this.#byApplication.clear();
+  }
+}
+
+/** Whether a field of a head carries a scheme that authenticates the connection it comes on. */
+export function namesConnectionScheme(
+  head: MessageHead,
+  id: typeof fieldIds.authorization | typeof fieldIds.wwwAuthenticate,
+): boolean {
+  for (let index = head.find(id); index >= 0; index = head.findNext(id, index)) {
+    if (/(^|,)\s*(ntlm|negotiate)\b/i.test(head.valueOf(index))) return true;
+  }
+  return false;
+}
