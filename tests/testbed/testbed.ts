@@ -5,6 +5,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
+import { readServiceSettings, writeServiceSettings } from '@postern/connector/identity/service-settings';
 import { registerConnector } from '@postern/connector/register';
 import { parseConfig } from '@postern/server/config/load';
 import type { Config, ConfigInput } from '@postern/server/config/schema';
@@ -49,14 +50,37 @@ export interface TestbedOptions {
   readonly address?: string;
   /** Program and parameters that the connectors are started through, in a network of their own, say. */
   readonly connectorThrough?: readonly string[];
+  /** Gives the port that a connector's tunnels dial in place of the public one: that of a forwarder, say. */
+  readonly tunnelPort?: (publicPort: number, index: number) => Promise<number>;
 }
 
 export interface TestConnector {
   readonly id: string;
   readonly dataDir: string;
   process: ChildProcess;
+  /** What the connector has logged since its last start. */
+  readonly log: Journal;
   /** Starts the connector's process again. */
   restart(): Promise<void>;
+}
+
+/** What a process has written, with a way to wait for more. */
+export class Journal {
+  text = '';
+  readonly #waiters = new Set<() => void>();
+
+  push(text: string): void {
+    this.text += text;
+    for (const wake of this.#waiters) wake();
+    this.#waiters.clear();
+  }
+
+  /** Resolves when a text has been written, behind offset `from`. */
+  async until(wanted: string, from = 0): Promise<void> {
+    while (!this.text.includes(wanted, from)) {
+      await new Promise<void>(resolve => this.#waiters.add(resolve));
+    }
+  }
 }
 
 /** Everything of Postern on free ports of the loopback: service, control process, connectors, real certificates. */
@@ -70,7 +94,9 @@ export interface Testbed extends AsyncDisposable {
   readonly dataDir: string;
   readonly config: Config;
   readonly administrator: { readonly name: string; readonly password: string };
+  /** The relay's process; the control process is its child. */
   readonly service: ChildProcess;
+  readonly log: Journal;
   readonly connectors: readonly TestConnector[];
   /** What the service has logged so far. */
   serviceLog(): string;
@@ -79,6 +105,8 @@ export interface Testbed extends AsyncDisposable {
   userId(name: string): string;
   applicationId(name: string): string;
   hostOf(application: string): string;
+  /** Kills the service as a power cut would and starts it again; resolves when it is ready. */
+  restartService(): Promise<void>;
   /** A TLS connection to the public port for a host; HTTP/1.1 unless other protocols are named. */
   connect(host: string, protocols?: readonly string[]): Promise<tls.TLSSocket>;
   /** Sends bytes for an application's host on a connection of their own and collects the answer until it closes. */
@@ -122,13 +150,10 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
   const config = parseConfig(input, {}, configFile);
   const seeded = await seed(config, options);
 
-  const log: string[] = [];
-  const service = start(
-    [process.execPath, programs.service],
-    ['serve', '--config', configFile],
-    log,
-    options.environment,
-  );
+  const log = new Journal();
+  const startService = () =>
+    start([process.execPath, programs.service], ['serve', '--config', configFile], log, options.environment);
+  let service = startService();
   const stopFolder = () => rmSync(folder, { recursive: true, force: true });
   try {
     await waitForLog(service, log, 'service ready');
@@ -147,7 +172,7 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
     socket.write(bytes);
     const answer = await readAll(socket);
     clearTimeout(timer);
-    if (answer === '') throw new Error(`nothing came from ${host}:\n${log.join('')}`);
+    if (answer === '') throw new Error(`nothing came from ${host}:\n${log.text}`);
     return answer;
   };
   let known: string | null = null;
@@ -172,6 +197,7 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
           caFile,
           token,
           index,
+          await options.tunnelPort?.(port!, index),
         ),
       );
     } catch (error) {
@@ -190,9 +216,12 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
     dataDir,
     config,
     administrator: { name: 'ada', password },
-    service,
+    get service() {
+      return service;
+    },
+    log,
     connectors,
-    serviceLog: () => log.join(''),
+    serviceLog: () => log.text,
     cookie: (application, user = 'ada') => {
       const value = seeded.cookies.get(`${application} ${user}`);
       if (value === undefined) throw new TypeError(`${user} has no session at ${application}`);
@@ -201,6 +230,12 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
     userId: name => seeded.users.get(name)!,
     applicationId: name => seeded.applications.get(name)!,
     hostOf: application => `${application}.${domain}`,
+    restartService: async () => {
+      await end(service, 'SIGKILL');
+      const from = log.text.length;
+      service = startService();
+      await waitForLog(service, log, 'service ready', from);
+    },
     connect,
     exchange,
     token,
@@ -266,6 +301,7 @@ async function startConnector(
   caFile: string,
   token: () => Promise<string>,
   index: number,
+  tunnelPort: number | undefined,
 ): Promise<TestConnector> {
   const registered = await registerConnector({
     service,
@@ -275,8 +311,13 @@ async function startConnector(
     caFile,
     key: 'p384',
   });
+  if (tunnelPort !== undefined) {
+    const settings = await readServiceSettings(dataDir);
+    await writeServiceSettings(dataDir, { ...settings!, connectPort: tunnelPort });
+  }
+  let log = new Journal();
   const run = async () => {
-    const log: string[] = [];
+    log = new Journal();
     const child = start(command, ['run', '--data', dataDir], log);
     await waitForLog(child, log, 'tunnel_connected');
     return child;
@@ -285,6 +326,9 @@ async function startConnector(
     id: registered.connectorId,
     dataDir,
     process: await run(),
+    get log() {
+      return log;
+    },
     async restart() {
       await end(connector.process);
       connector.process = await run();
@@ -296,7 +340,7 @@ async function startConnector(
 function start(
   [program, ...parameters]: readonly string[],
   args: string[],
-  log: string[],
+  log: Journal,
   environment: Record<string, string> = {},
 ): ChildProcess {
   const child = spawn(program!, [...parameters, ...args], {
@@ -308,13 +352,24 @@ function start(
   return child;
 }
 
-async function waitForLog(child: ChildProcess, log: string[], text: string): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
-    if (log.join('').includes(text)) return;
-    if (child.exitCode !== null) break;
-    await new Promise(resolve => setTimeout(resolve, 50));
+/** Waits until a child has logged a text, unless it ends or 30 s pass. */
+async function waitForLog(child: ChildProcess, log: Journal, text: string, from = 0): Promise<void> {
+  const { promise: over, reject } = Promise.withResolvers<never>();
+  const fail = () => reject(new Error(`"${text}" was not logged:\n${log.text}`));
+  const timer = setTimeout(fail, 30_000);
+  child.once('exit', fail);
+  try {
+    await Promise.race([log.until(text, from), over]);
+  } finally {
+    clearTimeout(timer);
+    child.off('exit', fail);
   }
-  throw new Error(`"${text}" was not logged:\n${log.join('')}`);
+}
+
+/** Process ids of the children of a process, in the order in which they were started (Linux). */
+export function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return text === '' ? [] : text.split(' ').map(Number);
 }
 
 /** Ends a child and waits until it has gone. */
