@@ -10,7 +10,8 @@ import {
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
-import { StoreError } from './store-error.ts';
+import { StoreError, translateStorageError } from './store-error.ts';
+import { syncToDisk } from './sync-to-disk.ts';
 
 export const masterKeyBytes = 32;
 
@@ -26,12 +27,20 @@ export interface MasterKeySource {
 /**
  * Gives the master key, making one at the first start.
  *
- * @throws StoreError `master_key_missing`, `master_key_invalid`.
+ * @throws StoreError `master_key_missing`, `master_key_invalid`, `storage_failed`, `storage_full`.
  */
 export function loadMasterKey({ file, fromEnvironment, mayCreate }: MasterKeySource): Buffer {
   if (fromEnvironment !== undefined && fromEnvironment !== '') {
     return decodeKey(fromEnvironment, 'POSTERN_MASTER_KEY');
   }
+  try {
+    return readOrCreateKey(file, mayCreate);
+  } catch (error) {
+    throw translateStorageError(error, file);
+  }
+}
+
+function readOrCreateKey(file: string, mayCreate: boolean): Buffer {
   const existing = readKey(file);
   if (existing !== null) return existing;
   if (!mayCreate) {
@@ -84,14 +93,5 @@ function createKey(file: string): void {
   } finally {
     rmSync(draft, { force: true });
   }
-  syncFolder(folder);
-}
-
-function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
+  syncToDisk(folder);
 }

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { type Kysely, sql } from 'kysely';
@@ -6,6 +6,7 @@ import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migrat
 import { firstTables } from './migrations/0001-first-tables.ts';
 import type { Database } from './schema.ts';
 import { StoreError } from './store-error.ts';
+import { syncToDisk } from './sync-to-disk.ts';
 
 /** Every migration there is, in order. They only go forward; a release never changes one that has been published. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -61,15 +62,6 @@ function copyDatabase({ connection, backupsDir }: MigrateOptions, before: string
   connection.prepare('vacuum into ?').run(copy);
   syncToDisk(copy);
   syncToDisk(backupsDir);
-}
-
-function syncToDisk(fileOrFolder: string): void {
-  const descriptor = openSync(fileOrFolder, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 function newerSchema(file: string, unknown: readonly string[]): StoreError {

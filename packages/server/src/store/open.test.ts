@@ -74,6 +74,22 @@ describe('opening the store', () => {
   });
 });
 
+describe('a folder that cannot be used', () => {
+  test('is told in a sentence with what to check', async () => {
+    const notAFolder = newFile();
+    await (await openStore(notAFolder)).destroy();
+
+    for (const file of [path.join(notAFolder, 'postern.db'), path.dirname(notAFolder)]) {
+      await assert.rejects(openStore(file), (error: unknown) => {
+        assert(error instanceof StoreError, String(error));
+        assert.equal(error.code, 'storage_failed');
+        assert.match(error.message, /cannot be read or written .* Check that its folder belongs to/s);
+        return true;
+      });
+    }
+  });
+});
+
 describe('migrations', () => {
   const later = {
     ...migrations,

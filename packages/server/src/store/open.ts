@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
@@ -6,7 +6,8 @@ import type { Migration } from 'kysely/migration';
 import { migrate, migrations as ownMigrations } from './migrate.ts';
 import type { Database } from './schema.ts';
 import { NodeSqliteDialect } from './sqlite-dialect.ts';
-import { corruptDatabase, translateSqliteError } from './store-error.ts';
+import { corruptDatabase, translateStorageError } from './store-error.ts';
+import { syncToDisk } from './sync-to-disk.ts';
 
 // Node has had it since 24.12; its published types do not know it yet.
 declare module 'node:sqlite' {
@@ -43,7 +44,7 @@ export async function openStore(file: string, options: OpenStoreOptions = {}): P
     });
   } catch (error) {
     await db.destroy();
-    throw translateSqliteError(error, file);
+    throw translateStorageError(error, file);
   }
   return db;
 }
@@ -52,11 +53,9 @@ export async function openStore(file: string, options: OpenStoreOptions = {}): P
 const busyTimeoutMs = 5_000;
 
 function openConnection(file: string): DatabaseSync {
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   let connection: DatabaseSync | undefined;
   try {
-    // Created by us first, since SQLite would create it with 0644; its -wal and -shm files take its permissions over.
-    closeSync(openSync(file, 'a', 0o600));
+    createFile(file);
     connection = new DatabaseSync(file, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
     connection.exec('pragma journal_mode = wal');
     connection.exec('pragma synchronous = full');
@@ -66,8 +65,21 @@ function openConnection(file: string): DatabaseSync {
     return connection;
   } catch (error) {
     connection?.close();
-    throw translateSqliteError(error, file);
+    throw translateStorageError(error, file);
   }
+}
+
+/**
+ * SQLite would create the file with 0644; its -wal and -shm files take its permissions over. What SQLite does for files
+ * that it creates is done here too: their names are synced, or a power cut could lose the whole file.
+ */
+function createFile(file: string): void {
+  if (existsSync(file)) return;
+  const folder = path.dirname(file);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  closeSync(openSync(file, 'a', 0o600));
+  syncToDisk(folder);
+  syncToDisk(path.dirname(folder));
 }
 
 function refuseDamaged(connection: DatabaseSync, file: string): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -19,6 +19,13 @@ describe('the lock of a process', () => {
     first.release();
 
     takeProcessLock(file, 0).release();
+  });
+
+  test('in a folder that cannot be used is told in a sentence', () => {
+    const notAFolder = path.join(folder, 'file');
+    writeFileSync(notAFolder, '');
+
+    assert.throws(() => takeProcessLock(path.join(notAFolder, 'a.lock'), 0), { code: 'storage_failed' });
   });
 
   test('is free again when its holder was killed', async context => {

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { StoreError } from './store-error.ts';
+import { StoreError, translateStorageError } from './store-error.ts';
 
 /** Held until it is released, is referred to by nobody any more, or the process ends, however it ends. */
 export interface ProcessLock {
@@ -16,13 +16,10 @@ export interface ProcessLock {
  * holds a process id, none is ever left behind.
  *
  * @param waitMs How long to wait.
- * @throws StoreError `in_use` if another process holds it for longer.
+ * @throws StoreError `in_use` if another process holds it for longer, `storage_failed`.
  */
 export function takeProcessLock(file: string, waitMs: number): ProcessLock {
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  // Not opened where it exists: closing a file gives up every POSIX lock that this process has on it.
-  if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
-  const connection = new DatabaseSync(file, { timeout: waitMs });
+  const connection = openLockFile(file, waitMs);
   try {
     connection.exec('begin exclusive');
   } catch (cause) {
@@ -34,4 +31,15 @@ export function takeProcessLock(file: string, waitMs: number): ProcessLock {
     );
   }
   return { release: () => connection.close() };
+}
+
+function openLockFile(file: string, waitMs: number): DatabaseSync {
+  try {
+    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+    // Not opened where it exists: closing a file gives up every POSIX lock that this process has on it.
+    if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
+    return new DatabaseSync(file, { timeout: waitMs });
+  } catch (error) {
+    throw translateStorageError(error, file);
+  }
 }

@@ -89,6 +89,15 @@ describe('the master key', () => {
     assert.throws(() => loadMasterKey({ file, mayCreate: false }), { code: 'master_key_missing' });
   });
 
+  test('that cannot be written is told in a sentence', () => {
+    const notAFolder = path.join(folder, 'postern.db');
+
+    assert.throws(() => loadMasterKey({ file: path.join(notAFolder, 'master.key'), mayCreate: true }), {
+      name: 'StoreError',
+      code: 'storage_failed',
+    });
+  });
+
   test('of another length is refused, naming where it came from', () => {
     const file = path.join(folder, 'short.key');
     writeFileSync(file, 'c2hvcnQ=\n');

@@ -13,7 +13,7 @@ import {
   SqliteQueryCompiler,
   type SqliteStatement,
 } from 'kysely';
-import { translateSqliteError } from './store-error.ts';
+import { translateStorageError } from './store-error.ts';
 
 /** Lets Kysely speak to one connection of node:sqlite. */
 export class NodeSqliteDialect implements Dialect {
@@ -87,6 +87,6 @@ function attempt<T>(file: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw translateSqliteError(error, file);
+    throw translateStorageError(error, file);
   }
 }

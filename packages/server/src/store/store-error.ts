@@ -39,14 +39,15 @@ const sqliteReadOnly = 8;
 const sqliteCannotOpen = 14;
 
 /**
- * Translates what node:sqlite threw into a {@link StoreError} where the cause lies in the file or its disk; anything
- * else (a violated constraint, a mistake in a statement) is returned as it is.
+ * Translates what node:sqlite or node:fs threw into a {@link StoreError} where the cause lies in the file or its disk;
+ * anything else (a violated constraint, a mistake in a statement) is returned as it is.
  */
-export function translateSqliteError(error: unknown, file: string): unknown {
-  const primary = primaryResultCode(error);
+export function translateStorageError(error: unknown, file: string): unknown {
   const said = error instanceof Error ? error.message : String(error);
-  switch (primary) {
+  switch (primaryResultCode(error) ?? systemErrorCode(error)) {
     case sqliteFull:
+    case 'ENOSPC':
+    case 'EDQUOT':
       return new StoreError('storage_full', `There is no space left to write to ${file}.`, { cause: error });
     case sqliteCorrupt:
     case sqliteNotADatabase:
@@ -54,9 +55,20 @@ export function translateSqliteError(error: unknown, file: string): unknown {
     case sqliteIoError:
     case sqliteReadOnly:
     case sqliteCannotOpen:
-      return new StoreError('storage_failed', `${file} cannot be read or written: ${said}.`, {
-        cause: error,
-      });
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+    case 'EIO':
+    case 'ENOTDIR':
+    case 'EISDIR':
+    case 'ENOENT':
+    case 'EEXIST':
+      return new StoreError(
+        'storage_failed',
+        `${file} cannot be read or written (${said}). Check that its folder belongs to the user of the service, and that ` +
+          'the disk is mounted for writing and sound.',
+        { cause: error },
+      );
     default:
       return error;
   }
@@ -74,4 +86,9 @@ export function corruptDatabase(file: string, finding: string, cause?: unknown):
 function primaryResultCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error)) return undefined;
   return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
+}
+
+function systemErrorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
 }
