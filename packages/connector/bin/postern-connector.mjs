@@ -12,8 +12,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 if (isNewEnough(process.versions.node)) {
   const source = join(here, '../src/main.ts');
   const program = existsSync(source) ? source : join(here, '../dist/main.js');
-  const { main } = await import(pathToFileURL(program).href);
-  process.exitCode = await main(process.argv.slice(2));
+  await import(pathToFileURL(program).href);
 } else {
   const other = packagedNode();
   if (other === undefined) {

@@ -37,9 +37,9 @@ export class AllowList {
 
   #add(entry: string): void {
     const slash = entry.indexOf('/');
-    if (slash > 0) return this.#addNetwork(entry, entry.slice(0, slash), entry.slice(slash + 1));
+    if (slash >= 0) return this.#addNetwork(entry, entry.slice(0, slash), entry.slice(slash + 1));
     if (isIP(entry) !== 0) return this.#networks.addAddress(entry, isIP(entry) === 6 ? 'ipv6' : 'ipv4');
-    const parts = /^(\[[0-9A-Fa-f:.]+\]|[^:\s[\]]+)(?::(\d{1,5}))?$/.exec(entry);
+    const parts = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(entry);
     const port = parts?.[2] === undefined ? null : Number(parts[2]);
     if (!parts || (port !== null && (port < 1 || port > 65_535))) throw unusable(entry);
     const name = normalName(parts[1]!);

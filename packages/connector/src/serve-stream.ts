@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { BackendConfiguration, EndReason } from '@postern/protocol/tunnel/messages';
 import {
   decodePreamble,
@@ -201,7 +202,7 @@ export class ServedStream {
   #abandon(): void {
     if (this.#isOver) return;
     this.#stream.reset();
-    this.#socket?.destroy();
+    if (this.#socket) cutBackend(this.#socket);
     this.#over();
   }
 
@@ -211,6 +212,12 @@ export class ServedStream {
     clearTimeout(this.#timer);
     this.#parts.onOver(this);
   }
+}
+
+// RST, where the connection can carry it: a FIN would say that the request is complete.
+function cutBackend(socket: Socket): void {
+  if (socket instanceof TLSSocket || socket.connecting || socket.destroyed) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 // A reset drops what waits for the service's window, which may be the answer that the backend gave before it went.
