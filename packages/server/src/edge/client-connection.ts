@@ -2,7 +2,8 @@ import type { TLSSocket } from 'node:tls';
 import {
   BodyReader,
   type BodySink,
-  lastChunk,
+  encodeChunk,
+  encodeLastChunk,
   maxChunkHeaderBytes,
   writeChunkHeader,
 } from '../http1/body.ts';
@@ -11,7 +12,7 @@ import { HeadReader, MessageHead } from '../http1/head.ts';
 import { writeResponseHead } from '../translation/response-head.ts';
 import type { EdgeParts } from './edge-parts.ts';
 import type { Exchange, ResponseSink } from './exchange.ts';
-import { EdgeError, type FailureCode } from './failure.ts';
+import { EdgeError, type FailureCode, failureCodeOf } from './failure.ts';
 import { encodeLocalAnswer, failureAnswer } from './local-answer.ts';
 import { addressesOf, type ClientContext, handleRequest, type RequestOutcome } from './request.ts';
 import { closeFrame, FrameTracker } from './websocket-frames.ts';
@@ -335,8 +336,7 @@ export class ClientConnection implements ResponseSink, BodySink {
       return;
     }
     if (this.#framing === 'chunked') {
-      if (trailers.length === 0) this.#pieces.push(lastChunk);
-      else this.#pieces.push(encodeLastChunk(trailers));
+      this.#pieces.push(encodeLastChunk(trailers));
     }
     this.flush();
     this.#exchange = null;
@@ -478,7 +478,7 @@ export class ClientConnection implements ResponseSink, BodySink {
 
   /** A message that cannot be read: there is no known boundary after it, so the answer is the connection's last. */
   #refuseMessage(error: Http1Error): void {
-    this.#refuse(codeFor(error), error);
+    this.#refuse(failureCodeOf(error), error);
   }
 
   #refuse(code: FailureCode, cause?: Http1Error): void {
@@ -538,32 +538,6 @@ export class ClientConnection implements ResponseSink, BodySink {
 }
 
 const emptyHead = new MessageHead();
-
-function codeFor(error: Http1Error): FailureCode {
-  switch (error.status) {
-    case 405:
-      return 'method_not_allowed';
-    case 414:
-      return 'target_too_long';
-    case 431:
-      return 'head_too_large';
-    default:
-      return 'bad_request';
-  }
-}
-
-function encodeChunk(bytes: Buffer, start: number, end: number): Buffer {
-  const out = Buffer.allocUnsafe(maxChunkHeaderBytes + (end - start) + 2);
-  let at = writeChunkHeader(out, 0, end - start);
-  at += bytes.copy(out, at, start, end);
-  at += crlf.copy(out, at);
-  return out.subarray(0, at);
-}
-
-function encodeLastChunk(trailers: Buffer): Buffer {
-  if (trailers.length === 0) return lastChunk;
-  return Buffer.concat([Buffer.from('0\r\n', 'latin1'), trailers, crlf]);
-}
 
 /** Upgrade is hop by hop, so the head writer has taken it out. */
 function upgradeLines(head: MessageHead): Buffer {

@@ -1,3 +1,5 @@
+import type { Http1Error } from '../http1/error.ts';
+
 /** The hops of a request, as failure pages and logs name them. */
 export type Hop = 'client' | 'edge' | 'tunnel' | 'connector' | 'backend';
 
@@ -191,6 +193,20 @@ export const failures = {
 } as const satisfies Record<string, FailureKind>;
 
 export type FailureCode = keyof typeof failures;
+
+/** What a request that cannot be read is answered with. */
+export function failureCodeOf(error: Http1Error): FailureCode {
+  switch (error.status) {
+    case 405:
+      return 'method_not_allowed';
+    case 414:
+      return 'target_too_long';
+    case 431:
+      return 'head_too_large';
+    default:
+      return 'bad_request';
+  }
+}
 
 /** A request that failed at the edge; `detail` is for logs and administrators, never for the page. */
 export class EdgeError extends Error {

@@ -60,6 +60,22 @@ export function writeChunkHeader(into: Buffer, at: number, size: number): number
   return at + digits + 2;
 }
 
+/** One chunk of bytes[start, end), which is not empty. */
+export function encodeChunk(bytes: Buffer, start: number, end: number): Buffer {
+  const out = Buffer.allocUnsafe(maxChunkHeaderBytes + (end - start) + 2);
+  let at = writeChunkHeader(out, 0, end - start);
+  at += bytes.copy(out, at, start, end);
+  out[at] = cr;
+  out[at + 1] = lf;
+  return out.subarray(0, at + 2);
+}
+
+/** The last chunk, with a trailer section whose lines each end in CRLF. */
+export function encodeLastChunk(trailers: Buffer): Buffer {
+  if (trailers.length === 0) return lastChunk;
+  return Buffer.concat([Buffer.from('0\r\n', 'latin1'), trailers, Buffer.from('\r\n', 'latin1')]);
+}
+
 /**
  * Whether a trailer field may go on (RFC 9110 §6.5.1, threats A14 and C1). Trailers arrive after the decision about
  * the request was made, so whatever frames, routes, authenticates or describes the message is dropped: every name with

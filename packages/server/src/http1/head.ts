@@ -43,6 +43,8 @@ const targetBytes = tableOf(byte => byte > space && byte < 0x7f && byte !== 0x23
 // 1 for each byte of a field value or reason phrase: printable, SP, HTAB and obs-text (RFC 9110 §5.5).
 const valueBytes = tableOf(byte => byte === tab || (byte >= space && byte !== 0x7f));
 
+let lastFieldsVersion = 0;
+
 function tableOf(isMember: (byte: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, byte) => (isMember(byte) ? 1 : 0));
 }
@@ -96,8 +98,8 @@ export class MessageHead {
   connectionOptions = 0;
 
   /**
-   * Changes when the fields do: two messages parsed into this object with the same version have the same field section,
-   * byte by byte, so that what was worked out from it still holds.
+   * Changes when the fields do: two messages with the same version have the same field section, byte by byte, so that
+   * what was worked out from it still holds. No two objects share a version.
    */
   fieldsVersion = 0;
 
@@ -222,7 +224,8 @@ export class MessageHead {
     for (let index = 0; index < this.fieldCount; index++) this.#first[this.idOf(index)] = -1;
     if (this.fields.length < maxFields * intsPerField) this.fields = new Int32Array(maxFields * intsPerField);
     this.#hasCopy = false;
-    this.fieldsVersion++;
+    lastFieldsVersion++;
+    this.fieldsVersion = lastFieldsVersion;
     this.fieldCount = 0;
     this.contentLength = -1;
     this.isChunked = false;
