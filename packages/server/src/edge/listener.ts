@@ -48,7 +48,7 @@ export class EdgeListener {
   constructor(options: EdgeListenerOptions) {
     this.#options = options;
     this.#tls = tls.createServer({
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: ['h2', 'http/1.1'],
       minVersion: 'TLSv1.2',
       handshakeTimeout: handshakeTimeoutMs,
       // There is no certificate beside these: a client that names no host cannot be served (threat G6).

@@ -1,4 +1,4 @@
-import { fieldIdCount, fieldIds } from '../http1/fields.ts';
+import { fieldIdCount, fieldIds, fieldNames } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
 import { ownCookiePrefix } from './session-cookie.ts';
 
@@ -82,6 +82,34 @@ export function writeResponseHead(head: MessageHead, changes: ResponseHeadChange
   at += changes.framing.copy(out, at);
   at += crlf.copy(out, at);
   return out.subarray(0, at);
+}
+
+/**
+ * The same fields as a flat list of names in lower case and values, for HTTP/2: framing and connections are the frames'
+ * business there, so nothing of either passes (RFC 9113 §8.2.2).
+ */
+export function listResponseFields(
+  head: MessageHead,
+  changes: Pick<ResponseHeadChanges, 'addresses' | 'keepsOwnCookies'>,
+): string[] {
+  const { start } = head;
+  const text = head.bytes.toString('latin1', start, head.end);
+  const nominated = head.hasNominations ? head.nominatedNames() : null;
+  const list = [':status', String(head.status)];
+  for (let index = 0; index < head.fieldCount; index++) {
+    const id = head.idOf(index);
+    const action = actions[id];
+    if (action === drop || action === transferEncoding || id === fieldIds.http2Settings) continue;
+    const name =
+      fieldNames[id] || text.slice(head.nameStart(index) - start, head.nameEnd(index) - start).toLowerCase();
+    if (nominated?.includes(name)) continue;
+    let value: string | null = text.slice(head.valueStart(index) - start, head.valueEnd(index) - start);
+    if (action === rewrite && !(changes.keepsOwnCookies && id === fieldIds.setCookie)) {
+      value = rewriteValue(id, value, changes.addresses);
+    }
+    if (value !== null) list.push(name, value);
+  }
+  return list;
 }
 
 /** New lines by field index; an empty one drops the field. Null where nothing changes, which is nearly always. */

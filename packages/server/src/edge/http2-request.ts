@@ -1,0 +1,421 @@
+import {
+  constants,
+  type OutgoingHttpHeaders,
+  type ServerHttp2Stream,
+  type ServerStreamResponseOptions,
+} from 'node:http2';
+import { ChunkedDecoder, encodeChunk, encodeLastChunk } from '../http1/body.ts';
+import { Http1Error } from '../http1/error.ts';
+import { fieldIds } from '../http1/fields.ts';
+import { type BodyKind, type MessageHead, parseRequestHead } from '../http1/head.ts';
+import { listResponseFields } from '../translation/response-head.ts';
+import type { EdgeParts } from './edge-parts.ts';
+import type { Exchange, ResponseSink } from './exchange.ts';
+import { EdgeError, failureCodeOf } from './failure.ts';
+import { MalformedRequest, parseFieldList } from './http2-request-head.ts';
+import { failureAnswer, type LocalAnswer } from './local-answer.ts';
+import { namesConnectionScheme } from './pinned-connections.ts';
+import { addressesOf, type ClientContext, handleRequest, type RequestOutcome } from './request.ts';
+
+/** What the streams of a connection share. */
+export interface Http2RequestParts {
+  readonly edge: EdgeParts;
+  readonly context: ClientContext;
+  /** Parsed into by one request after the other; a request that keeps it puts another one here. */
+  head: MessageHead;
+  newHead(): MessageHead;
+}
+
+/** Answers up to this size go out in one write. */
+const maxJoinBytes = 64 * 1024;
+/** A client that takes nothing of its answer for this long is gone. */
+const maxStalledMs = 60_000;
+
+const { NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_CANCEL } = constants;
+const { NGHTTP2_HTTP_1_1_REQUIRED, NGHTTP2_ENHANCE_YOUR_CALM } = constants;
+// Missing in the types of Node: whether it adds a Date where the backend sent none.
+type RespondOptions = ServerStreamResponseOptions & { readonly sendDate: boolean };
+const headOnly: RespondOptions = { endStream: true, sendDate: false };
+const withContent: RespondOptions = { sendDate: false };
+const withTrailers: RespondOptions = { waitForTrailers: true, sendDate: false };
+const noPieces: Buffer[] = [];
+const none = Buffer.alloc(0);
+
+/**
+ * One request of an HTTP/2 connection and its answer: turns the stream's field list and content into the HTTP/1.1 that
+ * goes through admission and to the backend, and the backend's answer into frames.
+ */
+export class Http2Request implements ResponseSink {
+  /** The stream ended before its time, and not by our doing. */
+  isBroken = false;
+  readonly #stream: ServerHttp2Stream;
+  readonly #parts: Http2RequestParts;
+  #exchange: Exchange | null = null;
+  #headBytes: Buffer = none;
+  #host: string | null = null;
+  #isHead = false;
+  #wantsTrailers = false;
+  #bodyKind: BodyKind = 'none';
+  #remaining = 0;
+  #isRequestDone: boolean;
+  #requestTrailers: Buffer = none;
+  #isPaused = false;
+  /** The answer's field list, until it is sent. */
+  #fields: string[] | null = null;
+  #isBodiless = false;
+  #sendsTrailers = false;
+  #pieces: Buffer[] = noPieces;
+  #isEnding = false;
+  #isAnswered = false;
+  #needsDrain = false;
+  #lastActiveAt: number;
+  #unsentBefore = 0;
+
+  constructor(stream: ServerHttp2Stream, parts: Http2RequestParts) {
+    this.#stream = stream;
+    this.#parts = parts;
+    this.#isRequestDone = stream.endAfterHeaders;
+    this.#lastActiveAt = parts.edge.now();
+  }
+
+  get isWritable(): boolean {
+    return !this.#needsDrain;
+  }
+
+  /** Takes the request from its field list to its outcome. */
+  begin(list: readonly string[]): void {
+    const parts = this.#parts;
+    const { head } = parts;
+    try {
+      parseFieldList(list, !this.#isRequestDone, parts.edge.limits.head, head);
+      this.#headBytes = head.bytes;
+      this.#isHead = head.method === 'HEAD';
+      this.#bodyKind = head.bodyKind;
+      this.#remaining = head.bodyKind === 'length' ? head.contentLength : 0;
+      this.#wantsTrailers = head.find(fieldIds.te) >= 0;
+      // Such a scheme authenticates a connection, which here carries many requests; clients know HTTP/1.1 for that.
+      if (namesConnectionScheme(head, fieldIds.authorization)) return this.#reset(NGHTTP2_HTTP_1_1_REQUIRED);
+      const outcome = handleRequest(head, parts.context, this, parts.edge);
+      if (outcome.kind !== 'later') return this.#follow(outcome);
+      // The head stays as it is until the outcome is there, while other streams go on.
+      parts.head = parts.newHead();
+      void this.#waitFor(outcome.outcome);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  async #waitFor(outcome: Promise<RequestOutcome>): Promise<void> {
+    try {
+      const known = await outcome;
+      if (!this.#stream.closed) return this.#follow(known);
+      if (known.kind === 'exchange') known.exchange.abort();
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #follow(outcome: RequestOutcome): void {
+    this.#host = this.#parts.context.lastHost?.host.host ?? null;
+    if (outcome.kind === 'later') throw new TypeError('a session is asked for once');
+    if (outcome.kind === 'answer') {
+      this.#parts.edge.onLocalAnswer(outcome.answer.status, outcome.requestId, outcome.host);
+      this.#answer(outcome.answer);
+      return;
+    }
+    this.#exchange = outcome.exchange;
+    outcome.exchange.start();
+    if (!this.#isRequestDone && this.#exchange !== null) this.#readBody();
+  }
+
+  #readBody(): void {
+    const stream = this.#stream;
+    stream.on('trailers', (_fields: unknown, _flags: number, list: string[]) => this.#receiveTrailers(list));
+    stream.on('end', () => this.#bodyEnded());
+    stream.on('data', (bytes: Buffer) => this.#receive(bytes));
+    // A reset with NO_ERROR closes a stream only after its content is read, which may be never while it is paused.
+    stream.once('aborted', () => this.closed());
+  }
+
+  #receive(bytes: Buffer): void {
+    this.#lastActiveAt = this.#parts.edge.now();
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    let framed = bytes;
+    if (this.#bodyKind === 'chunked') framed = encodeChunk(bytes, 0, bytes.length);
+    else {
+      // The frames' library checks this too; a body of another length than its head says is how requests are smuggled.
+      this.#remaining -= bytes.length;
+      if (this.#remaining < 0) return this.#breakOff();
+    }
+    if (!exchange.writeBody(framed)) this.#pause();
+  }
+
+  /** Trailers are read, limited and filtered as those of HTTP/1.1. */
+  #receiveTrailers(list: readonly string[]): void {
+    if (this.#bodyKind !== 'chunked') return;
+    let section = '0\r\n';
+    for (let at = 0; at < list.length; at += 2) section += `${list[at]}: ${list[at + 1]}\r\n`;
+    const bytes = Buffer.from(`${section}\r\n`, 'latin1');
+    const decoder = new ChunkedDecoder();
+    decoder.begin(false);
+    try {
+      const end = decoder.read(bytes, 0, bytes.length, nobody);
+      if (end !== bytes.length) return this.#breakOff();
+      this.#requestTrailers = decoder.trailers;
+    } catch (error) {
+      if (!(error instanceof Http1Error)) throw error;
+      this.#breakOff();
+    }
+  }
+
+  #bodyEnded(): void {
+    const exchange = this.#exchange;
+    if (exchange === null || this.#stream.closed) {
+      this.#isRequestDone = true;
+      return;
+    }
+    if (this.#remaining > 0) return this.#breakOff();
+    this.#isRequestDone = true;
+    exchange.endBody();
+    if (this.#bodyKind === 'chunked') exchange.writeBody(encodeLastChunk(this.#requestTrailers));
+  }
+
+  /** The content is not what the head promised: the backend must not take what it has for the whole. */
+  #breakOff(): void {
+    this.isBroken = true;
+    this.#reset(NGHTTP2_PROTOCOL_ERROR);
+  }
+
+  onInformational(head: MessageHead): void {
+    if (this.#stream.closed || this.#stream.destroyed) return;
+    const list = listResponseFields(head, { addresses: null, keepsOwnCookies: false });
+    const fields: OutgoingHttpHeaders = {};
+    for (let at = 0; at < list.length; at += 2) {
+      const name = list[at]!;
+      const before = fields[name];
+      fields[name] = before === undefined ? list[at + 1] : [before, list[at + 1]].flat().map(String);
+    }
+    this.#stream.additionalHeaders(fields);
+  }
+
+  onResponse(head: MessageHead): void {
+    const { route } = this.#exchange!;
+    const isConnectionScheme = head.status === 401 && namesConnectionScheme(head, fieldIds.wwwAuthenticate);
+    if (isConnectionScheme) return this.#reset(NGHTTP2_HTTP_1_1_REQUIRED);
+    // Three digits beyond 599 are no status (RFC 9110 §15), and cannot be sent.
+    if (head.status > 599) return this.#reset(NGHTTP2_INTERNAL_ERROR);
+    this.#fields = listResponseFields(head, {
+      addresses: addressesOf(route),
+      keepsOwnCookies: route.backend === 'control',
+    });
+    this.#isBodiless = head.bodyKind === 'none' || head.status === 205;
+    this.#sendsTrailers =
+      head.bodyKind === 'chunked' && (this.#wantsTrailers || head.find(fieldIds.trailer) >= 0);
+  }
+
+  onResponseBody(bytes: Buffer, start: number, end: number): void {
+    const exchange = this.#exchange;
+    if (exchange === null || this.#isBodiless) return;
+    exchange.bytesToClient += end - start;
+    const piece = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
+    if (this.#pieces === noPieces) this.#pieces = [piece];
+    else this.#pieces.push(piece);
+  }
+
+  onResponseEnd(trailers: Buffer): void {
+    this.#exchange = null;
+    this.#isEnding = true;
+    if (this.#sendsTrailers) {
+      this.#stream.once('wantTrailers', () => this.#stream.sendTrailers(trailerFields(trailers)));
+    }
+    this.flush();
+    this.#answered();
+  }
+
+  flush(): void {
+    const stream = this.#stream;
+    const fields = this.#fields;
+    const pieces = this.#pieces;
+    const isEnding = this.#isEnding;
+    if (this.#isAnswered || stream.closed || stream.destroyed) return;
+    if (fields !== null) {
+      this.#fields = null;
+      if (this.#isBodiless || (isEnding && pieces.length === 0 && !this.#sendsTrailers)) {
+        this.#isAnswered = true;
+        stream.respond(fields, headOnly);
+        return;
+      }
+      stream.respond(fields, this.#sendsTrailers ? withTrailers : withContent);
+    }
+    if (pieces.length > 0) {
+      this.#pieces = noPieces;
+      this.#write(pieces, isEnding);
+    } else if (isEnding) stream.end();
+    this.#isAnswered = isEnding;
+  }
+
+  #write(pieces: Buffer[], isEnding: boolean): void {
+    const stream = this.#stream;
+    let length = 0;
+    for (const piece of pieces) length += piece.length;
+    if (pieces.length === 1 || length <= maxJoinBytes) {
+      const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length);
+      if (isEnding) stream.end(bytes);
+      else if (!stream.write(bytes)) this.#waitForDrain();
+      return;
+    }
+    stream.cork();
+    let hasRoom = true;
+    for (const piece of pieces) hasRoom = stream.write(piece);
+    stream.uncork();
+    if (isEnding) stream.end();
+    else if (!hasRoom) this.#waitForDrain();
+  }
+
+  #waitForDrain(): void {
+    if (this.#needsDrain) return;
+    this.#needsDrain = true;
+    this.#stream.once('drain', () => {
+      this.#needsDrain = false;
+      this.#exchange?.resume();
+    });
+  }
+
+  onUpgraded(): void {
+    throw new TypeError('HTTP/2 requests are no upgrades');
+  }
+
+  onFailure(error: EdgeError): void {
+    const { route, requestId } = this.#exchange!;
+    this.#exchange = null;
+    // The shared head is another request's by now; the bytes are still this one's.
+    const { head, edge } = this.#parts;
+    const { length } = this.#headBytes;
+    parseRequestHead(this.#headBytes, 0, length, edge.limits.head, head);
+    this.#answer(failureAnswer(error, { head, route, host: this.#host, requestId, time: new Date() }));
+  }
+
+  onAbort(): void {
+    this.#exchange = null;
+    this.#reset(NGHTTP2_INTERNAL_ERROR);
+  }
+
+  onRevoked(): void {
+    this.#exchange = null;
+    this.#reset(NGHTTP2_CANCEL);
+  }
+
+  onRequestDrain(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#lastActiveAt = this.#parts.edge.now();
+    if (!this.#stream.destroyed) this.#stream.resume();
+  }
+
+  /** The stream is over; its exchange, if there still is one, has lost its client. */
+  closed(): void {
+    if (!this.#isAnswered) this.isBroken = true;
+    this.#exchange?.abort();
+    this.#exchange = null;
+  }
+
+  /** Called about once a second. */
+  checkDeadline(now: number): void {
+    const unsent = this.#stream.writableLength;
+    if (unsent !== this.#unsentBefore) {
+      this.#unsentBefore = unsent;
+      this.#lastActiveAt = now;
+    }
+    const silentMs = now - this.#lastActiveAt;
+    const { bodyIdleTimeoutMs } = this.#parts.edge.limits;
+    const isSendingSlowly = !this.#isRequestDone && !this.#isPaused && this.#exchange !== null;
+    if (this.#isAnswered && unsent === 0 && !this.#isRequestDone) this.#reset(NGHTTP2_NO_ERROR);
+    else if (unsent > 0 && silentMs > maxStalledMs) this.#reset(NGHTTP2_CANCEL);
+    else if (isSendingSlowly && bodyIdleTimeoutMs > 0 && silentMs > bodyIdleTimeoutMs) {
+      this.isBroken = true;
+      this.#reset(NGHTTP2_CANCEL);
+    }
+  }
+
+  /** Bytes of the request that came and could not go on yet. */
+  get unread(): number {
+    return this.#stream.readableLength;
+  }
+
+  /** The connection holds more for slow backends than it may. */
+  refuseMore(): void {
+    if (this.unread > 0) this.#reset(NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+
+  #refuse(error: unknown): void {
+    if (error instanceof MalformedRequest) return this.#breakOff();
+    if (!(error instanceof Http1Error)) throw error;
+    const { edge, context } = this.#parts;
+    const requestId = edge.nextRequestId();
+    const answer = failureAnswer(new EdgeError(failureCodeOf(error), error.reason), {
+      head: null,
+      route: null,
+      host: null,
+      requestId,
+      time: new Date(),
+    });
+    edge.onLocalAnswer(error.status, requestId, null);
+    edge.log.debug({ requestId, reason: error.reason, address: context.address }, 'request refused');
+    this.#answer({ ...answer, status: error.status });
+  }
+
+  #answer({ status, fields, body }: LocalAnswer): void {
+    const stream = this.#stream;
+    if (stream.closed || stream.destroyed) return;
+    this.#fields = [
+      ':status',
+      String(status),
+      ...Object.entries(fields).flat(),
+      'content-length',
+      String(body.length),
+    ];
+    this.#isBodiless = this.#isHead;
+    this.#sendsTrailers = false;
+    this.#pieces = this.#isHead ? noPieces : [body];
+    this.#isEnding = true;
+    this.flush();
+    this.#answered();
+  }
+
+  /** The answer is complete. The rest of a body that is still coming is wanted by nobody (RFC 9113 §8.1). */
+  #answered(): void {
+    if (this.#isRequestDone || this.#stream.closed) return;
+    this.#stream.resume();
+    // Trailers wait for their turn behind the content, and a reset would overtake them: the sweep closes such a stream.
+    if (!this.#sendsTrailers) this.#stream.close(NGHTTP2_NO_ERROR);
+  }
+
+  #reset(code: number): void {
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    this.#isAnswered = true;
+    exchange?.abort();
+    if (!this.#stream.closed) this.#stream.close(code);
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#stream.pause();
+  }
+}
+
+const nobody = { onData() {} };
+
+function trailerFields(trailers: Buffer): OutgoingHttpHeaders {
+  const fields: Record<string, string[]> = {};
+  for (const line of trailers.toString('latin1').split('\r\n')) {
+    const colon = line.indexOf(':');
+    if (colon < 0) continue;
+    const name = line.slice(0, colon).toLowerCase();
+    fields[name] ??= [];
+    fields[name].push(line.slice(colon + 1).trim());
+  }
+  return fields;
+}
