@@ -154,16 +154,18 @@ export class RelayParts {
     });
   }
 
-  /** Brings a change of the state into force: on routes, on tunnels, on exchanges under way, in this order. */
+  /** Brings a change of the state into force: on routes, on exchanges under way, on tunnels, in this order. */
   applyState(): void {
     const { state } = this.#options;
     this.#routes = this.#makeRoutes();
     this.#connectorsByCertificate = indexCertificates(state.connectors.values());
     if (state.tunnelTrust !== null) this.#tunnelListener.setTrust(state.tunnelTrust);
-    this.#registry.update(state.connectors, backendsByGroup(state));
     for (const exchange of [...this.#open]) {
       if (!isStillAllowed(exchange.route, exchange.session, this.#admit)) exchange.revoke();
+      // While its tunnel is still there: a WebSocket is told that it ends, everything else finds the tunnel lost.
+      else if (exchange.status === 101 && this.#isRevoked(exchange.connectorId)) exchange.revoke();
     }
+    this.#registry.update(state.connectors, backendsByGroup(state));
   }
 
   /** The tunnels that are up, for a control process that has just come back. */
@@ -193,6 +195,10 @@ export class RelayParts {
   stop(): void {
     this.#certificates.stop();
     this.#private.stop();
+  }
+
+  #isRevoked(connectorId: string | null): boolean {
+    return connectorId !== null && this.#options.state.connectors.get(connectorId)?.revoked !== false;
   }
 
   #makeRoutes(): RouteTable {
