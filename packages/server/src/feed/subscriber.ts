@@ -13,10 +13,12 @@ export interface FeedSubscriberParts {
   readonly onConnect: () => void;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
+  /** A feed that was silent for this long is taken for dead; the control process says something every 5 s. Default 15 000. */
+  readonly silenceMs?: number;
 }
 
-/** A feed that was silent for this long is taken for dead; the control process says something every 5 s. */
-const silenceMs = 15_000;
+const defaultSilenceMs = 15_000;
+const watchMs = 1_000;
 const retryMs = 250;
 const questionTimeoutMs = 5_000;
 
@@ -30,6 +32,8 @@ export class FeedSubscriber {
   #socket: net.Socket | null = null;
   #pending = '';
   #lastHeardAt: number;
+  #connectedAt = 0;
+  /** This connection's snapshot is in force. */
   #hasSnapshot = false;
   #stopped = false;
   #retry: NodeJS.Timeout | null = null;
@@ -41,7 +45,7 @@ export class FeedSubscriber {
   constructor(parts: FeedSubscriberParts) {
     this.#parts = parts;
     this.#lastHeardAt = parts.now();
-    this.#watch = setInterval(() => this.#checkSilence(), 1_000);
+    this.#watch = setInterval(() => this.#checkSilence(), Math.min(watchMs, this.#silenceMs));
     this.#connect();
   }
 
@@ -50,7 +54,10 @@ export class FeedSubscriber {
     return this.#ready.promise;
   }
 
-  /** Milliseconds since the control process was last heard; 0 while it is connected. */
+  /**
+   * Milliseconds since the control process was last heard; 0 while it is connected and has said what holds. A connection
+   * alone proves nothing: the kernel makes it for a process that stands still.
+   */
   silentForMs(): number {
     if (this.#socket !== null && this.#hasSnapshot) return 0;
     return this.#parts.now() - this.#lastHeardAt;
@@ -88,7 +95,8 @@ export class FeedSubscriber {
     socket.once('connect', () => {
       this.#socket = socket;
       this.#pending = '';
-      this.#lastHeardAt = this.#parts.now();
+      this.#hasSnapshot = false;
+      this.#connectedAt = this.#parts.now();
       this.send({ type: 'hello', processId: process.pid });
       this.#parts.onConnect();
     });
@@ -106,10 +114,14 @@ export class FeedSubscriber {
     if (!this.#stopped) this.#retry = setTimeout(() => this.#connect(), retryMs);
   }
 
+  get #silenceMs(): number {
+    return this.#parts.silenceMs ?? defaultSilenceMs;
+  }
+
   #checkSilence(): void {
-    if (this.#socket !== null && this.#parts.now() - this.#lastHeardAt > silenceMs) {
-      this.#socket.destroy(new Error('feed silent'));
-    }
+    if (this.#socket === null) return;
+    const since = Math.max(this.#connectedAt, this.#lastHeardAt);
+    if (this.#parts.now() - since > this.#silenceMs) this.#socket.destroy(new Error('feed silent'));
   }
 
   #read(text: string): void {
