@@ -2,7 +2,7 @@ import { headerBytes } from './frame.ts';
 
 /** Where the bytes of a session go: a socket, seen as two operations. */
 export interface YamuxTransport {
-  /** Hands bytes to the socket. They must not be kept once `queuedBytes` has returned to 0. */
+  /** Hands bytes to the socket, which must keep none once it no longer counts them in `queuedBytes`. */
   write(bytes: Buffer): void;
   /** Bytes handed over and not yet gone (`socket.writableLength`). */
   readonly queuedBytes: number;
@@ -14,12 +14,15 @@ export const maxFramePayload = 16 * 1024;
 // An idle session holds the small slab. The large one takes 16 full frames: what may be queued in the socket.
 const smallSlabBytes = 1024;
 const largeSlabBytes = 16 * (headerBytes + maxFramePayload);
+// One being filled and two on their way hold more than the transport's queue takes.
+const maxFullSlabs = 2;
 
 /**
  * Collects the frames of one turn of the event loop, so that they go out in one write.
  *
  * Frames are copied into a slab rather than written as lists of buffers: a TLS socket would copy these together
- * anyway, after more work for each. The slab is used again as soon as the transport holds nothing of it.
+ * anyway, after more work for each. A slab is used again as soon as the transport holds nothing of it: buffers outside
+ * the heap that are thrown away are collected late, and a long transfer would grow the process by as much as it may.
  */
 export class Output {
   /** What `reserve`'s offsets refer to; valid until the next `reserve`. */
@@ -28,6 +31,9 @@ export class Output {
   #start = 0;
   #end = 0;
   #wasBusy = false;
+  #handedBytes = 0;
+  /** Large slabs that are full, the oldest first, each with what had been handed over when it was. */
+  readonly #full: { readonly slab: Buffer; readonly handedBytes: number }[] = [];
 
   constructor(transport: YamuxTransport) {
     this.#transport = transport;
@@ -62,6 +68,7 @@ export class Output {
     if (this.#start === this.#end) return;
     const bytes = this.slab.subarray(this.#start, this.#end);
     this.#start = this.#end;
+    this.#handedBytes += bytes.length;
     if (bytes.length > smallSlabBytes) this.#wasBusy = true;
     this.#transport.write(bytes);
   }
@@ -73,6 +80,7 @@ export class Output {
       return;
     }
     if (this.slab.length === smallSlabBytes || this.length > 0) return;
+    this.#full.length = 0;
     this.slab = Buffer.allocUnsafeSlow(smallSlabBytes);
     this.#start = 0;
     this.#end = 0;
@@ -80,8 +88,18 @@ export class Output {
 
   #replace(): void {
     this.flush();
-    this.slab = Buffer.allocUnsafeSlow(largeSlabBytes);
+    const full = this.slab;
+    this.slab = this.#takeSlab();
     this.#start = 0;
     this.#end = 0;
+    if (full.length === largeSlabBytes && this.#full.length < maxFullSlabs) {
+      this.#full.push({ slab: full, handedBytes: this.#handedBytes });
+    }
+  }
+
+  #takeSlab(): Buffer {
+    const goneBytes = this.#handedBytes - this.#transport.queuedBytes;
+    const isFree = this.#full.length > 0 && this.#full[0].handedBytes <= goneBytes;
+    return isFree ? this.#full.shift()!.slab : Buffer.allocUnsafeSlow(largeSlabBytes);
   }
 }

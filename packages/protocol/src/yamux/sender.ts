@@ -133,8 +133,12 @@ export class Sender {
     this.#scheduleFlush();
   }
 
-  /** Queues bytes of a stream. False: stop until `outgoingDrained`. */
-  write(outgoing: Outgoing, bytes: Buffer): boolean {
+  /**
+   * Queues bytes of a stream. False: stop until `outgoingDrained`.
+   *
+   * @param isBorrowed The bytes are only valid during this call.
+   */
+  write(outgoing: Outgoing, bytes: Buffer, isBorrowed: boolean): boolean {
     const length = bytes.length;
     if (length === 0 || this.#isStopped) return true;
     if (this.#mayGoAtOnce(outgoing, length)) {
@@ -143,11 +147,12 @@ export class Sender {
       this.#scheduleFlush();
       return true;
     }
-    outgoing.push(bytes);
+    outgoing.push(isBorrowed ? Buffer.from(bytes) : bytes);
     this.#pendingBytes += length;
     this.#makeReady(outgoing);
     this.#scheduleFlush();
-    if (outgoing.pendingBytes <= pendingHighWaterBytes) return true;
+    // Each borrowed piece that must wait is a copy: one of them is enough.
+    if (!isBorrowed && outgoing.pendingBytes <= pendingHighWaterBytes) return true;
     outgoing.wantsDrain = true;
     return false;
   }

@@ -307,6 +307,31 @@ describe('flow control', () => {
     assert.equal(log.bytes, 20 * 70_000);
   });
 
+  test('borrowed bytes may be overwritten after the call, and the first of them that must wait is the last asked for', () => {
+    const { client, server } = pair();
+    const near = client.session.openStream();
+    settle(client, server);
+    const far = new Log(server.accepted[0]);
+    const buffer = Buffer.from('one ');
+
+    assert.equal(near.writeBorrowed(buffer), true);
+    buffer.write('two ');
+    client.wire.queuedBytes = 256 * 1024;
+    client.endTurn();
+    let drained = 0;
+    near.onDrain = () => {
+      drained += 1;
+    };
+    assert.equal(near.writeBorrowed(buffer), false);
+    buffer.fill('x');
+    client.wire.queuedBytes = 0;
+    client.session.transportDrained();
+    settle(client, server);
+
+    assert.equal(far.text, 'one two ');
+    assert.equal(drained, 1);
+  });
+
   test('more may not be consumed than was received', () => {
     const { client, server } = pair();
     const near = client.session.openStream();

@@ -19,6 +19,11 @@ export interface YamuxStream {
 
   /** Queues bytes, which must not be changed afterwards. False: stop until `onDrain`. */
   write(bytes: Buffer): boolean;
+  /**
+   * As `write`, for bytes that are only valid during the call, such as those in a buffer that is read into again.
+   * Where they can go at once, this costs no copy more than `write`.
+   */
+  writeBorrowed(bytes: Buffer): boolean;
   /** No more bytes will be written. */
   end(): void;
   /** Ends both directions at once; no callback follows. */
@@ -91,7 +96,13 @@ export class SessionStream implements YamuxStream, OutgoingOwner {
   write(bytes: Buffer): boolean {
     if (this.isClosed) return true;
     if (this.outgoing.isEnded) throw new TypeError(`stream ${this.id} is written to after its end`);
-    return this.#sender.write(this.outgoing, bytes);
+    return this.#sender.write(this.outgoing, bytes, false);
+  }
+
+  writeBorrowed(bytes: Buffer): boolean {
+    if (this.isClosed) return true;
+    if (this.outgoing.isEnded) throw new TypeError(`stream ${this.id} is written to after its end`);
+    return this.#sender.write(this.outgoing, bytes, true);
   }
 
   end(): void {
