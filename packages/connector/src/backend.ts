@@ -1,5 +1,5 @@
 import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns';
-import { isIP, type LookupFunction, connect as netConnect, type Socket } from 'node:net';
+import { isIP, type LookupFunction, connect as netConnect, type OnReadOpts, type Socket } from 'node:net';
 import {
   createSecureContext,
   getCACertificates,
@@ -31,8 +31,13 @@ export interface Dialling {
   readonly opened: Promise<{ readonly socket: Socket; readonly detail: OpenDetail }>;
 }
 
+/** @param isBorrowed The bytes are only valid during the call. */
+export type OnBytes = (bytes: Buffer, isBorrowed: boolean) => boolean;
+
 export interface DialOptions {
   readonly allow: AllowList;
+  /** Takes what the backend sends, once the connection is open. False: no more until `socket.resume()`. */
+  readonly onBytes: OnBytes;
   /** For name, connection and handshake together. */
   readonly timeoutMs: number;
   /** Milliseconds, monotonic. */
@@ -55,8 +60,21 @@ export function dial(backend: BackendConfiguration, options: DialOptions): Diall
     noDelay: true,
     lookup: restrict(backend, anyAddress ? null : allow),
   };
-  const socket = backend.tls ? tlsConnect({ ...common, ...tlsOptions(backend) }) : netConnect(common);
+  const socket = backend.tls
+    ? tlsConnect({ ...common, ...tlsOptions(backend) })
+    : netConnect({ ...common, onread: readInto(readBuffer, options.onBytes) });
+  // TLS sockets have no `onread`.
+  if (backend.tls) socket.on('data', bytes => void (options.onBytes(bytes, false) || socket.pause()));
   return { socket, opened: attempt.wait(socket, options) };
+}
+
+// All plain sockets read into one buffer: between the read and the callback there is nobody else. A buffer for each
+// read, as streams make it, is garbage that grows the process by tens of megabytes during a long download, and one for
+// each socket would be held by idle ones, too. The size is that of a tunnel's frame.
+const readBuffer = Buffer.allocUnsafeSlow(16 * 1024);
+
+function readInto(buffer: Buffer, onBytes: OnBytes): OnReadOpts {
+  return { buffer, callback: length => onBytes(buffer.subarray(0, length), true) };
 }
 
 /** One attempt with the times that its stages took. */

@@ -9,7 +9,7 @@ import {
 } from '@postern/protocol/tunnel/preamble';
 import type { YamuxStream } from '@postern/protocol/yamux/stream';
 import type { AllowList } from './allow-list.ts';
-import { DialError, dial } from './backend.ts';
+import { DialError, dial, type OnBytes } from './backend.ts';
 
 /** What a data stream needs of the connector that serves it. */
 export interface ServeParts {
@@ -105,7 +105,10 @@ export class ServedStream {
     }
     this.#backend = backend;
     const { allow, connectTimeoutMs, now } = this.#parts;
-    const dialling = dial(backend, { allow, timeoutMs: connectTimeoutMs, now });
+    const onBytes: OnBytes = (bytes, isBorrowed) => {
+      return isBorrowed ? this.#stream.writeBorrowed(bytes) : this.#stream.write(bytes);
+    };
+    const dialling = dial(backend, { allow, timeoutMs: connectTimeoutMs, now, onBytes });
     this.#socket = dialling.socket;
     clearTimeout(this.#timer);
     try {
@@ -132,9 +135,6 @@ export class ServedStream {
 
   #relay(socket: Socket): void {
     const stream = this.#stream;
-    socket.on('data', (bytes: Buffer) => {
-      if (!stream.write(bytes)) socket.pause();
-    });
     stream.onDrain = () => void socket.resume();
     socket.on('drain', () => this.#drained());
     socket.on('end', () => this.#backendEnded());
