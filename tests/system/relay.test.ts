@@ -410,6 +410,48 @@ describe('who gets in', () => {
     assert.equal(backend.connections.length, 0);
   });
 
+  test('a form without a session leads to the sign-in page and back to where it was filled in, and reaches nobody', async () => {
+    const send = (referer: string) =>
+      bed.exchange(
+        wiki,
+        `POST /save HTTP/1.1\r\nHost: ${wiki}:${bed.port}\r\nSec-Fetch-Mode: navigate\r\nReferer: ${referer}\r\n` +
+          'Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 3\r\nConnection: close\r\n\r\na=b',
+      );
+
+    const own = await send(`https://${wiki}:${bed.port}/edit?page=1`);
+    const foreign = await send('https://elsewhere.example/edit');
+
+    assert.match(own, /^HTTP\/1\.1 303 /);
+    assert.match(own, /^location: \/\.postern\/sign-in\?return=%2Fedit%3Fpage%3D1\r$/m);
+    assert.match(foreign, /^location: \/\.postern\/sign-in\?return=%2F\r$/m);
+    assert.equal(backend.connections.length, 0);
+  });
+
+  test('a page for a signed-in person is asked for again each time, unless its backend says how long it may be kept', async () => {
+    const get = (fields: string) => {
+      backend.onConnection = says(
+        `HTTP/1.1 200 OK\r\n${fields}Connection: close\r\nContent-Length: 0\r\n\r\n`,
+        true,
+      );
+      return (mode: string) =>
+        bed.exchange(
+          wiki,
+          `GET / HTTP/1.1\r\nHost: ${wiki}\r\nCookie: ${bed.cookie('wiki')}\r\nSec-Fetch-Mode: ${mode}\r\nConnection: close\r\n\r\n`,
+        );
+    };
+    const cacheControl = /^cache-control: .*$/gim;
+
+    const page = await get('Last-Modified: Wed, 19 Oct 2022 08:00:00 GMT\r\n')('navigate');
+    const picture = await get('Last-Modified: Wed, 19 Oct 2022 08:00:00 GMT\r\n')('no-cors');
+    const limited = await get('Cache-Control: max-age=60\r\n')('navigate');
+    const dated = await get('Expires: Wed, 19 Oct 2033 08:00:00 GMT\r\n')('navigate');
+
+    assert.deepEqual(page.match(cacheControl), ['cache-control: private, no-cache']);
+    assert.equal(picture.match(cacheControl), null);
+    assert.deepEqual(limited.match(cacheControl), ['Cache-Control: max-age=60']);
+    assert.equal(dated.match(cacheControl), null);
+  });
+
   for (const [name, cookie] of [
     ['a forged cookie', () => `__Host-postern=${'A'.repeat(43)}`],
     ['a truncated cookie', () => bed.cookie('wiki').slice(0, -1)],

@@ -309,6 +309,7 @@ export class ClientConnection implements ResponseSink, BodySink {
         framing,
         keepTransferEncoding: !isFromOldClient,
         keepsOwnCookies: exchange.route.backend === 'control',
+        isPersonalPage: exchange.isPersonalPage,
       }),
     );
   }
@@ -352,6 +353,7 @@ export class ClientConnection implements ResponseSink, BodySink {
         framing: upgradeLines(head),
         keepTransferEncoding: false,
         keepsOwnCookies: this.#exchange!.route.backend === 'control',
+        isPersonalPage: false,
       }),
     );
     this.#phase = 'raw';

@@ -58,6 +58,8 @@ export interface ExchangeRequest {
   readonly head: Buffer;
   readonly hasBody: boolean;
   readonly isUpgrade: boolean;
+  /** A navigation of a signed-in person. */
+  readonly isPersonalPage: boolean;
   /** Authorization is of a scheme that authenticates the connection. */
   readonly authenticatesConnection: boolean;
   /** Of the client's connection; null where one connection carries many exchanges. */
@@ -79,6 +81,7 @@ export class Exchange {
   readonly method: string;
   readonly requestId: string;
   readonly isUpgrade: boolean;
+  readonly isPersonalPage: boolean;
   readonly sink: ResponseSink;
   readonly startedAt: number;
   /** Status of the final answer that the client got; 0 before. */
@@ -113,6 +116,7 @@ export class Exchange {
     this.requestId = request.requestId;
     this.sink = request.sink;
     this.isUpgrade = request.isUpgrade;
+    this.isPersonalPage = request.isPersonalPage;
     this.#pins = request.pins;
     this.#authenticatesConnection = request.authenticatesConnection;
     this.isRequestDone = !request.hasBody;

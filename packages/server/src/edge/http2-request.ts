@@ -189,7 +189,11 @@ export class Http2Request implements ResponseSink {
 
   onInformational(head: MessageHead): void {
     if (this.#stream.closed || this.#stream.destroyed) return;
-    const list = listResponseFields(head, { addresses: null, keepsOwnCookies: false });
+    const list = listResponseFields(head, {
+      addresses: null,
+      keepsOwnCookies: false,
+      isPersonalPage: false,
+    });
     const fields: OutgoingHttpHeaders = {};
     for (let at = 0; at < list.length; at += 2) {
       const name = list[at]!;
@@ -200,7 +204,7 @@ export class Http2Request implements ResponseSink {
   }
 
   onResponse(head: MessageHead): void {
-    const { route } = this.#exchange!;
+    const { route, isPersonalPage } = this.#exchange!;
     const isConnectionScheme = head.status === 401 && namesConnectionScheme(head, fieldIds.wwwAuthenticate);
     if (isConnectionScheme) return this.#reset(NGHTTP2_HTTP_1_1_REQUIRED);
     // Three digits beyond 599 are no status (RFC 9110 §15), and cannot be sent.
@@ -208,6 +212,7 @@ export class Http2Request implements ResponseSink {
     this.#fields = listResponseFields(head, {
       addresses: addressesOf(route),
       keepsOwnCookies: route.backend === 'control',
+      isPersonalPage,
     });
     this.#isBodiless = head.bodyKind === 'none' || head.status === 205;
     this.#sendsTrailers =

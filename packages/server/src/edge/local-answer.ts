@@ -87,6 +87,18 @@ export function challengeAnswer(origin: string, requestId: string): LocalAnswer 
   };
 }
 
+/**
+ * What a form gets that was sent after the session had ended. Its content cannot go along to the sign-in page, nor may it
+ * go to anybody else than the application; 303 turns the POST into a GET (RFC 9110 §15.4.4).
+ */
+export function signInAnswer(signInTarget: string, requestId: string): LocalAnswer {
+  return {
+    status: 303,
+    fields: { location: signInTarget, ...commonFields(requestId) },
+    body: Buffer.alloc(0),
+  };
+}
+
 /** The bytes of a local answer for HTTP/1.1. */
 export function encodeLocalAnswer(answer: LocalAnswer, isHead: boolean, close: boolean): Buffer {
   let head = `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ''}\r\n`;

@@ -8,7 +8,7 @@ import { type Admission, admit, type ConnectionFacts, isForeignWebSocket, isNavi
 import type { EdgeParts } from './edge-parts.ts';
 import { Exchange, type ResponseSink } from './exchange.ts';
 import { EdgeError } from './failure.ts';
-import { challengeAnswer, failureAnswer, type LocalAnswer } from './local-answer.ts';
+import { challengeAnswer, failureAnswer, type LocalAnswer, signInAnswer } from './local-answer.ts';
 import { namesConnectionScheme, type PinnedConnections } from './pinned-connections.ts';
 import { connectionFields, identityFields } from './request-fields.ts';
 
@@ -88,9 +88,12 @@ function outcomeOf(
         const answer = challengeAnswer(route.externalOrigin, requestId);
         return { kind: 'answer', answer, requestId, host: host.host };
       }
+      if (head.method === 'POST') {
+        const answer = signInAnswer(signInTarget(pageOfForm(head, route.externalOrigin)), requestId);
+        return { kind: 'answer', answer, requestId, host: host.host };
+      }
       // The control process takes the person to the sign-in page, and afterwards back to this address.
-      const wanted = head.bytes.toString('latin1', head.targetStart, head.targetEnd);
-      const target = `/.postern/sign-in?return=${encodeURIComponent(wanted)}`;
+      const target = signInTarget(head.bytes.toString('latin1', head.targetStart, head.targetEnd));
       return {
         kind: 'exchange',
         exchange: openExchange(head, host.reserved, null, target, context, sink, parts, requestId),
@@ -101,6 +104,17 @@ function outcomeOf(
     case 'ask':
       throw new TypeError('a session is asked for once');
   }
+}
+
+function signInTarget(returnPath: string): string {
+  return `/.postern/sign-in?return=${encodeURIComponent(returnPath)}`;
+}
+
+/** Where a form was filled in, as far as the browser says so: its address may answer nothing but POST. */
+function pageOfForm(head: MessageHead, externalOrigin: string): string {
+  const index = head.find(fieldIds.referer);
+  const page = index < 0 ? null : URL.parse(head.valueOf(index));
+  return page !== null && page.origin === externalOrigin ? `${page.pathname}${page.search}` : '/';
 }
 
 function refuse(
@@ -133,6 +147,7 @@ function openExchange(
     head: writeRequestHead(head, target, translatedFields(head, route, session, context, parts), requestId),
     hasBody: head.bodyKind !== 'none',
     isUpgrade: head.upgrade,
+    isPersonalPage: session !== null && isNavigation(head),
     authenticatesConnection: namesConnectionScheme(head, fieldIds.authorization),
     pins: context.pins,
     sink,

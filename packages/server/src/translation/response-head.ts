@@ -19,7 +19,16 @@ export interface ResponseHeadChanges {
   readonly keepTransferEncoding: boolean;
   /** Whether the answer may set the service's own cookies: the control process's may, and no backend's (threat D3). */
   readonly keepsOwnCookies: boolean;
+  /** The answer is a page for a signed-in person: see {@link personalPageField}. */
+  readonly isPersonalPage: boolean;
 }
+
+/**
+ * What a page for a signed-in person says where its backend leaves open how long it may be kept. Browsers would choose a
+ * time of their own (RFC 9111 §4.2.2), and show it to whoever sits there after signing out.
+ */
+const personalPageField = { name: 'cache-control', value: 'private, no-cache' };
+const personalPageLine = Buffer.from(`${personalPageField.name}: ${personalPageField.value}\r\n`, 'latin1');
 
 const keep = 0;
 const drop = 1;
@@ -56,7 +65,8 @@ const crlf = Buffer.from('\r\n', 'latin1');
 export function writeResponseHead(head: MessageHead, changes: ResponseHeadChanges): Buffer {
   const { bytes } = head;
   const rewritten = rewriteFields(head, changes);
-  let bound = head.end - head.start + changes.framing.length + 16;
+  const saysForWhom = changes.isPersonalPage && leavesCachingOpen(head);
+  let bound = head.end - head.start + changes.framing.length + personalPageLine.length + 16;
   if (rewritten !== null) for (const line of rewritten.values()) bound += line.length;
   const out = Buffer.allocUnsafe(bound);
   let at = 0;
@@ -80,6 +90,7 @@ export function writeResponseHead(head: MessageHead, changes: ResponseHeadChange
   }
   at += bytes.copy(out, at, from, head.end - 2);
   at += changes.framing.copy(out, at);
+  if (saysForWhom) at += personalPageLine.copy(out, at);
   at += crlf.copy(out, at);
   return out.subarray(0, at);
 }
@@ -90,7 +101,7 @@ export function writeResponseHead(head: MessageHead, changes: ResponseHeadChange
  */
 export function listResponseFields(
   head: MessageHead,
-  changes: Pick<ResponseHeadChanges, 'addresses' | 'keepsOwnCookies'>,
+  changes: Pick<ResponseHeadChanges, 'addresses' | 'keepsOwnCookies' | 'isPersonalPage'>,
 ): string[] {
   const { start } = head;
   const text = head.bytes.toString('latin1', start, head.end);
@@ -109,7 +120,14 @@ export function listResponseFields(
     }
     if (value !== null) list.push(name, value);
   }
+  if (changes.isPersonalPage && leavesCachingOpen(head)) {
+    list.push(personalPageField.name, personalPageField.value);
+  }
   return list;
+}
+
+function leavesCachingOpen(head: MessageHead): boolean {
+  return head.find(fieldIds.cacheControl) < 0 && head.find(fieldIds.expires) < 0;
 }
 
 /** New lines by field index; an empty one drops the field. Null where nothing changes, which is nearly always. */
