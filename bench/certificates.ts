@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { run, type Workplace } from './programs.ts';
+import type { Workplace } from './programs.ts';
 
 export interface CertificateFiles {
   readonly certFile: string;
@@ -10,7 +10,8 @@ export interface CertificateFiles {
 export async function makeCertificate(workplace: Workplace, name: string): Promise<CertificateFiles> {
   const certFile = path.join(workplace.folder, `${name}.pem`);
   const keyFile = path.join(workplace.folder, `${name}.key`);
-  await run('openssl', [
+  await workplace.run([
+    'openssl',
     ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
     ...['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`],
     ...['-keyout', keyFile, '-out', certFile],

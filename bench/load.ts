@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { cpuSeconds } from './measure.ts';
-import { run, type Workplace } from './programs.ts';
+import type { Workplace } from './programs.ts';
 
 /** Something that answers requests for a host, and the processes that do so. */
 export interface Subject {
@@ -36,11 +36,23 @@ export async function loadHttp1(
 ): Promise<LoadResult> {
   const fields = options.fields.flatMap(field => ['-H', field]);
   const { output, cpu } = await measured(subject, () =>
-    runKnowing(workplace, [subject.host], 'wrk', [
-      ...['-t1', `-c${options.connections}`, `-d${options.seconds}s`, '--latency', '--timeout', '10s'],
-      ...fields,
-      `https://${subject.host}:${subject.port}${options.path}`,
-    ]),
+    runKnowing(
+      workplace,
+      [subject.host],
+      [
+        ...[
+          'wrk',
+          '-t1',
+          `-c${options.connections}`,
+          `-d${options.seconds}s`,
+          '--latency',
+          '--timeout',
+          '10s',
+        ],
+        ...fields,
+        `https://${subject.host}:${subject.port}${options.path}`,
+      ],
+    ),
   );
   if (/Non-2xx|Socket errors/.test(output)) throw new Error(`${subject.name}: ${output}`);
   const requests = numberIn(output, /(\d+) requests in/);
@@ -59,11 +71,15 @@ export async function loadHttp2(
 ): Promise<LoadResult> {
   const fields = options.fields.flatMap(field => ['-H', field]);
   const { output, cpu } = await measured(subject, () =>
-    runKnowing(workplace, [subject.host], 'h2load', [
-      ...['-t1', `-c${options.connections}`, '-m8', `-D${options.seconds}`, '--warm-up-time=0'],
-      ...fields,
-      `https://${subject.host}:${subject.port}${options.path}`,
-    ]),
+    runKnowing(
+      workplace,
+      [subject.host],
+      [
+        ...['h2load', '-t1', `-c${options.connections}`, '-m8', `-D${options.seconds}`, '--warm-up-time=0'],
+        ...fields,
+        `https://${subject.host}:${subject.port}${options.path}`,
+      ],
+    ),
   );
   const ok = numberIn(output, /status codes: (\d+) 2xx/);
   const others =
@@ -117,13 +133,12 @@ async function measured(
 async function runKnowing(
   workplace: Workplace,
   hosts: readonly string[],
-  command: string,
-  parameters: readonly string[],
+  command: readonly string[],
 ): Promise<string> {
   const file = path.join(workplace.folder, 'hosts');
   writeFileSync(file, `127.0.0.1 localhost ${hosts.join(' ')}\n`);
   const script = 'mount --bind "$0" /etc/hosts && exec "$@"';
-  return run('unshare', ['--mount', 'sh', '-c', script, file, command, ...parameters]);
+  return workplace.run(['unshare', '--mount', 'sh', '-c', script, file, ...command]);
 }
 
 function numberIn(text: string, pattern: RegExp): number {

@@ -8,33 +8,39 @@ export function cpuSeconds(pids: readonly number[]): number {
   return family(pids).reduce((sum, entry) => sum + entry.cpuTicks, 0) / ticksPerSecond;
 }
 
-/** Resident memory of processes and all their living descendants together, in bytes. */
-export function residentBytes(pids: readonly number[]): number {
-  return family(pids).reduce((sum, entry) => sum + residentOf(entry.pid), 0);
-}
-
 /** The processes and all their living descendants. */
 export function familyOf(pids: readonly number[]): number[] {
   return family(pids).map(entry => entry.pid);
 }
 
+/** Resident memory of one process, without its descendants, in bytes. */
+export function ownResidentBytes(pid: number): number {
+  const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  return match === null ? 0 : Number(match[1]) * 1024;
+}
+
 /**
  * Watches the resident memory of processes while `work` is under way.
  *
- * @returns By how many bytes it rose above what it was at the beginning, at most.
+ * @returns By how many bytes each rose above what it was at the beginning, at most.
  */
-export async function residentRise(pids: readonly number[], work: () => Promise<unknown>): Promise<number> {
-  const before = residentBytes(pids);
-  let highest = before;
-  const timer = setInterval(() => {
-    highest = Math.max(highest, residentBytes(pids));
-  }, 100);
+export async function residentRises(
+  pids: readonly number[],
+  work: () => Promise<unknown>,
+): Promise<number[]> {
+  const before = pids.map(ownResidentBytes);
+  const highest = [...before];
+  const look = () => {
+    for (const [index, pid] of pids.entries())
+      highest[index] = Math.max(highest[index]!, ownResidentBytes(pid));
+  };
+  const timer = setInterval(look, 100);
   try {
     await work();
   } finally {
     clearInterval(timer);
   }
-  return highest - before;
+  return highest.map((bytes, index) => bytes - before[index]!);
 }
 
 interface ProcessEntry {
@@ -64,14 +70,5 @@ function readEntry(pid: number): ProcessEntry | null {
     return { pid, parent: Number(fields[1]), cpuTicks: Number(fields[11]) + Number(fields[12]) };
   } catch {
     return null;
-  }
-}
-
-function residentOf(pid: number): number {
-  try {
-    const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
-    return match === null ? 0 : Number(match[1]) * 1024;
-  } catch {
-    return 0;
   }
 }

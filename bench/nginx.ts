@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { canConnect, freePort, type RunningProgram, run, type Workplace } from './programs.ts';
+import { canConnect, freePort, type Workplace } from './programs.ts';
 
 // One worker each: CPU per request is what is compared, and one is where nginx spends the least of it.
 const common = `
@@ -80,8 +80,9 @@ async function start(workplace: Workplace, port: number, server: string): Promis
   const text = `${user}${common}pid ${prefix}/pid;\nhttp {${http}${temporary}\n${server}\n}\n`;
   const file = path.join(prefix, 'nginx.conf');
   writeFileSync(file, text);
-  await run('nginx', ['-t', '-q', '-p', prefix, '-e', 'stderr', '-c', file]);
-  const program: RunningProgram = workplace.start('nginx', ['-p', prefix, '-e', 'stderr', '-c', file]);
+  const command = ['nginx', '-p', prefix, '-e', 'stderr', '-c', file];
+  await workplace.run([...command, '-t', '-q']);
+  const program = workplace.start(command);
   await program.until(() => canConnect(port));
   return { port, pid: program.pid };
 }

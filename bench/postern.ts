@@ -20,18 +20,20 @@ export interface Postern {
 }
 
 export interface PosternOptions extends Omit<TestbedOptions, 'applications' | 'programs'> {
-  /** Where `app` (pre-authenticated) and `open` (passthrough) lead. */
+  /** Where `app`, which is pre-authenticated, leads. */
   readonly backendUrl: string;
+  /** Where `open`, which is passthrough, leads; the same where absent. */
+  readonly passthroughUrl?: string;
 }
 
 /** Builds the packages and starts service and connector from them, on free ports of the loopback. */
 export async function startPostern(workplace: Workplace, options: PosternOptions): Promise<Postern> {
-  const { backendUrl, ...others } = options;
+  const { backendUrl, passthroughUrl = backendUrl, ...others } = options;
   const testbed = await startTestbed({
     ...others,
     applications: [
       { name: 'app', internalUrl: backendUrl },
-      { name: 'open', internalUrl: backendUrl, passthrough: true },
+      { name: 'open', internalUrl: passthroughUrl, passthrough: true },
     ],
     programs: await buildPrograms(workplace),
   });

@@ -5,70 +5,116 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+export interface StartOptions {
+  /** Standard input; `pipe` stays open for as long as we live. Default `ignore`. */
+  readonly input?: 'ignore' | 'pipe';
+}
+
+export interface RunOptions {
+  /** Default 120 000. */
+  readonly timeoutMs?: number;
+  /** Told what the program writes to its standard error, as it comes. */
+  readonly onError?: (text: string) => void;
+  /** Ends the program; the promise is then rejected. */
+  readonly signal?: AbortSignal;
+}
+
 /** Folder and processes of a measurement, all of which end with it, also on Ctrl-C. */
 export class Workplace implements AsyncDisposable {
   readonly folder = mkdtempSync(path.join(tmpdir(), 'postern-bench-'));
-  readonly #endings: (() => Promise<void> | void)[] = [];
-  #isDisposed = false;
+  readonly #endings: (() => Promise<void>)[] = [];
+  readonly #running = new Set<Program>();
+  #disposal: Promise<void> | null = null;
 
   constructor() {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, this.#onSignal);
+    for (const signal of signals) process.once(signal, this.#onSignal);
   }
 
   /** Has something ended with the workplace; what was begun last ends first. */
-  onEnd(ending: () => Promise<void> | void): void {
+  onEnd(ending: () => Promise<void>): void {
     this.#endings.push(ending);
   }
 
-  /** Starts a program that runs until the workplace ends. Its output is kept for the error if it fails. */
-  start(command: string, parameters: readonly string[], options: StartOptions = {}): RunningProgram {
-    const child = spawn(command, parameters, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...options.environment },
-    });
-    const program = new RunningProgram(child, `${command} ${parameters.join(' ')}`);
+  /** Starts a program that runs until the workplace ends. */
+  start(command: readonly string[], { input = 'ignore' }: StartOptions = {}): Program {
+    const program = new Program(command, input);
     this.onEnd(() => program.end());
     return program;
   }
 
+  /**
+   * Runs a program to its end.
+   *
+   * @returns What it wrote to its standard output.
+   * @throws Error with its output when it fails or takes longer than `timeoutMs`.
+   */
+  async run(command: readonly string[], options: RunOptions = {}): Promise<string> {
+    const { timeoutMs = 120_000, onError, signal } = options;
+    if (this.#disposal !== null) throw new Error('the measurement was ended');
+    const program = new Program(command, 'ignore', onError);
+    this.#running.add(program);
+    const end = () => void program.end();
+    const timer = setTimeout(end, timeoutMs);
+    signal?.addEventListener('abort', end, { once: true });
+    try {
+      return await program.completed();
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      this.#running.delete(program);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isDisposed) return;
-    this.#isDisposed = true;
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, this.#onSignal);
+    this.#disposal ??= this.#dispose();
+    await this.#disposal;
+  }
+
+  async #dispose(): Promise<void> {
+    for (const program of this.#running) await program.end();
     for (const ending of this.#endings.reverse()) await ending();
     rmSync(this.folder, { recursive: true, force: true });
+    for (const signal of signals) process.off(signal, this.#onSignal);
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {
-    void this[Symbol.asyncDispose]().finally(() => process.kill(process.pid, signal));
+    // A second one, while this goes on, changes nothing: what was begun is undone to the end.
+    process.on(signal, () => {});
+    void this[Symbol.asyncDispose]().finally(() => process.exit(128 + (signal === 'SIGINT' ? 2 : 15)));
   };
 }
 
-export interface StartOptions {
-  readonly environment?: Record<string, string>;
-}
-
-/** A program that runs beside us. */
-export class RunningProgram {
+/** A program beside us. */
+export class Program {
   readonly #child: ChildProcess;
   readonly #name: string;
   #output = '';
+  #errors = '';
 
-  constructor(child: ChildProcess, name: string) {
-    this.#child = child;
-    this.#name = name;
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.#output = (this.#output + text).slice(-100_000);
-      });
-    }
-    child.on('error', error => {
-      this.#output += error.message;
+  constructor(
+    [file, ...parameters]: readonly string[],
+    input: 'ignore' | 'pipe',
+    onError?: (text: string) => void,
+  ) {
+    this.#name = [file, ...parameters].join(' ');
+    // In a process group of its own: Ctrl-C reaches us alone, and we end what we started in the right order.
+    this.#child = spawn(file!, parameters, { stdio: [input, 'pipe', 'pipe'], detached: true });
+    this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.#output = (this.#output + text).slice(-1_000_000);
+    });
+    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#errors = (this.#errors + text).slice(-100_000);
+      onError?.(text.trimEnd());
+    });
+    this.#child.on('error', error => {
+      this.#errors += error.message;
     });
   }
 
   get pid(): number {
-    if (this.#child.pid === undefined) throw new Error(`${this.#name} did not start: ${this.#output}`);
+    if (this.#child.pid === undefined) throw this.#failure('did not start');
     return this.#child.pid;
   }
 
@@ -77,14 +123,22 @@ export class RunningProgram {
   }
 
   get hasEnded(): boolean {
-    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+    return this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined;
+  }
+
+  /** Waits until it has ended well. @returns Its standard output. */
+  async completed(): Promise<string> {
+    const [code, signal] = (await once(this.#child, 'close')) as [number | null, string | null];
+    if (code !== 0) throw this.#failure(`ended with ${code ?? signal}`);
+    return this.#output;
   }
 
   /** Waits until `isReady`. @throws Error with the program's output when it ends before or takes longer than 30 s. */
   async until(isReady: () => boolean | Promise<boolean>): Promise<void> {
     const deadline = performance.now() + 30_000;
     while (!(await isReady())) {
-      if (this.hasEnded || performance.now() > deadline) throw new Error(`${this.#name}:\n${this.#output}`);
+      if (this.hasEnded) throw this.#failure('ended before it was ready');
+      if (performance.now() > deadline) throw this.#failure('was not ready within 30 s');
       await new Promise(resolve => setTimeout(resolve, 20));
     }
   }
@@ -94,38 +148,17 @@ export class RunningProgram {
   }
 
   async end(): Promise<void> {
-    if (this.hasEnded || this.#child.pid === undefined) return;
+    if (this.hasEnded) return;
     const gone = once(this.#child, 'exit');
     this.#child.kill('SIGTERM');
-    const force = setTimeout(() => this.#child.kill('SIGKILL'), 5_000);
+    const force = setTimeout(() => this.#child.kill('SIGKILL'), 30_000);
     await gone;
     clearTimeout(force);
   }
-}
 
-/**
- * Runs a program to its end.
- *
- * @returns What it wrote to its standard output.
- * @throws Error with its output when it fails or takes longer than `timeoutMs`.
- */
-export async function run(
-  command: string,
-  parameters: readonly string[],
-  { timeoutMs = 120_000 }: { readonly timeoutMs?: number } = {},
-): Promise<string> {
-  const child = spawn(command, parameters, { stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs });
-  let output = '';
-  let errors = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    errors += text;
-  });
-  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
-  if (code === 0) return output;
-  throw new Error(`${command} ${parameters.join(' ')} ended with ${code ?? signal}:\n${errors}${output}`);
+  #failure(what: string): Error {
+    return new Error(`${this.#name} ${what}:\n${this.#errors}${this.#output}`);
+  }
 }
 
 export async function canConnect(port: number, host = '127.0.0.1'): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import path from 'node:path';
-import { canConnect, freePort, run, type Workplace } from './programs.ts';
+import { canConnect, freePort, type Workplace } from './programs.ts';
 
 export interface ReverseForwarding {
   /** Where the service's side of the tunnel listens. */
@@ -19,7 +19,7 @@ export async function startReverseForwarding(
   mkdirSync(folder, { mode: 0o700 });
   const [sshPort, port] = [await freePort(), await freePort()];
   for (const name of ['host', 'user']) {
-    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path.join(folder, name)]);
+    await workplace.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', path.join(folder, name)]);
   }
   // Where sshd separates its privileges; Debian's unit makes it.
   if (process.getuid?.() === 0 && !existsSync('/run/sshd')) mkdirSync('/run/sshd', { mode: 0o755 });
@@ -41,10 +41,10 @@ export async function startReverseForwarding(
       '',
     ].join('\n'),
   );
-  const sshd = workplace.start('/usr/sbin/sshd', ['-D', '-e', '-f', config]);
+  const sshd = workplace.start(['/usr/sbin/sshd', '-D', '-e', '-f', config]);
   await sshd.until(() => canConnect(sshPort));
-  const ssh = workplace.start('ssh', [
-    ...['-N', '-F', '/dev/null', '-i', path.join(folder, 'user'), '-p', String(sshPort)],
+  const ssh = workplace.start([
+    ...['ssh', '-N', '-F', '/dev/null', '-i', path.join(folder, 'user'), '-p', String(sshPort)],
     ...[
       '-o',
       'StrictHostKeyChecking=no',

@@ -1,0 +1,28 @@
+/** How fast are 500 MB down and up? `node bench/bulk.ts [--rounds 5]` */
+import { makeCertificate } from './certificates.ts';
+import { measureAndPrint, type RunOptions } from './command-line.ts';
+import { startReverseProxy } from './nginx.ts';
+import { startPostern } from './postern.ts';
+import { Workplace } from './programs.ts';
+import type { Figure } from './report.ts';
+import { compareTransfers, startBulkBackend, type TransferTarget } from './transfer.ts';
+
+export async function measureBulk({ rounds, say }: RunOptions): Promise<Figure[]> {
+  await using workplace = new Workplace();
+  const backend = await startBulkBackend(workplace);
+  const host = 'site.bed.localhost';
+  const certificate = await makeCertificate(workplace, host);
+  const nginx = await startReverseProxy(workplace, { backend: backend, certificate });
+  const postern = await startPostern(workplace, { backendUrl: `http://127.0.0.1:${backend}/` });
+  const { applicationHost, port, cookie } = postern;
+  const address = '127.0.0.1';
+  const baseline: TransferTarget = { name: 'nginx', host, address, port: nginx.port };
+  const ours: TransferTarget = { name: 'Postern', host: applicationHost, address, port, cookie };
+  // Awaited here, or the workplace would end first.
+  return await compareTransfers(workplace, {
+    ...{ name: '500 MB', bytes: 500_000_000, ours, baseline, rounds, say },
+    target: { comparison: '≥', value: 0.5 },
+  });
+}
+
+if (import.meta.main) await measureAndPrint(measureBulk);
