@@ -1,0 +1,106 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type BrowserContext, chromium, type Page } from 'playwright-core';
+
+/** Where Debian's package puts it. */
+const executablePath = '/usr/bin/chromium';
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+export interface ChromiumOptions {
+  /** PEM file of the CA that the browser is told to trust. */
+  readonly caFile: string;
+  /** What tells it so, in place of {@link trustAuthority}; gets the browser's home folder. */
+  readonly trust?: (home: string) => void;
+  /** Without script, for pages that must do without. */
+  readonly javaScriptEnabled?: boolean;
+}
+
+/** A real Chromium with a profile and a home of its own; certificates are judged as for everybody. */
+export class Chromium implements AsyncDisposable {
+  readonly context: BrowserContext;
+  readonly #home: string;
+  #errors: string[] = [];
+
+  private constructor(context: BrowserContext, home: string) {
+    this.context = context;
+    this.#home = home;
+    context.on('console', message => {
+      const { url } = message.location();
+      // Chromium asks by itself for the icon that Debian's packages lack.
+      if (message.type() !== 'error' || url.endsWith('/favicon.ico')) return;
+      this.#errors.push(`${url}: ${message.text()}`);
+    });
+    context.on('weberror', error => this.#errors.push(String(error.error())));
+  }
+
+  static async launch({ caFile, trust, javaScriptEnabled }: ChromiumOptions): Promise<Chromium> {
+    const home = mkdtempSync(path.join(tmpdir(), 'postern-chromium-'));
+    try {
+      if (trust) trust(home);
+      else trustAuthority(home, caFile);
+      const context = await chromium.launchPersistentContext(path.join(home, 'profile'), {
+        executablePath,
+        // Chromium looks for the CAs of its user below HOME.
+        env: { ...process.env, HOME: home } as Record<string, string>,
+        javaScriptEnabled,
+        timeout: 120_000,
+        args: [
+          '--no-sandbox',
+          '--disable-gpu',
+          '--disable-quic',
+          '--no-first-run',
+          '--disable-background-networking',
+          '--disable-component-update',
+          '--disable-sync',
+        ],
+      });
+      context.setDefaultTimeout(60_000);
+      return new Chromium(context, home);
+    } catch (error) {
+      rmSync(home, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  newPage(): Promise<Page> {
+    return this.context.newPage();
+  }
+
+  /** What the pages complained about since it was last asked for: console errors and uncaught exceptions. */
+  takeErrors(): string[] {
+    const errors = this.#errors;
+    this.#errors = [];
+    return errors;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.context.close();
+    rmSync(this.#home, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** Lets the browser of a home folder trust a CA, in the certificate store that Chromium reads on Linux. */
+function trustAuthority(home: string, caFile: string): void {
+  const store = path.join(home, '.pki', 'nssdb');
+  mkdirSync(store, { recursive: true });
+  execFileSync('certutil', ['-d', `sql:${store}`, '-A', '-t', 'C,,', '-n', 'postern', '-i', caFile]);
+}
+
+/** Violations of accessibility rules that axe-core calls serious or critical, one line each. */
+export async function seriousViolations(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  const found: unknown = await page.evaluate('axe.run().then(({ violations }) => violations)');
+  return (found as AxeViolation[])
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, help, nodes }) => `${id}: ${help} (${nodes.map(node => node.html).join(' ')})`);
+}
+
+interface AxeViolation {
+  readonly id: string;
+  readonly help: string;
+  readonly impact: string | null;
+  readonly nodes: readonly { readonly html: string }[];
+}

@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { Testbed } from './testbed.ts';
+
+const postern = path.join(import.meta.dirname, '..', '..', 'packages/cli/bin/postern.mjs');
+
+/** The command line of an administrator who is signed in at a testbed. */
+export class CommandLine implements Disposable {
+  readonly #folder = mkdtempSync(path.join(tmpdir(), 'postern-cli-'));
+
+  static async signIn(bed: Testbed): Promise<CommandLine> {
+    const commandLine = new CommandLine();
+    const { name, password } = bed.administrator;
+    await commandLine.run(
+      [
+        ...['login', '--service', `${bed.domain}:${bed.port}`, '--ca-file', bed.caFile],
+        ...['--user', name, '--password-stdin'],
+      ],
+      `${password}\n`,
+    );
+    return commandLine;
+  }
+
+  /**
+   * Runs `postern … --json` to its end.
+   *
+   * @returns The document that it prints.
+   */
+  async run(parameters: readonly string[], input = ''): Promise<unknown> {
+    const child = spawn(process.execPath, [postern, ...parameters, '--json'], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, POSTERN_CONFIG_DIR: this.#folder },
+    });
+    child.stdin.end(input);
+    const [output, complaint] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    if (output === '') throw new Error(`postern ${parameters.join(' ')}: ${complaint}`);
+    return JSON.parse(output);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
