@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { TestBackend } from '../testing/test-backend.ts';
+import { domain, TestService } from '../testing/test-service.ts';
+
+const program = fileURLToPath(new URL('../bin/postern-connector.mjs', import.meta.url));
+let service: TestService;
+
+before(async () => {
+  service = await TestService.start();
+});
+after(() => service[Symbol.asyncDispose]());
+
+interface Ended {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function start(args: readonly string[], environment: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [program, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
+  });
+  return { child, ended: endOf(child) };
+}
+
+async function endOf(child: ChildProcess): Promise<Ended> {
+  let out = '';
+  let err = '';
+  child.stdout!.on('data', text => {
+    out += text;
+  });
+  child.stderr!.on('data', text => {
+    err += text;
+  });
+  const [code, signal] = await once(child, 'close');
+  return { code, signal, out, err };
+}
+
+function register(dataDir: string, token: string) {
+  const where = [
+    '--service',
+    `${domain}:${service.registrationPort}`,
+    '--ca-file',
+    service.caFile,
+    '--data',
+    dataDir,
+  ];
+  return start(['register', ...where, '--key', 'p384'], { POSTERN_TOKEN: token }).ended;
+}
+
+describe('postern-connector', () => {
+  test('registers, runs, shows its status and drains at SIGTERM', async () => {
+    const dataDir = service.dataDir('program');
+    const registered = await register(dataDir, 'admin');
+    assert.equal(registered.code, 0, registered.err);
+    assert.match(registered.out, /as connector [0-9a-f-]{36}; its certificate [0-9A-F]{40} is valid until/);
+    assert.equal((await start(['status', '--data', dataDir]).ended).code, 3, 'not running yet');
+
+    const running = start(['run', '--data', dataDir]);
+    await service.accept();
+    await service.accept();
+    let status = await start(['status', '--json', '--data', dataDir]).ended;
+    while (status.code !== 0) status = await start(['status', '--json', '--data', dataDir]).ended;
+    running.child.kill('SIGTERM');
+    const ended = await running.ended;
+
+    assert.equal(JSON.parse(status.out).state, 'connected');
+    assert.deepEqual([ended.code, ended.signal], [0, null], ended.err);
+    const events = ended.err
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line).event);
+    assert.equal(events[0], 'connector_started');
+    assert.equal(events.at(-1), 'connector_stopped');
+    await service.quiet();
+  });
+
+  test('ends at once at the second signal, though a stream is in flight', async () => {
+    await using backend = await TestBackend.start();
+    const dataDir = service.dataDir('second-signal');
+    await register(dataDir, 'admin');
+    const running = start(['run', '--data', dataDir]);
+    const tunnel = await service.accept();
+    await tunnel.configure(backend.configuration('a'));
+    const stream = tunnel.open('a');
+    await stream.answered;
+
+    running.child.kill('SIGTERM');
+    await tunnel.hear('draining');
+    running.child.kill('SIGTERM');
+    const ended = await running.ended;
+
+    assert.deepEqual([ended.code, ended.signal], [0, null], ended.err);
+    assert.equal((await tunnel.hear('ended')).reason, 'connector_stopping');
+  });
+
+  test('says which of the three areas failed, why, and what to do, and never the token', async () => {
+    const ended = await register(service.dataDir('refused'), 'somebody');
+
+    assert.equal(ended.code, 1);
+    assert.match(ended.err, /^\[admin authentication\] You are signed in, but .*Application Administrator/);
+    assert.match(ended.err, /\nLet a Global Administrator give/);
+    assert.doesNotMatch(ended.err + ended.out, /somebody/);
+  });
+
+  test('takes the token from a file', async () => {
+    const file = path.join(service.folder, 'token');
+    writeFileSync(file, 'mallory\n', { mode: 0o600 });
+
+    const args = ['--service', `${domain}:${service.registrationPort}`, '--ca-file', service.caFile];
+    const ended = await start(['register', ...args, '--data', service.dataDir('x'), '--token-file', file])
+      .ended;
+
+    assert.match(ended.err, /access token was not accepted/);
+  });
+
+  for (const [args, expected] of [
+    [['frobnicate'], /There is no command "frobnicate"/],
+    [['run', '--alow', 'x'], /--alow/],
+    [['run', '--log-level', 'loud'], /--log-level is one of debug, info, warn, error/],
+    [['run', '--data', '/nowhere', '--allow', '1/2'], /"1\/2" is no entry of an allow-list/],
+    [['register', '--service', 'x.example'], /No access token/],
+    [['register'], /--service is missing/],
+  ] as const) {
+    test(`does not understand "${args.join(' ')}"`, async () => {
+      const ended = await start(args, { POSTERN_TOKEN: '' }).ended;
+
+      assert.equal(ended.code, 2);
+      assert.match(ended.err, expected);
+    });
+  }
+});
