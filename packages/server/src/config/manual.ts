@@ -6,7 +6,7 @@ export function writeManual(): string {
   const tree = optionTree(configSchema);
   const single = tree.filter(node => node.path.length === 1 && node.kind !== 'group');
   const groups = tree.filter(node => node.kind === 'group');
-  return `${[
+  const text = [
     introduction,
     '## Options without a group',
     ...single.flatMap(node => entry(node, tree)),
@@ -17,7 +17,9 @@ export function writeManual(): string {
         .filter(node => node.path[0] === group.name && node.path.length === 2)
         .flatMap(node => entry(node, tree)),
     ]),
-  ].join('\n\n')}\n`;
+  ].join('\n\n');
+  // Outside code, Markdown takes <domain> for a tag of HTML.
+  return `${text.replace(/<(domain|dataDir)>/g, '&lt;$1>')}\n`;
 }
 
 const introduction = `# Configuration
@@ -62,6 +64,7 @@ function facts(node: OptionNode): string {
 }
 
 function shownDefault(node: OptionNode): string {
+  if (Array.isArray(node.defaultValue) && node.defaultValue.length === 0) return 'an empty list';
   const value = formatValue(node.defaultValue);
   return node.meta.unit ? `${value} ${node.meta.unit}` : value;
 }

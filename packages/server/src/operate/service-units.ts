@@ -122,6 +122,7 @@ export interface InstallOptions extends UnitOptions {
 export function installService(options: InstallOptions): readonly string[] {
   requireSetUp(options.config);
   requireRoot();
+  if (options.start) requireSystemd();
   const done: string[] = [];
   if (makeUser(options.user, options.config.dataDir)) done.push(`User ${options.user} created.`);
   giveDataTo(options.user, options.config.dataDir);
@@ -132,7 +133,6 @@ export function installService(options: InstallOptions): readonly string[] {
     done.push(`${path.join(options.unitDir, name)} written.`);
   }
   if (!options.start) return done;
-  requireSystemd();
   run('systemctl', ['daemon-reload']);
   run('systemctl', ['enable', '--now', socketUnit, serviceUnit]);
   return [...done, 'Service enabled and started.'];
@@ -141,9 +141,9 @@ export function installService(options: InstallOptions): readonly string[] {
 /** Stops the service and removes its units; data, configuration and user stay. */
 export function uninstallService({ unitDir, stop }: { unitDir: string; stop: boolean }): readonly string[] {
   requireRoot();
+  if (stop) requireSystemd();
   const done: string[] = [];
   if (stop) {
-    requireSystemd();
     run('systemctl', ['disable', '--now', serviceUnit, socketUnit]);
     done.push('Service stopped.');
   }
