@@ -325,7 +325,7 @@ export class TestService implements AsyncDisposable {
       publicPort: this.tunnelPort,
       authenticate: async token => (token === 'mallory' ? null : { userId: token, scopes: ['register'] }),
       rolesOf: async userId => (userId === 'admin' ? ['Application Administrator'] : []),
-      publish: () => {},
+      publishConnector: () => {},
       record: event => void this.events.push(event),
       now: Date.now,
     });

@@ -143,12 +143,7 @@ export async function startControl(
       return identity && { userId: identity.userId, scopes: [...identity.scopes] };
     },
     rolesOf: userId => rolesOf(db, userId),
-    // Read again from the store, so that it takes its place in the order of changes.
-    publish: changes =>
-      directory.republish(
-        'connectors',
-        changes.flatMap(change => ('put' in change && change.set === 'connectors' ? [change.put.id] : [])),
-      ),
+    publishConnector: connectorId => directory.republish('connectors', [connectorId]),
     record: event => recordRegistrationEvent(log, event),
     now,
   });

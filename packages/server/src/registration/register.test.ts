@@ -22,14 +22,12 @@ import {
 import { keyUsageOids } from '@postern/protocol/x509/certificate';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Kysely } from 'kysely';
-import type { Change, ConnectorRecord } from '../feed/messages.ts';
-import { findConnectorWithCertificates } from '../store/connector-registrations.ts';
+import { findConnector } from '../store/connectors.ts';
 import { openStore } from '../store/open.ts';
 import type { Database } from '../store/schema.ts';
 import { SealedSecrets } from '../store/sealed-secrets.ts';
 import { type Authorities, openAuthorities } from './authorities.ts';
 import { type RegistrationEvent, registerRegistration } from './register.ts';
-import { revokeConnector } from './revoke.ts';
 
 type Signing = { readonly name: string; readonly namedCurve?: string; readonly hash: string };
 
@@ -46,7 +44,7 @@ let folder: string;
 let db: Kysely<Database>;
 let authorities: Authorities;
 let app: FastifyInstance;
-const published: Change[] = [];
+const published: string[] = [];
 const events: RegistrationEvent[] = [];
 
 before(async () => {
@@ -66,7 +64,7 @@ before(async () => {
       return Object.hasOwn(roles, userId) ? { userId, scopes: [scope] } : null;
     },
     rolesOf: async userId => roles[userId] ?? [],
-    publish: changes => void published.push(...changes),
+    publishConnector: connectorId => void published.push(connectorId),
     record: event => void events.push(event),
     now: Date.now,
   });
@@ -104,14 +102,15 @@ describe('registering', () => {
       assert.deepEqual(result.tunnelAnchors, [authorities.service.certificate]);
       assert.deepEqual([result.tunnelHost, result.tunnelPort], ['connect.example.com', 8443]);
 
-      const kept = await findConnectorWithCertificates(db, result.connectorId);
-      assert.equal(kept?.connector.machineName, 'srv-01.corp.example');
-      assert.equal(kept?.certificates[0]?.serial, certificate.serialNumber);
-      const record = publishedOf(result.connectorId).at(-1);
-      assert.equal(record?.groupId, result.connectorGroupId);
-      assert.deepEqual(record?.certificates, [
-        { sha256: certificate.fingerprint256.replaceAll(':', ''), revoked: false },
-      ]);
+      assert.equal((await findConnector(db, result.connectorId))?.machineName, 'srv-01.corp.example');
+      const recorded = await db
+        .selectFrom('connectorCertificate')
+        .select(['serial', 'sha256', 'revokedAt'])
+        .where('connectorId', '=', result.connectorId)
+        .executeTakeFirst();
+      const sha256 = certificate.fingerprint256.replaceAll(':', '');
+      assert.deepEqual({ ...recorded }, { serial: certificate.serialNumber, sha256, revokedAt: null });
+      assert.equal(published.at(-1), result.connectorId);
     });
   }
 
@@ -174,8 +173,7 @@ describe('registering', () => {
       new X509Certificate(result.certificate).subject,
       new RegExp(`O=${machineName.slice(0, 64)}$`),
     );
-    const kept = await findConnectorWithCertificates(db, result.connectorId);
-    assert.equal(kept?.connector.machineName, machineName);
+    assert.equal((await findConnector(db, result.connectorId))?.machineName, machineName);
   });
 });
 
@@ -306,22 +304,6 @@ describe('other requests that are refused', () => {
   });
 });
 
-test('a revoked connector is published as revoked with all its certificates', async () => {
-  const { connectorId } = await registered();
-
-  const parts = {
-    db,
-    publish: (changes: readonly Change[]) => void published.push(...changes),
-    now: Date.now,
-  };
-  assert.equal(await revokeConnector(parts, connectorId), true);
-
-  const record = publishedOf(connectorId).at(-1);
-  assert.equal(record?.revoked, true);
-  assert.ok(record?.certificates.every(certificate => certificate.revoked));
-  assert.equal(await revokeConnector(parts, 'no-such-connector'), false);
-});
-
 interface Answer {
   readonly status: number;
   readonly body: unknown;
@@ -375,12 +357,6 @@ function form(proofCertificate: string) {
 
 async function registered(): Promise<RegistrationResult> {
   return registrationResult.parse((await post(form(await proof(rsa(2048), rsaSha512)))).body);
-}
-
-function publishedOf(connectorId: string): ConnectorRecord[] {
-  return published.flatMap(change =>
-    change.set === 'connectors' && 'put' in change && change.put.id === connectorId ? [change.put] : [],
-  );
 }
 
 function codeOf(answer: Answer): string {

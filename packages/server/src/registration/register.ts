@@ -7,14 +7,12 @@ import {
 } from '@postern/protocol/registration';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Kysely } from 'kysely';
-import type { Change } from '../feed/messages.ts';
 import { findDefaultConnectorGroupId, recordRegistration } from '../store/connector-registrations.ts';
 import type { ConnectorCertificateTable, ConnectorTable, Database } from '../store/schema.ts';
 import type { Authorities } from './authorities.ts';
 import { mayRegister } from './authority.ts';
 import { type IssuedCertificate, issueTrustCertificate } from './issue.ts';
 import { checkProof, ProofError } from './proof.ts';
-import { connectorRecordOf } from './revoke.ts';
 
 export interface RegistrationParts {
   readonly db: Kysely<Database>;
@@ -25,8 +23,8 @@ export interface RegistrationParts {
   /** Who an access token belongs to; null for one that is missing in the books, expired or revoked. */
   readonly authenticate: (token: string) => Promise<{ userId: string; scopes: readonly string[] } | null>;
   readonly rolesOf: (userId: string) => Promise<readonly string[]>;
-  /** Tells the relays; resolves when the change is in force, so that the first tunnel is not refused. */
-  readonly publish: (changes: readonly Change[]) => Promise<unknown> | void;
+  /** Tells the relays of a connector; resolves when they know it, so that its first tunnel is not refused. */
+  readonly publishConnector: (connectorId: string) => Promise<unknown> | void;
   /** One event of a business log: who registered which connector, or why not. Never a token. */
   readonly record: (event: RegistrationEvent) => void;
   /** Milliseconds since the epoch. */
@@ -192,7 +190,7 @@ async function register(
     keySha256: hashOf(publicKey),
   });
   if (outcome !== 'recorded') throw refusalOf(outcome, groupId);
-  await parts.publish([{ set: 'connectors', put: connectorRecordOf(connector, [certificate]) }]);
+  await parts.publishConnector(connectorId);
   parts.record({
     kind: 'connector_registered',
     connectorId,
