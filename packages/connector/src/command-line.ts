@@ -135,7 +135,7 @@ async function status(args: readonly string[]): Promise<number> {
 }
 
 /** The status of a connector in words, a line for each fact. */
-export function formatStatus(status: ConnectorStatus): string {
+function formatStatus(status: ConnectorStatus): string {
   const lines = [
     `connector    ${status.connectorId} (${status.machineName})`,
     `state        ${status.state}`,

@@ -26,7 +26,7 @@ const lateBeatMs = 2_000;
 const beatMs = 1_000;
 
 /** Name, connection, handshake and the service's welcome: an attempt that takes longer is given up. */
-export const defaultConnectTimeoutMs = 3_000;
+const defaultConnectTimeoutMs = 3_000;
 
 /** How a tunnel ended, or why there was none. */
 export class TunnelError extends Error {

@@ -29,9 +29,3 @@ export function serialOf(certificate: X509Certificate): string {
 export function validityOf(certificate: X509Certificate): { notBefore: number; notAfter: number } {
   return { notBefore: certificate.validFromDate.getTime(), notAfter: certificate.validToDate.getTime() };
 }
-
-/** Whether `now` (milliseconds since the epoch) lies within the certificate's validity, both ends included. */
-export function isValidAt(certificate: X509Certificate, now: number): boolean {
-  const { notBefore, notAfter } = validityOf(certificate);
-  return now >= notBefore && now <= notAfter;
-}

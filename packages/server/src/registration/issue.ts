@@ -3,7 +3,7 @@ import { serialOf, sha256Of, thumbprintOf, validityOf } from '@postern/protocol/
 import { backDatedMs, type Signer, wholeSeconds } from './signer.ts';
 
 /** How long a trust certificate is valid from its issue on. */
-export const trustCertificateMs = 180 * 86_400_000;
+const trustCertificateMs = 180 * 86_400_000;
 
 /** Upper bound of X.520's organizationName (RFC 5280 appendix A). */
 const maxOrganizationLength = 64;
