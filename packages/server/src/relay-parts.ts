@@ -132,7 +132,7 @@ export class RelayParts {
       certificates: this.#certificates,
       connectHost: controlHosts(config).connect,
       tunnelProtocol,
-      acceptTunnel: socket => this.#tunnelListener.accept(socket),
+      acceptTunnel: (socket, onHandshake) => this.#tunnelListener.accept(socket, onHandshake),
       maxConnections: config.limits.maxConnections,
       log,
     });
@@ -213,6 +213,7 @@ export class RelayParts {
     const { config, state, feed, log } = this.#options;
     return new TunnelListener({
       nodeId: randomUUID(),
+      connectHost: controlHosts(config).connect,
       findConnector: sha256 => this.#connectorsByCertificate.get(sha256),
       isAccepting: () => state.tunnelTrust !== null && !this.#isStopping,
       windowBudget: new WindowBudget(config.limits.windowBudgetBytes),

@@ -15,8 +15,11 @@ export interface EdgeListenerOptions {
   /** `connect.<domain>`: with the tunnel protocol offered, a connection for it goes to `acceptTunnel`. */
   readonly connectHost: string;
   readonly tunnelProtocol: string;
-  /** Takes a connection whose ClientHello has been put back; the tunnel listener's business from here on. */
-  readonly acceptTunnel: (socket: net.Socket, serverName: string) => void;
+  /**
+   * Takes a connection whose ClientHello has been put back; the tunnel listener's business from here on, which says when
+   * the handshake is over.
+   */
+  readonly acceptTunnel: (socket: net.Socket, onHandshake: () => void) => void;
   readonly maxConnections: number;
   readonly log: Logger;
 }
@@ -27,6 +30,12 @@ const handshakeTimeoutMs = 10_000;
 const maxHandshakesPerAddress = 500;
 
 type HttpConnection = ClientConnection | Http2Connection;
+
+/** A connection that TLS has not agreed on yet. */
+interface Unfinished {
+  readonly serverName: string | null;
+  readonly onHandshake: () => void;
+}
 
 /**
  * The public port. Reads each ClientHello without answering, and hands the connection to the tunnel listener or to the
@@ -39,8 +48,8 @@ export class EdgeListener {
   readonly #connections = new Set<HttpConnection>();
   readonly #sockets = new Set<net.Socket>();
   readonly #handshakes = new Map<string, number>();
-  /** What was peeked, by the client's address and port, until TLS has agreed on it. */
-  readonly #peeked = new Map<string, string | null>();
+  /** By the client's address and port. */
+  readonly #unfinished = new Map<string, Unfinished>();
   readonly #sweep: NodeJS.Timeout;
   #isStopping = false;
   refusedConnections = 0;
@@ -110,15 +119,23 @@ export class EdgeListener {
     }
     this.#handshakes.set(address, running + 1);
     this.#sockets.add(socket);
+    const key = keyOf(socket);
+    let isOver = false;
+    const onHandshake = () => {
+      if (isOver) return;
+      isOver = true;
+      this.#unfinished.delete(key);
+      this.#countDown(address);
+    };
     socket.on('error', () => socket.destroy());
     socket.once('close', () => {
       this.#sockets.delete(socket);
-      this.#handshakeOver(socket, address);
+      onHandshake();
     });
-    this.#peek(socket, address);
+    this.#peek(socket, key, onHandshake);
   }
 
-  #peek(socket: net.Socket, address: string): void {
+  #peek(socket: net.Socket, key: string, onHandshake: () => void): void {
     let received: Buffer | null = null;
     const timer = setTimeout(() => socket.destroy(), helloTimeoutMs);
     const onEnd = () => socket.destroy();
@@ -139,10 +156,10 @@ export class EdgeListener {
       if (hello.serverName === connectHost && hello.protocols.includes(tunnelProtocol)) {
         this.#sockets.delete(socket);
         socket.once('close', () => clearTimeout(timer));
-        acceptTunnel(socket, hello.serverName);
+        acceptTunnel(socket, onHandshake);
         return;
       }
-      this.#peeked.set(keyOf(socket, address), hello.serverName);
+      this.#unfinished.set(key, { serverName: hello.serverName, onHandshake });
       this.#tls.emit('connection', socket);
     };
     socket.on('data', onData);
@@ -150,21 +167,19 @@ export class EdgeListener {
     socket.once('close', () => clearTimeout(timer));
   }
 
-  #handshakeOver(socket: net.Socket | tls.TLSSocket, address: string): void {
-    const key = keyOf(socket, address);
-    this.#peeked.delete(key);
-    const running = this.#handshakes.get(address);
-    if (running === undefined) return;
+  #countDown(address: string): void {
+    const running = this.#handshakes.get(address) ?? 0;
     if (running <= 1) this.#handshakes.delete(address);
     else this.#handshakes.set(address, running - 1);
   }
 
   #serve(socket: tls.TLSSocket): void {
     const address = socket.remoteAddress ?? '';
-    const peeked = this.#peeked.get(keyOf(socket, address));
+    const unfinished = this.#unfinished.get(keyOf(socket));
+    unfinished?.onHandshake();
     const serverName = normalName(socket as { servername?: string | false });
     // Whoever reads another name out of the same bytes than we did must not be trusted with either.
-    if (peeked === undefined || peeked !== serverName || this.#isStopping) {
+    if (unfinished === undefined || unfinished.serverName !== serverName || this.#isStopping) {
       socket.destroy();
       return;
     }
@@ -196,8 +211,8 @@ export class EdgeListener {
   }
 }
 
-function keyOf(socket: net.Socket | tls.TLSSocket, address: string): string {
-  return `${address} ${socket.remotePort}`;
+function keyOf(socket: net.Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
 }
 
 /** What TLS itself read; the types of Node leave the property out on the server's side. */

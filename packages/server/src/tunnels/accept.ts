@@ -11,6 +11,8 @@ import { judge } from './verdict.ts';
 
 export interface TunnelListenerOptions {
   readonly nodeId: string;
+  /** `connect.<domain>`, which the edge has read in the ClientHello; TLS has to have read the same. */
+  readonly connectHost: string;
   readonly findConnector: (sha256: string) => ConnectorRecord | undefined;
   /** False: the service cannot check certificates right now, so it accepts none. */
   readonly isAccepting: () => boolean;
@@ -32,6 +34,8 @@ const refusalLingerMs = 1_000;
  */
 export class TunnelListener {
   readonly #options: TunnelListenerOptions;
+  /** By the connector's address and port. */
+  readonly #unfinished = new Map<string, () => void>();
   #server: tls.Server | null = null;
   #trust: TunnelTrust | null = null;
 
@@ -64,14 +68,25 @@ export class TunnelListener {
     this.#server = server;
   }
 
-  accept(socket: net.Socket): void {
-    if (this.#server === null) socket.destroy();
-    else this.#server.emit('connection', socket);
+  /** @param onHandshake Called when TLS has agreed on the connection. */
+  accept(socket: net.Socket, onHandshake: () => void): void {
+    if (this.#server === null) {
+      socket.destroy();
+      return;
+    }
+    const key = keyOf(socket);
+    this.#unfinished.set(key, onHandshake);
+    socket.once('close', () => this.#unfinished.delete(key));
+    this.#server.emit('connection', socket);
   }
 
   #judge(socket: tls.TLSSocket): void {
     socket.on('error', () => socket.destroy());
-    if (socket.alpnProtocol !== tunnelProtocol) {
+    const key = keyOf(socket);
+    this.#unfinished.get(key)?.();
+    this.#unfinished.delete(key);
+    const isForUs = isName(socket as { servername?: string | false }, this.#options.connectHost);
+    if (!isForUs || socket.alpnProtocol !== tunnelProtocol) {
       socket.destroy();
       return;
     }
@@ -123,6 +138,16 @@ function refusalFrame(message: Buffer): Buffer {
   header.writeUInt32BE(1, 4);
   header.writeUInt32BE(message.length, 8);
   return Buffer.concat([header, message]);
+}
+
+function keyOf(socket: net.Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
+}
+
+/** Whether TLS itself read this name; the types of Node leave the property out on the server's side. */
+function isName({ servername }: { servername?: string | false }, name: string): boolean {
+  const read = (servername || '').toLowerCase();
+  return read === name || read === `${name}.`;
 }
 
 function plainAddress(address: string): string {
