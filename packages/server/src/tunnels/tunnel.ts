@@ -84,8 +84,8 @@ export class Tunnel {
       },
       now: options.now,
       windowBudget: options.windowBudget,
-      // A connector opens its control stream and nothing else.
-      acceptBacklog: 1,
+      // One more than the control stream, which is all that a connector may open: the second ends the tunnel.
+      acceptBacklog: 2,
       onStream: stream => this.#acceptControl(stream),
       onGoAway: () => this.#drain(),
       onClose: error => this.close(error?.message ?? 'closed'),
@@ -96,6 +96,8 @@ export class Tunnel {
       this.#session.receive(bytes);
     });
     socket.on('drain', () => this.#session.transportDrained());
+    // The public port keeps half-open connections for browsers' sake; a tunnel has no use for one.
+    socket.once('end', () => this.close('the connector ended the connection'));
     socket.on('error', error => this.close(error.message));
     socket.once('close', () => this.close('connection closed'));
     this.#watch = setInterval(() => this.#beat(), pingMs);
@@ -163,7 +165,7 @@ export class Tunnel {
   }
 
   #acceptControl(stream: YamuxStream): void {
-    if (this.#control !== null) return stream.reset();
+    if (this.#control !== null) return this.close('the connector opened a second stream');
     this.#control = stream;
     stream.onData = bytes => {
       stream.consumed(bytes.length);
@@ -176,9 +178,13 @@ export class Tunnel {
 
   #readControl(bytes: Buffer): void {
     try {
-      for (const message of this.#decoder.push(bytes)) this.#handle(message as ConnectorMessage);
+      for (const message of this.#decoder.push(bytes)) {
+        if (this.#closed) return;
+        this.#handle(message as ConnectorMessage);
+      }
     } catch (error) {
-      this.close(error instanceof Error ? error.message : 'bad control message');
+      if (!(error instanceof SyntaxError)) throw error;
+      this.close(error.message);
     }
   }
 
@@ -197,6 +203,10 @@ export class Tunnel {
         this.#confirm(message.revision);
         return;
       case 'ended': {
+        // A number that is none would compare as "nothing was written", and a request could be sent twice.
+        if (!isCount(message.stream) || !isCount(message.bytesWritten)) {
+          throw new SyntaxError('an end report without stream and bytes written');
+        }
         const listener = this.#endListeners.get(message.stream);
         this.#endListeners.delete(message.stream);
         listener?.({ reason: message.reason, bytesWritten: message.bytesWritten });
@@ -241,6 +251,10 @@ export class Tunnel {
     void this.#session.ping().catch(() => {});
     if (this.#draining && this.#session.streamCount <= 1) this.close('drained');
   }
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** What tells one backend from another; a connection made for one is never used for the other. */

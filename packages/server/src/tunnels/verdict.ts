@@ -41,12 +41,14 @@ export function judge(
       `the trust certificate is valid from ${certificate.validFromDate.toISOString()}`,
     );
   }
+  // OpenSSL's word for a usage that is not ours; the chain itself it finds in order.
+  if (chainError === 'INVALID_PURPOSE') return refuseUsage();
   if (chainError !== '')
     return refuse('unknown_issuer', `the certificate chain was not accepted: ${chainError}`);
   if (certificate.ca) return refuse('wrong_usage', 'the certificate is an authority, not a connector');
   const usages = certificate.keyUsage as readonly string[] | undefined;
   if (usages === undefined || !usages.includes(clientAuthentication)) {
-    return refuse('wrong_usage', 'the certificate is not meant for client authentication');
+    return refuseUsage();
   }
   const sha256 = certificate.fingerprint256.replaceAll(':', '');
   const connector = findConnector(sha256);
@@ -56,6 +58,10 @@ export function judge(
     return refuse('revoked', 'this connector was revoked');
   }
   return { accepted: true, connector };
+}
+
+function refuseUsage(): Verdict {
+  return refuse('wrong_usage', 'the certificate is not meant for client authentication');
 }
 
 function refuse(reason: RefusalReason, detail: string): Verdict {
