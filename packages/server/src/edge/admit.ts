@@ -183,6 +183,18 @@ export function isNavigation(head: MessageHead): boolean {
   return acceptsHtml(head);
 }
 
+/** The host that a request names, in lower case and without its port; null where it names none that can be read. */
+export function hostNameOf(head: MessageHead): string | null {
+  const index = head.find(fieldIds.host);
+  if (index < 0) return null;
+  try {
+    return parseHost(head.bytes, head.valueStart(index), head.valueEnd(index)).name;
+  } catch (error) {
+    if (error instanceof Http1Error) return null;
+    throw error;
+  }
+}
+
 export function acceptsHtml(head: MessageHead): boolean {
   const accept = head.find(fieldIds.accept);
   return accept >= 0 && head.valueOf(accept).toLowerCase().includes('text/html');

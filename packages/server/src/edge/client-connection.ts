@@ -371,7 +371,6 @@ export class ClientConnection implements ResponseSink, BodySink {
     const answer = failureAnswer(error, {
       head: this.#head,
       route: exchange.route,
-      host: this.#context.lastHost?.host.host ?? null,
       requestId: exchange.requestId,
       time: new Date(),
     });
@@ -492,7 +491,6 @@ export class ClientConnection implements ResponseSink, BodySink {
     const answer = failureAnswer(new EdgeError(code, cause?.reason), {
       head: null,
       route: null,
-      host: null,
       requestId,
       time: new Date(),
     });

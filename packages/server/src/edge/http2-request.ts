@@ -52,7 +52,6 @@ export class Http2Request implements ResponseSink {
   readonly #parts: Http2RequestParts;
   #exchange: Exchange | null = null;
   #headBytes: Buffer = none;
-  #host: string | null = null;
   #isHead = false;
   #wantsTrailers = false;
   #bodyKind: BodyKind = 'none';
@@ -116,7 +115,6 @@ export class Http2Request implements ResponseSink {
   }
 
   #follow(outcome: RequestOutcome): void {
-    this.#host = this.#parts.context.lastHost?.host.host ?? null;
     if (outcome.kind === 'later') throw new TypeError('a session is asked for once');
     if (outcome.kind === 'answer') {
       this.#parts.edge.onLocalAnswer(outcome.answer.status, outcome.requestId, outcome.host);
@@ -298,7 +296,7 @@ export class Http2Request implements ResponseSink {
     const { head, edge } = this.#parts;
     const { length } = this.#headBytes;
     parseRequestHead(this.#headBytes, 0, length, edge.limits.head, head);
-    this.#answer(failureAnswer(error, { head, route, host: this.#host, requestId, time: new Date() }));
+    this.#answer(failureAnswer(error, { head, route, requestId, time: new Date() }));
   }
 
   onAbort(): void {
@@ -361,7 +359,6 @@ export class Http2Request implements ResponseSink {
     const answer = failureAnswer(new EdgeError(failureCodeOf(error), error.reason), {
       head: null,
       route: null,
-      host: null,
       requestId,
       time: new Date(),
     });

@@ -2,8 +2,8 @@ import { STATUS_CODES } from 'node:http';
 import type { MessageHead } from '../http1/head.ts';
 import { failurePageContentSecurityPolicy, renderFailurePage } from '../pages/failure-page.ts';
 import type { Route } from '../routes/route-table.ts';
-import { acceptsHtml } from './admit.ts';
-import { type EdgeError, failures } from './failure.ts';
+import { acceptsHtml, hostNameOf } from './admit.ts';
+import { type EdgeError, type FailureCode, failures } from './failure.ts';
 
 /** An answer that the edge gives itself. */
 export interface LocalAnswer {
@@ -17,25 +17,29 @@ export interface FailureContext {
   /** Null where the request's head could not be read. */
   readonly head: MessageHead | null;
   readonly route: Route | null;
-  readonly host: string | null;
   readonly requestId: string;
   readonly time: Date;
 }
 
+/** What the service has decided did not fail on the way, so its page draws no way. */
+const decisions: ReadonlySet<FailureCode> = new Set(['not_allowed', 'application_disabled', 'not_found']);
+
 /** A failure as people or programs read it: a page where the client takes HTML, else JSON. */
 export function failureAnswer(error: EdgeError, context: FailureContext): LocalAnswer {
   const failure = failures[error.code];
-  const isPage = context.head !== null && acceptsHtml(context.head);
+  const { head } = context;
+  const isPage = head !== null && acceptsHtml(head);
+  const applicationName = context.route?.application.displayName;
   const body = isPage
     ? renderFailurePage({
-        title: failure.title,
-        hop: failure.hop,
+        title: nameApplication(failure.title, applicationName),
+        hop: decisions.has(error.code) ? null : failure.hop,
         sentence: failure.sentence,
         advice: failure.advice,
         requestId: context.requestId,
         time: context.time,
-        applicationName: context.route?.application.displayName,
-        host: context.host ?? undefined,
+        applicationName,
+        host: hostNameOf(head) ?? undefined,
       })
     : JSON.stringify({
         error: {
@@ -59,6 +63,11 @@ export function failureAnswer(error: EdgeError, context: FailureContext): LocalA
     },
     body: Buffer.from(body),
   };
+}
+
+/** “Wiki does not answer right now” says more than “The application does not answer right now”. */
+function nameApplication(title: string, name: string | undefined): string {
+  return name === undefined ? title : title.replace(/^The application(?=[ ’])/, () => name);
 }
 
 /**

@@ -4,7 +4,14 @@ import type { MessageHead } from '../http1/head.ts';
 import type { Route } from '../routes/route-table.ts';
 import { writeRequestFields, writeRequestHead } from '../translation/request-head.ts';
 import type { AddressTranslation } from '../translation/response-head.ts';
-import { type Admission, admit, type ConnectionFacts, isForeignWebSocket, isNavigation } from './admit.ts';
+import {
+  type Admission,
+  admit,
+  type ConnectionFacts,
+  hostNameOf,
+  isForeignWebSocket,
+  isNavigation,
+} from './admit.ts';
 import type { EdgeParts } from './edge-parts.ts';
 import { Exchange, type ResponseSink } from './exchange.ts';
 import { EdgeError } from './failure.ts';
@@ -75,7 +82,7 @@ function outcomeOf(
     case 'allow': {
       const { route, session, target } = admission;
       if (session !== null && isForeignWebSocket(head, route.externalOrigin)) {
-        return refuse('foreign_origin', route, head, context, requestId);
+        return refuse('foreign_origin', route, head, requestId);
       }
       return {
         kind: 'exchange',
@@ -100,7 +107,7 @@ function outcomeOf(
       };
     }
     case 'refuse':
-      return refuse(admission.code, admission.route, head, context, requestId);
+      return refuse(admission.code, admission.route, head, requestId);
     case 'ask':
       throw new TypeError('a session is asked for once');
   }
@@ -121,12 +128,10 @@ function refuse(
   code: ConstructorParameters<typeof EdgeError>[0],
   route: Route | null,
   head: MessageHead,
-  context: ClientContext,
   requestId: string,
 ): RequestOutcome {
-  const host = context.lastHost?.host.host ?? null;
-  const answer = failureAnswer(new EdgeError(code), { head, route, host, requestId, time: new Date() });
-  return { kind: 'answer', answer, requestId, host };
+  const answer = failureAnswer(new EdgeError(code), { head, route, requestId, time: new Date() });
+  return { kind: 'answer', answer, requestId, host: hostNameOf(head) };
 }
 
 function openExchange(
