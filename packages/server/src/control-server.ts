@@ -7,6 +7,9 @@ import {
   LogController,
 } from 'fastify';
 import { DirectoryError } from './directory/directory-error.ts';
+import { renderNotFound } from './pages/not-found-page.ts';
+import { pageHeaders } from './pages/page-headers.ts';
+import { sendHtml } from './sign-in/form-post.ts';
 import { StoreError } from './store/store-error.ts';
 import type { Logger } from './telemetry/logger.ts';
 
@@ -49,7 +52,9 @@ export function createControlServer({
   });
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
   app.setNotFoundHandler((request, reply) =>
-    sendError(request, reply, 404, 'not_found', 'There is nothing at this address.'),
+    request.headers.accept?.includes('text/html')
+      ? sendHtml(reply, renderNotFound(), { status: 404, headers: pageHeaders() })
+      : sendError(request, reply, 404, 'not_found', 'There is nothing at this address.'),
   );
   registerInternalRoutes(app, checkHealth, renderMetrics);
   return app;
