@@ -24,7 +24,9 @@ export function registerMyApps(app: FastifyInstance, signIn: SignIn): void {
     if (user?.accountEnabled !== 1) return reply.redirect('/.postern/sign-in?return=%2F', 303);
     const { search } = request.query;
     const page = renderMyApps({
-      tiles: (await listApplicationsOfPerson(db, user.id)).map(application => tileOf(application, config)),
+      tiles: (await listApplicationsOfPerson(db, user.id))
+        .map(application => tileOf(application, config))
+        .sort((one, other) => byName.compare(one.name, other.name)),
       search: typeof search === 'string' ? search.slice(0, 100) : '',
       displayName: user.displayName,
       signOutAction: '/.postern/sign-out',
@@ -33,6 +35,9 @@ export function registerMyApps(app: FastifyInstance, signIn: SignIn): void {
     return sendHtml(reply, page, { headers: pageHeaders({ script: true, formAction: [issuerOf(config)] }) });
   });
 }
+
+// As people sort, which is not as SQLite does: `intranet` before `Payroll`, `Über` beside `Uber`.
+const byName = new Intl.Collator('en', { numeric: true });
 
 function tileOf({ displayName, externalUrl, homePageUrl }: PublishedApplication, config: Config): Tile {
   const { hostname } = new URL(externalUrl);
