@@ -45,6 +45,7 @@ a:hover { color: var(--accent-strong); }
 .destination strong { color: var(--text); font-weight: 600; }
 .destination .host { display: block; }
 .foot { text-align: center; color: var(--quiet); font-size: 14px; line-height: 20px; padding: 0 8px; }
+.foot p, .empty p { text-wrap: balance; }
 .foot p + p { margin-top: 8px; }
 
 form { margin: 0; display: grid; gap: 20px; }
