@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -28,6 +29,7 @@ export class CommandLine implements Disposable {
    * Runs `postern … --json` to its end.
    *
    * @returns The document that it prints.
+   * @throws Error with everything that it said where it fails.
    */
   async run(parameters: readonly string[], input = ''): Promise<unknown> {
     const child = spawn(process.execPath, [postern, ...parameters, '--json'], {
@@ -35,8 +37,13 @@ export class CommandLine implements Disposable {
       env: { ...process.env, POSTERN_CONFIG_DIR: this.#folder },
     });
     child.stdin.end(input);
-    const [output, complaint] = await Promise.all([text(child.stdout), text(child.stderr)]);
-    if (output === '') throw new Error(`postern ${parameters.join(' ')}: ${complaint}`);
+    const [output, complaint, [code]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'close'),
+    ]);
+    if (code !== 0)
+      throw new Error(`postern ${parameters.join(' ')} ended with ${code}: ${output}${complaint}`);
     return JSON.parse(output);
   }
 
