@@ -212,9 +212,17 @@ export class Http2Request implements ResponseSink {
       keepsOwnCookies: route.backend === 'control',
       isPersonalPage,
     });
-    this.#isBodiless = head.bodyKind === 'none' || head.status === 205;
+    this.#isBodiless = head.bodyKind === 'none';
+    if (head.status === 205) this.#dropContent(this.#fields);
     this.#sendsTrailers =
       head.bodyKind === 'chunked' && (this.#wantsTrailers || head.find(fieldIds.trailer) >= 0);
+  }
+
+  /** HTTP/1.1 lets a 205 frame content that it may not have (RFC 9110 §15.3.6); frames do not. */
+  #dropContent(fields: string[]): void {
+    this.#isBodiless = true;
+    const at = fields.indexOf('content-length');
+    if (at > 0) fields.splice(at, 2);
   }
 
   onResponseBody(bytes: Buffer, start: number, end: number): void {
@@ -398,7 +406,11 @@ export class Http2Request implements ResponseSink {
     this.#exchange = null;
     this.#isAnswered = true;
     exchange?.abort();
-    if (!this.#stream.closed) this.#stream.close(code);
+    if (this.#stream.closed) return;
+    // close() ends the writable side before it resets the stream, and that end would go out first: a client would take
+    // half of an answer for the whole.
+    this.#stream._final = done => done();
+    this.#stream.close(code);
   }
 
   #pause(): void {
