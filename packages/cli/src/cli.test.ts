@@ -3,7 +3,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { hiddenField } from '@postern/server/sign-in/test-service';
+import { hiddenField } from '@postern/server/sign-in/test-browser';
 import { password, type Run, startTestService, type TestService } from '../testing/service.ts';
 
 let service: TestService;

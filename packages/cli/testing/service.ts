@@ -15,7 +15,7 @@ import { Directory } from '@postern/server/directory/directory';
 import { assignRole } from '@postern/server/directory/roles';
 import { createUser, setPasswordHash } from '@postern/server/directory/users';
 import { PasswordHasher } from '@postern/server/sign-in/password-hash';
-import { Browser } from '@postern/server/sign-in/test-service';
+import { Browser } from '@postern/server/sign-in/test-browser';
 import { openStore } from '@postern/server/store/open';
 import { createLogger } from '@postern/server/telemetry/logger';
 
@@ -99,7 +99,12 @@ export async function startTestService(): Promise<TestService> {
     postern,
     start,
     credentialsFile: configDir => path.join(configFolder(configDir), 'credentials.json'),
-    browser: () => new Browser(controlSocket),
+    browser: () =>
+      new Browser((options, received) => {
+        // What the relay adds.
+        const headers = { 'x-forwarded-proto': 'https', 'x-forwarded-for': '192.0.2.10', ...options.headers };
+        return httpRequest({ ...options, headers, socketPath: controlSocket }, received);
+      }),
     addUser: (userName, role) => addUser(database, port, userName, role),
     async as(userName) {
       const run = (...args: readonly string[]) => postern(args, { configDir: userName });
