@@ -60,6 +60,7 @@ export class RelayParts {
   #routes: RouteTable;
   #connectorsByCertificate = new Map<string, ConnectorRecord>();
   #isStopping = false;
+  #uncoveredHosts: ReadonlySet<string> = new Set();
 
   /** @throws Error naming a certificate file that cannot be used. */
   constructor(options: RelayPartsOptions) {
@@ -166,6 +167,7 @@ export class RelayParts {
       else if (exchange.status === 101 && this.#isRevoked(exchange.connectorId)) exchange.revoke();
     }
     this.#registry.update(state.connectors, backendsByGroup(state));
+    this.#warnOfUncoveredHosts();
   }
 
   /** The tunnels that are up, for a control process that has just come back. */
@@ -201,6 +203,19 @@ export class RelayParts {
     return connectorId !== null && this.#options.state.connectors.get(connectorId)?.revoked !== false;
   }
 
+  /** Says once of each host that no certificate covers it: browsers will refuse it, and the operator can mend it. */
+  #warnOfUncoveredHosts(): void {
+    const uncovered = new Set<string>();
+    for (const host of this.#routes.hosts) {
+      if (!(this.#certificates.find(host)?.covers(host) ?? false)) uncovered.add(host);
+    }
+    for (const host of uncovered) {
+      if (this.#uncoveredHosts.has(host)) continue;
+      this.#options.log.warn({ host }, 'no certificate covers this host; add one to certificates.files');
+    }
+    this.#uncoveredHosts = uncovered;
+  }
+
   #makeRoutes(): RouteTable {
     const { config, state } = this.#options;
     return new RouteTable(state.applications.values(), {
@@ -226,7 +241,10 @@ export class RelayParts {
           log.info({ tunnelId, connectorId, machineName }, 'tunnel up');
           feed.send({ type: 'tunnel-up', tunnel: reportOf(tunnel) });
         },
-        onChange: tunnel => this.#registry.wake(tunnel),
+        onChange: tunnel => {
+          if (tunnel.isOpen) this.#registry.wake(tunnel);
+          else this.#backends.closeIdle(tunnel);
+        },
         onClose: (tunnel, reason) => {
           const { id: tunnelId, connectorId } = tunnel;
           this.#registry.remove(tunnel);

@@ -51,7 +51,8 @@ export class Backends implements Connector, BackendPlace {
       this.#idleControl.push(connection);
       return;
     }
-    if (!connection.tunnel.serves(connection.applicationId, connection.backendKey)) {
+    const { tunnel } = connection;
+    if (!tunnel.isOpen || !tunnel.serves(connection.applicationId, connection.backendKey)) {
       connection.destroy();
       return;
     }
@@ -73,6 +74,13 @@ export class Backends implements Connector, BackendPlace {
         : this.#idle.get(connection.tunnel)?.get(connection.applicationId);
     const at = list?.indexOf(connection) ?? -1;
     if (at >= 0) list!.splice(at, 1);
+  }
+
+  /** The tunnel takes no new streams: what idles on it would only hold up its end. */
+  closeIdle(tunnel: Tunnel): void {
+    for (const list of this.#idle.get(tunnel)?.values() ?? []) {
+      for (const connection of [...list]) connection.destroy();
+    }
   }
 
   /** The tunnel is gone, and its connections with it. */

@@ -167,6 +167,7 @@ export class Tunnel {
   #acceptControl(stream: YamuxStream): void {
     if (this.#control !== null) return this.close('the connector opened a second stream');
     this.#control = stream;
+    stream.prioritize();
     stream.onData = bytes => {
       stream.consumed(bytes.length);
       this.#readControl(bytes);
