@@ -88,9 +88,10 @@ export class TunnelRegistry {
 
   /**
    * Chooses the tunnel for a new stream: of two connectors of the group taken at random the one with fewer requests
-   * outstanding, and of its tunnels the one with the fewest queued bytes.
+   * outstanding, and of its tunnels the one with the fewest queued bytes. One that has gone quiet comes last.
    *
-   * @param exclude Tunnels that this request has failed on.
+   * @param exclude Tunnels that this request has failed on; all others of their connectors are passed over, too, as what
+   *   ails one of them mostly ails the others.
    * @returns null if nobody of the group can serve this backend now.
    */
   choose(
@@ -106,7 +107,10 @@ export class TunnelRegistry {
     const second = (first + 1 + Math.floor(this.#options.random() * (group.length - 1))) % group.length;
     const one = bestTunnel(group[first]!, applicationId, backendKey, exclude);
     const other = bestTunnel(group[second]!, applicationId, backendKey, exclude);
-    if (one !== null && other !== null) return load(group[first]!) <= load(group[second]!) ? one : other;
+    if (one !== null && other !== null) {
+      if (one.isQuiet !== other.isQuiet) return one.isQuiet ? other : one;
+      return load(group[first]!) <= load(group[second]!) ? one : other;
+    }
     if (one !== null || other !== null) return one ?? other;
     for (const connector of group) {
       const tunnel = bestTunnel(connector, applicationId, backendKey, exclude);
@@ -180,11 +184,22 @@ function bestTunnel(
   exclude: ReadonlySet<Tunnel> | null,
 ): Tunnel | null {
   let best: Tunnel | null = null;
+  if (exclude !== null && hasTunnelOf(exclude, connector.id)) return null;
   for (const tunnel of connector.tunnels) {
-    if (!tunnel.isOpen || !tunnel.serves(applicationId, backendKey) || exclude?.has(tunnel)) continue;
-    if (best === null || backlog(tunnel) < backlog(best)) best = tunnel;
+    if (!tunnel.isOpen || !tunnel.serves(applicationId, backendKey)) continue;
+    if (best === null || isBetter(tunnel, best)) best = tunnel;
   }
   return best;
+}
+
+function hasTunnelOf(tunnels: ReadonlySet<Tunnel>, connectorId: string): boolean {
+  for (const tunnel of tunnels) if (tunnel.connectorId === connectorId) return true;
+  return false;
+}
+
+function isBetter(one: Tunnel, other: Tunnel): boolean {
+  if (one.isQuiet !== other.isQuiet) return other.isQuiet;
+  return backlog(one) < backlog(other);
 }
 
 /**

@@ -12,6 +12,8 @@ import type { WindowBudget } from '@postern/protocol/yamux/window-budget';
 
 /** Both sides ping this often; any byte is life. */
 const pingMs = 3_000;
+/** Pings are answered within far less: a tunnel that was silent for so long is used only where there is no other. */
+const quietMs = 4_000;
 /** A tunnel on which nothing came for this long is dead. */
 const silenceMs = 10_000;
 
@@ -52,6 +54,8 @@ export class Tunnel {
   os = '';
   /** Streams that carry a request right now; what load balancing compares. */
   outstanding = 0;
+  /** Nothing was heard for a while; perhaps the connection is dead already. */
+  isQuiet = false;
   readonly #options: TunnelOptions;
   readonly #session: YamuxSession;
   readonly #watch: NodeJS.Timeout;
@@ -93,6 +97,7 @@ export class Tunnel {
     socket.setNoDelay(true);
     socket.on('data', (bytes: Buffer) => {
       this.#lastByteAt = options.now();
+      this.isQuiet = false;
       this.#session.receive(bytes);
     });
     socket.on('drain', () => this.#session.transportDrained());
@@ -248,7 +253,9 @@ export class Tunnel {
   }
 
   #beat(): void {
-    if (this.#options.now() - this.#lastByteAt > silenceMs) return this.close('nothing heard for 10 s');
+    const silentForMs = this.#options.now() - this.#lastByteAt;
+    if (silentForMs > silenceMs) return this.close('nothing heard for 10 s');
+    this.isQuiet = silentForMs > quietMs;
     void this.#session.ping().catch(() => {});
     if (this.#draining && this.#session.streamCount <= 1) this.close('drained');
   }
