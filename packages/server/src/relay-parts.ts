@@ -187,8 +187,9 @@ export class RelayParts {
     this.#isStopping = true;
     this.#edge.stopAccepting();
     this.#plain.stop();
-    for (const tunnel of this.#registry.tunnels) tunnel.goAway();
+    // Tunnels go last: a request that was still arriving, or is tried again, needs a stream.
     await drained(this.#open, this.#options.config.drainMs);
+    for (const tunnel of this.#registry.tunnels) tunnel.goAway();
     this.#edge.destroy();
     this.#backends.stop();
     for (const tunnel of this.#registry.tunnels) tunnel.close('the service stopped');
