@@ -8,6 +8,8 @@ export type Transform = (bytes: Buffer, connection: number) => readonly Buffer[]
 export class Forwarder implements AsyncDisposable {
   /** Connections made so far. */
   connectionCount = 0;
+  /** Bytes that have gone on, both ways together. */
+  carriedBytes = 0;
   /** What the connecting side sends, changed on its way. */
   transform: Transform = bytes => [bytes];
   readonly #server: net.Server;
@@ -93,6 +95,7 @@ export class Forwarder implements AsyncDisposable {
   }
 
   #pass(bytes: Buffer, from: net.Socket, to: net.Socket): void {
+    this.carriedBytes += bytes.length;
     if (to.write(bytes)) return;
     from.pause();
     to.once('drain', () => {
