@@ -1,4 +1,5 @@
 import { decodeOpenAnswer, type OpenFailure } from '@postern/protocol/tunnel/preamble';
+import { YamuxError } from '@postern/protocol/yamux/errors';
 import { BodyReader, type BodySink } from '../http1/body.ts';
 import { Http1Error } from '../http1/error.ts';
 import { fieldIds } from '../http1/fields.ts';
@@ -85,7 +86,7 @@ export class BackendConnection implements BodySink {
     this.#phase = options.tunnel === null ? 'idle' : 'opening';
     this.#stream.onData = bytes => this.#receive(bytes);
     this.#stream.onEnd = () => this.#ended();
-    this.#stream.onError = error => this.#lost(new EdgeError('tunnel_lost', error.message));
+    this.#stream.onError = error => this.#lost(new EdgeError('tunnel_lost', error.message), isRefusal(error));
     this.#stream.onDrain = () => this.#exchange?.onRequestDrain();
   }
 
@@ -277,7 +278,7 @@ export class BackendConnection implements BodySink {
     this.#lost(new EdgeError(reason, this.#endReport?.reason ?? 'the stream ended'));
   }
 
-  #lost(error: EdgeError): void {
+  #lost(error: EdgeError, wasRefused = false): void {
     if (this.#phase === 'closed') return;
     const exchange = this.#exchange;
     const report = this.#endReport;
@@ -289,11 +290,11 @@ export class BackendConnection implements BodySink {
       report !== null && error.code === 'tunnel_lost'
         ? new EdgeError('backend_closed', report.reason)
         : error;
-    // While opening nothing was handed on; a report says how much was.
+    // While opening nothing was handed on, nor by a connector that took no stream any more; a report says how much was.
     const wasSent =
       report !== null
         ? report.bytesWritten > exchange.startOffset
-        : !wasOpening || error.code === 'tunnel_lost';
+        : !wasRefused && (!wasOpening || error.code === 'tunnel_lost');
     exchange.onConnectionLost(this, cause, !wasSent);
   }
 
@@ -315,4 +316,9 @@ export class BackendConnection implements BodySink {
     this.#exchange = null;
     if (this.tunnel) this.tunnel.outstanding -= 1;
   }
+}
+
+/** The connector did not take the stream, and has read none of it. */
+function isRefusal(error: Error): boolean {
+  return error instanceof YamuxError && error.code === 'refused';
 }
