@@ -110,6 +110,8 @@ export class TunnelClient {
   #beats = 0;
   #backends: ReadonlyMap<string, BackendConfiguration> = new Map();
   #isDraining = false;
+  /** The service opens no more streams, and those that it opened before are all here. */
+  #hasWord = false;
   #isClosed = false;
 
   constructor(options: TunnelClientOptions) {
@@ -167,7 +169,7 @@ export class TunnelClient {
     if (this.#session === null) return this.close();
     this.#say({ type: 'draining' });
     this.#session.goAway();
-    this.#closeIfDrained();
+    void this.#waitForWord(this.#session);
   }
 
   /** Ends the tunnel at once, and with it what is in flight. */
@@ -283,8 +285,24 @@ export class TunnelClient {
     if (this.#isDraining) this.#closeIfDrained();
   }
 
+  // A stream that the service opened before it heard of the end is refused, and its request goes elsewhere; were the
+  // tunnel closed before that, nobody could tell whether it was sent. The first ping may be older than the go-away.
+  async #waitForWord(session: YamuxSession): Promise<void> {
+    try {
+      await session.ping();
+      await session.ping();
+    } catch {
+      // The tunnel is over.
+      return;
+    }
+    this.#hasWord = true;
+    this.#closeIfDrained();
+  }
+
   #serviceGoesAway(): void {
-    if (this.#isDraining || this.#isClosed) return;
+    if (this.#isClosed) return;
+    this.#hasWord = true;
+    if (this.#isDraining) return this.#closeIfDrained();
     this.#isDraining = true;
     this.#options.hooks.onGoAway(this);
     this.#closeIfDrained();
@@ -293,7 +311,7 @@ export class TunnelClient {
   // The session still counts the control stream, and streams whose last bytes are on their way out.
   #closeIfDrained(): void {
     const session = this.#session;
-    if (session === null || this.#served.size > 0 || session.streamCount > 1) return;
+    if (session === null || !this.#hasWord || this.#served.size > 0 || session.streamCount > 1) return;
     if (session.queuedBytes > 0) return;
     this.#close(new TunnelError('closed', 'drained'));
   }
