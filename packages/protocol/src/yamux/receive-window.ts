@@ -2,7 +2,12 @@ import type { WindowBudget } from './window-budget.ts';
 
 // Below this it is the event loops of both sides, and not the way between them, that takes the time: on loopback a
 // window of 256 KiB carried 160 MB/s, one of 1 MiB 500.
-const shortestRoundTripMs = 0.5;
+const shortestRoundTripMs = 0.25;
+
+// A sender that paces itself (BBR) and hears of each half of a window only when it was consumed sends no more than one
+// window in two round trips, however much more it could. The bound has to lie well above that, or a window that is
+// far too small stays so: at 80 ms, 1 MiB and 6 MB/s for ever.
+const roundTripsToGrow = 4;
 
 // From here on a window grows fourfold: each round trip in which it holds the sender back costs, and TCP, whose own
 // window doubles, is not to find ours in its way. At 80 ms, 5 MB came at 18 MB/s in place of 12.
@@ -45,7 +50,7 @@ export class ReceiveWindow {
    * Counts bytes that the reader is done with, and says by how much the other side's view of the window is to be
    * widened now; 0 while less than half a window has been consumed.
    *
-   * A window grows when all of it went by within two round trips: then it, and not the reader, is what limits the
+   * A window grows when all of it went by within four round trips: then it, and not the reader, is what limits the
    * sender. Not half of it: that much may arrive in one burst, however slow the way, and windows that are larger
    * than needed are queues in front of everybody else. The time counts from the grant before the last, so a slow
    * reader's window never grows.
@@ -61,7 +66,8 @@ export class ReceiveWindow {
     this.#consumedBytes += bytes;
     if (this.#consumedBytes * 2 < this.#sizeBytes) return 0;
     const elapsedMs = now - this.#previousGrantAt;
-    const isFast = roundTripMs !== null && elapsedMs < 2 * Math.max(roundTripMs, shortestRoundTripMs);
+    const isFast =
+      roundTripMs !== null && elapsedMs < roundTripsToGrow * Math.max(roundTripMs, shortestRoundTripMs);
     const grown = isFast ? this.#grow(roundTripMs < longRoundTripMs ? 2 : 4) : 0;
     const delta = this.#consumedBytes + grown;
     this.#consumedBytes = 0;

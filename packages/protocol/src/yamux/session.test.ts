@@ -476,7 +476,7 @@ describe('windows', () => {
     return { client, server, near, far: server.accepted[0] };
   }
 
-  test('a window grows while all of it is consumed within two round trips, up to its limit', async () => {
+  test('a window grows while all of it is consumed within four round trips, up to its limit', async () => {
     const { client, server, near, far } = await established({ maxWindowBytes: 1024 * 1024 });
     const log = new Log(far);
     const sizes: number[] = [];
