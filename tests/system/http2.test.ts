@@ -369,8 +369,9 @@ describe('a request and its answer over HTTP/2', () => {
 
   test('a failure on one stream leaves the others alone', async () => {
     backend.onConnection = connection => {
-      void connection.until('\r\n\r\n').then(() => {
-        if (connection.received.startsWith('GET /bad')) connection.socket.destroy();
+      connection.socket.on('data', () => {
+        if (!connection.received.endsWith('\r\n\r\n')) return;
+        if (/^GET \/bad /m.test(connection.received)) connection.socket.destroy();
         else connection.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
       });
     };
@@ -740,6 +741,26 @@ describe('back-pressure', () => {
     assert.equal(client.body(3), 'other');
     client.socket.destroy();
     await backend.connections[0]!.closed();
+  });
+
+  test('answers that wait for their client keep nothing of the window from those that follow', async () => {
+    const body = 'x'.repeat(100_000);
+    backend.onConnection = connection => {
+      connection.socket.on('data', () => {
+        connection.received = '';
+        connection.send(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      });
+    };
+    await using session = await connect(open);
+    const lengths = await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        let length = 0;
+        for (let index = 0; index < 50; index++) length += (await ask(session, {})).body.length;
+        return length;
+      }),
+    );
+
+    assert.ok(lengths.every(length => length === 50 * body.length));
   });
 
   test('large bodies pass both ways at a time, unchanged', async () => {

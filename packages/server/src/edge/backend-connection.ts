@@ -143,8 +143,10 @@ export class BackendConnection implements BodySink {
     }
     if (this.#phase === 'closed') return;
     exchange?.flush();
-    if (exchange?.isClientWritable ?? true) this.#stream.consumed(bytes.length);
-    else this.#unconsumed += bytes.length;
+    this.#unconsumed += bytes.length;
+    // Nobody resumes for an exchange that is over: what it left unsaid would be missing in the window for good.
+    const isOver = this.#exchange !== exchange;
+    if (isOver || (exchange?.isClientWritable ?? true)) this.resume();
   }
 
   #process(received: Buffer): void {
