@@ -83,6 +83,8 @@ describe('the two machines of the README', { timeout: 900_000 }, () => {
     const connector = inside.start(runConnector);
     running.push(connector.child);
     await connector.until('tunnel_connected');
+    // Outbound only: nothing on this machine waits for anybody.
+    assert.equal(await inside.run('ss -Hltu'), '');
 
     // 4. An application.
     const backend = inside.start(

@@ -1,13 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import axe from 'axe-core';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 
 /** Where Debian's package puts it. */
 const executablePath = '/usr/bin/chromium';
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export interface ChromiumOptions {
   /** PEM file of the CA that the browser is told to trust. */
@@ -91,7 +90,7 @@ function trustAuthority(home: string, caFile: string): void {
 
 /** Violations of accessibility rules that axe-core calls serious or critical, one line each. */
 export async function seriousViolations(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
+  await page.evaluate(axe.source);
   const found: unknown = await page.evaluate('axe.run().then(({ violations }) => violations)');
   return (found as AxeViolation[])
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
