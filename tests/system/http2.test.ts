@@ -665,6 +665,18 @@ describe('limits of heads', () => {
     assert.match(backend.received, new RegExp(`^cookie: ${cookies.join('; ')}\r$`, 'm'));
   });
 
+  test('the longest head that a backend may send passes', async () => {
+    const lines = Array.from({ length: 64 }, (_, index) => `X-${index}: ${'a'.repeat(1_000)}\r\n`).join('');
+    backend.onConnection = says(`HTTP/1.1 200 OK\r\n${lines}Content-Length: 2\r\n\r\nok`);
+    const client = await raw(open);
+    client.send(headers(1, get(open)));
+    await client.ended(1);
+
+    assert.equal(client.body(1), 'ok');
+    assert.equal(client.of(0, frameTypes.goAway).length, 0);
+    client.socket.destroy();
+  });
+
   test('a head of more than the limit is refused, whichever limit it meets first', async () => {
     const cases: Field[][] = [
       get(open, ['x-big', 'a'.repeat(70_000)]),

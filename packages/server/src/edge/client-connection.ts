@@ -106,6 +106,11 @@ export class ClientConnection implements ResponseSink, BodySink {
     return this.#phase === 'head' && this.#stash.length === 0;
   }
 
+  /** Bytes that came and wait for their turn. */
+  get unreadBytes(): number {
+    return this.#stash.length;
+  }
+
   /** Takes no further request; the one in flight is finished. */
   stop(): void {
     this.#isStopping = true;

@@ -15,8 +15,6 @@ import type { ClientContext } from './request.ts';
 const streamWindowBytes = 1024 * 1024;
 const connectionWindowBytes = 16 * 1024 * 1024;
 const maxConcurrentStreams = 100;
-/** Of content that came for backends which do not take it, over all streams. */
-const maxUnreadBytes = 16 * 1024 * 1024;
 /** What the frames' library may keep for one connection, in its own unit. */
 const maxSessionMemoryMegabytes = 16;
 /** Browsers send each cookie as a field of its own, and keep 180 for a host. */
@@ -24,8 +22,8 @@ const maxCookieCrumbs = 200;
 const pseudoFields = 4;
 /** RFC 9113 §6.5.2 counts so much for each field beside its name and value. */
 const fieldOverheadBytes = 32;
-/** How long the other side may take to close after GOAWAY. */
-const maxClosingMs = 2_000;
+/** How long the other side may take to read what is left and to close, after GOAWAY and the last stream. */
+const maxClosingMs = 5_000;
 
 /** One HTTP/2 connection of a client: each of its streams is a request of its own. */
 export class Http2Connection {
@@ -74,6 +72,13 @@ export class Http2Connection {
     socket.once('close', () => this.#closed());
   }
 
+  /** Bytes of requests that came and could not go on yet: up to the window of each stream. */
+  get unreadBytes(): number {
+    let unread = 0;
+    for (const request of this.#requests) unread += request.unreadBytes;
+    return unread;
+  }
+
   /** Takes no further request; those in flight are finished. */
   stop(): void {
     if (this.#closingSince > 0) return;
@@ -92,7 +97,7 @@ export class Http2Connection {
     const { idleTimeoutMs, headTimeoutMs } = this.#parts.limits;
     if (this.#session.destroyed || (this.#closingSince > 0 && this.#requests.size === 0)) {
       this.#closingSince ||= now;
-      if (now - this.#closingSince > maxClosingMs) this.destroy();
+      if (now - Math.max(this.#closingSince, this.#lastActiveAt) > maxClosingMs) this.destroy();
       return;
     }
     if (!this.#hasSpoken && now - this.#startedAt > headTimeoutMs) return this.destroy();
@@ -100,12 +105,7 @@ export class Http2Connection {
       if (now - this.#lastActiveAt > idleTimeoutMs) this.stop();
       return;
     }
-    let unread = 0;
-    for (const request of this.#requests) {
-      request.checkDeadline(now);
-      unread += request.unread;
-      if (unread > maxUnreadBytes) request.refuseMore();
-    }
+    for (const request of this.#requests) request.checkDeadline(now);
   }
 
   #begin(stream: ServerHttp2Stream, list: string[]): void {
@@ -160,6 +160,8 @@ function sessionOptions(limits: HeadLimits): ServerOptions & { strictSingleValue
   const maxHeaderListPairs = limits.maxFields + pseudoFields + maxCookieCrumbs;
   return {
     maxHeaderListPairs,
+    // Of answers: what a backend may send must fit, with what the encoding adds, or the whole connection would end.
+    maxSendHeaderBlockLength: 2 * limits.maxHeadBytes,
     maxSessionMemory: maxSessionMemoryMegabytes,
     strictSingleValueFields: false,
     settings: {

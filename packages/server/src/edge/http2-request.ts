@@ -32,7 +32,7 @@ const maxJoinBytes = 64 * 1024;
 const maxStalledMs = 60_000;
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_CANCEL } = constants;
-const { NGHTTP2_HTTP_1_1_REQUIRED, NGHTTP2_ENHANCE_YOUR_CALM } = constants;
+const { NGHTTP2_HTTP_1_1_REQUIRED } = constants;
 // Missing in the types of Node: whether it adds a Date where the backend sent none.
 type RespondOptions = ServerStreamResponseOptions & { readonly sendDate: boolean };
 const headOnly: RespondOptions = { endStream: true, sendDate: false };
@@ -79,6 +79,10 @@ export class Http2Request implements ResponseSink {
 
   get isWritable(): boolean {
     return !this.#needsDrain;
+  }
+
+  get unreadBytes(): number {
+    return this.#stream.readableLength;
   }
 
   /** Takes the request from its field list to its outcome. */
@@ -347,16 +351,6 @@ export class Http2Request implements ResponseSink {
       this.isBroken = true;
       this.#reset(NGHTTP2_CANCEL);
     }
-  }
-
-  /** Bytes of the request that came and could not go on yet. */
-  get unread(): number {
-    return this.#stream.readableLength;
-  }
-
-  /** The connection holds more for slow backends than it may. */
-  refuseMore(): void {
-    if (this.unread > 0) this.#reset(NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   #refuse(error: unknown): void {

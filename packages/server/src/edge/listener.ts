@@ -29,6 +29,12 @@ const handshakeTimeoutMs = 10_000;
 /** Unfinished handshakes of one address; an office behind one address stays far below (threat G7). */
 const maxHandshakesPerAddress = 500;
 
+/**
+ * What all connections together may hold of requests that cannot go on yet. HTTP/2 lets one connection fill a hundred
+ * windows, and a slow link to a backend is enough to keep them full.
+ */
+const maxUnreadBytes = 256 * 1024 * 1024;
+
 type HttpConnection = ClientConnection | Http2Connection;
 
 /** A connection that TLS has not agreed on yet. */
@@ -207,7 +213,23 @@ export class EdgeListener {
   #checkDeadlines(): void {
     const now = this.#options.parts.now();
     for (const connection of this.#connections) connection.checkDeadlines(now);
+    this.#shedUnread();
     for (const exchange of this.#options.parts.exchange.open) exchange.checkDeadline(now);
+  }
+
+  /** Ends those who hold most, until what is left is bearable. */
+  #shedUnread(): void {
+    const holders = [...this.#connections]
+      .map(connection => ({ connection, unread: connection.unreadBytes }))
+      .filter(({ unread }) => unread > 0)
+      .sort((one, other) => other.unread - one.unread);
+    let total = holders.reduce((sum, { unread }) => sum + unread, 0);
+    for (const { connection, unread } of holders) {
+      if (total <= maxUnreadBytes) return;
+      total -= unread;
+      connection.destroy();
+      this.#options.log.warn({ unread }, 'connection ended: too many requests wait for slow backends');
+    }
   }
 }
 
