@@ -9,6 +9,7 @@ import { openData } from '@postern/server/operate/open-data';
 import { openAuthorities } from '@postern/server/registration/authorities';
 import { createAuthority, openSigner, type Signer, wholeSeconds } from '@postern/server/registration/signer';
 import { Forwarder } from '../testbed/forwarder.ts';
+import { randomFrom } from '../testbed/random.ts';
 import { RawBackend } from '../testbed/raw-backend.ts';
 import { readAll, startTestbed, type Testbed } from '../testbed/testbed.ts';
 import {
@@ -373,8 +374,8 @@ describe('a connector that breaks the protocol loses its tunnel; nobody else los
     });
     const seed = randomInt(2 ** 31);
     t.diagnostic(`seed ${seed}`);
-    const next = randomBytesFrom(seed);
-    const garbage = Array.from({ length: 64 }, () => Buffer.concat([beginning, next(1_000)]));
+    const random = randomFrom(seed);
+    const garbage = Array.from({ length: 64 }, () => Buffer.concat([beginning, noise(random, 1_000)]));
 
     for (const bytes of [...flips, ...garbage]) {
       const tunnel = await probe(spoken);
@@ -431,7 +432,7 @@ describe('handshakes that are not what they seem', () => {
   test('damaged certificates and handshakes end that connection alone (threat G8)', async t => {
     const seed = randomInt(2 ** 31);
     t.diagnostic(`seed ${seed}`);
-    const next = randomBytesFrom(seed);
+    const random = randomFrom(seed);
     await using link = await Forwarder.start(bed.port);
     const seen = new Map<number, number>();
     link.transform = (bytes, connection) => {
@@ -441,8 +442,8 @@ describe('handshakes that are not what they seem', () => {
       if (flight !== 1) return [bytes];
       const damaged = Buffer.from(bytes);
       for (let turned = 0; turned < 3; turned++) {
-        const place = next(4).readUInt32BE() % Math.min(damaged.length, 900);
-        damaged[place]! ^= 1 << (next(1)[0]! & 7);
+        const place = Math.floor(random() * Math.min(damaged.length, 900));
+        damaged[place]! ^= 1 << Math.floor(random() * 8);
       }
       return [damaged];
     };
@@ -481,14 +482,6 @@ async function clientHelloFor(servername: string): Promise<Buffer> {
   return bytes;
 }
 
-/** Bytes that a seed determines (mulberry32). */
-function randomBytesFrom(seed: number): (length: number) => Buffer {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (mixed ^ (mixed >>> 14)) & 0xff;
-  };
-  return length => Buffer.from(Array.from({ length }, next));
+function noise(random: () => number, length: number): Buffer {
+  return Buffer.from(Array.from({ length }, () => Math.floor(random() * 256)));
 }
