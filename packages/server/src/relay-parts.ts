@@ -188,7 +188,7 @@ export class RelayParts {
     this.#edge.stopAccepting();
     this.#plain.stop();
     // Tunnels go last: a request that was still arriving, or is tried again, needs a stream.
-    await drained(this.#open, this.#options.config.drainMs);
+    await this.#drained();
     for (const tunnel of this.#registry.tunnels) tunnel.goAway();
     this.#edge.destroy();
     this.#backends.stop();
@@ -202,6 +202,14 @@ export class RelayParts {
 
   #isRevoked(connectorId: string | null): boolean {
     return connectorId !== null && this.#options.state.connectors.get(connectorId)?.revoked !== false;
+  }
+
+  /** Waits until nothing is under way and every answer has left, for at most `drainMs`. */
+  async #drained(): Promise<void> {
+    const deadline = now() + this.#options.config.drainMs;
+    while ((this.#open.size > 0 || this.#edge.hasUnsentBytes) && now() < deadline) {
+      await new Promise(resolve => setTimeout(resolve, 50));
+    }
   }
 
   /** Says once of each host that no certificate covers it: browsers will refuse it, and the operator can mend it. */
@@ -374,11 +382,6 @@ function logAccess(log: Logger, exchange: Exchange): void {
     },
     'request',
   );
-}
-
-async function drained(open: ReadonlySet<Exchange>, limitMs: number): Promise<void> {
-  const deadline = now() + limitMs;
-  while (open.size > 0 && now() < deadline) await new Promise(resolve => setTimeout(resolve, 50));
 }
 
 function addressOf(target: ListenTarget) {

@@ -111,6 +111,10 @@ export class ClientConnection implements ResponseSink, BodySink {
     return this.#stash.length;
   }
 
+  get hasUnsentBytes(): boolean {
+    return this.#socket.writableLength > 0;
+  }
+
   /** Takes no further request; the one in flight is finished. */
   stop(): void {
     this.#isStopping = true;

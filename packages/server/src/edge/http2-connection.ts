@@ -79,6 +79,10 @@ export class Http2Connection {
     return unread;
   }
 
+  get hasUnsentBytes(): boolean {
+    return this.#socket.writableLength > 0;
+  }
+
   /** Takes no further request; those in flight are finished. */
   stop(): void {
     if (this.#closingSince > 0) return;

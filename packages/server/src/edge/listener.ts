@@ -80,6 +80,12 @@ export class EdgeListener {
     return this.#sockets.size;
   }
 
+  /** Whether an answer still waits for a slow client. */
+  get hasUnsentBytes(): boolean {
+    for (const connection of this.#connections) if (connection.hasUnsentBytes) return true;
+    return false;
+  }
+
   /** Listens on an address or on a socket that was passed in; resolves when connections are accepted. */
   async listen(target: { host: string; port: number } | { fd: number }): Promise<void> {
     // A client that has sent its request may close its side while ours still answers; TLS decides what that means.
