@@ -32,7 +32,7 @@ const maxJoinBytes = 64 * 1024;
 const maxStalledMs = 60_000;
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_CANCEL } = constants;
-const { NGHTTP2_HTTP_1_1_REQUIRED } = constants;
+const { NGHTTP2_HTTP_1_1_REQUIRED, NGHTTP2_ENHANCE_YOUR_CALM } = constants;
 // Missing in the types of Node: whether it adds a Date where the backend sent none.
 type RespondOptions = ServerStreamResponseOptions & { readonly sendDate: boolean };
 const headOnly: RespondOptions = { endStream: true, sendDate: false };
@@ -358,6 +358,9 @@ export class Http2Request implements ResponseSink {
     if (!(error instanceof Http1Error)) throw error;
     const { edge, context } = this.#parts;
     const requestId = edge.nextRequestId();
+    edge.log.debug({ requestId, reason: error.reason, address: context.address }, 'request refused');
+    // As the frames' library does beyond its own limits: whoever sends heads of this size gets no more work out of us.
+    if (error.status === 431) return this.#reset(NGHTTP2_ENHANCE_YOUR_CALM);
     const answer = failureAnswer(new EdgeError(failureCodeOf(error), error.reason), {
       head: null,
       route: null,
@@ -365,7 +368,6 @@ export class Http2Request implements ResponseSink {
       time: new Date(),
     });
     edge.onLocalAnswer(error.status, requestId, null);
-    edge.log.debug({ requestId, reason: error.reason, address: context.address }, 'request refused');
     this.#answer({ ...answer, status: error.status });
   }
 
