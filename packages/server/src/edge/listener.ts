@@ -1,6 +1,7 @@
 import net from 'node:net';
 import tls from 'node:tls';
 import type { Logger } from 'pino';
+import { plainAddress } from '../tunnels/accept.ts';
 import type { Certificates } from './certificates.ts';
 import { ClientConnection } from './client-connection.ts';
 import { maxClientHelloBytes, readClientHello } from './client-hello.ts';
@@ -248,9 +249,4 @@ function normalName({ servername }: { servername?: string | false }): string | n
   if (!servername) return null;
   const lower = servername.toLowerCase();
   return lower.endsWith('.') ? lower.slice(0, -1) : lower;
-}
-
-/** An IPv4 client of a dual-stack listener comes as `::ffff:192.0.2.1`. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }

@@ -150,6 +150,7 @@ function isName({ servername }: { servername?: string | false }, name: string): 
   return read === name || read === `${name}.`;
 }
 
-function plainAddress(address: string): string {
+/** The address of the other side: an IPv4 one comes as `::ffff:192.0.2.1` on a dual-stack listener. */
+export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }
