@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { defaultHeadLimits } from '../http1/head.ts';
+import { RouteTable } from '../routes/route-table.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import { PlainHttpListener } from './plain-http.ts';
+
+let listener: PlainHttpListener;
+let port: number;
+
+before(async () => {
+  const probe = net.createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  port = (probe.address() as net.AddressInfo).port;
+  await new Promise(resolve => probe.close(resolve));
+  const routes = new RouteTable([], { domain: 'example.com', portSuffix: ':8443' });
+  listener = new PlainHttpListener({
+    routes: () => routes,
+    portSuffix: ':8443',
+    limits: defaultHeadLimits,
+    headTimeoutMs: 200,
+    maxConnections: 10,
+    log: createLogger({ program: 'test', level: 'silent' }),
+  });
+  await listener.listen({ host: '127.0.0.1', port });
+});
+
+after(() => listener.stop());
+
+async function ask(bytes: string): Promise<string> {
+  const socket = net.connect(port, '127.0.0.1');
+  socket.write(bytes);
+  let answer = '';
+  for await (const chunk of socket) answer += String(chunk);
+  return answer;
+}
+
+describe('plain HTTP', () => {
+  test('a request for a name of ours is sent to HTTPS with its path and query', async () => {
+    const answer = await ask('GET /a?b=c HTTP/1.1\r\nHost: Portal.Example.com:8080\r\n\r\n');
+
+    assert.match(answer, /^HTTP\/1\.1 308 /);
+    assert.match(answer, /\r\nLocation: https:\/\/portal\.example\.com:8443\/a\?b=c\r\n/);
+    assert.match(answer, /\r\nConnection: close\r\n/);
+  });
+
+  test('a request for another name is 404: it redirects nobody elsewhere', async () => {
+    assert.match(await ask('GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n'), /^HTTP\/1\.1 404 /);
+  });
+
+  test('an absolute target does not choose where to', async () => {
+    const answer = await ask('GET http://evil.example/x HTTP/1.1\r\nHost: portal.example.com\r\n\r\n');
+
+    assert.doesNotMatch(answer, /evil/);
+  });
+
+  test('a malformed head is refused', async () => {
+    assert.match(await ask('GET / HTTP/1.1\nHost: portal.example.com\n\n'), /^HTTP\/1\.1 400 /);
+  });
+
+  test('a head that does not come is not waited for', async () => {
+    assert.equal(await ask('GET / HTTP/1.1\r\n'), '');
+  });
+});
