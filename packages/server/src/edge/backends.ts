@@ -97,7 +97,7 @@ export class Backends implements Connector, BackendPlace {
     const { route } = exchange;
     const { connectorGroupId, id } = route.application;
     const { registry } = this.#options;
-    const tunnel = registry.choose(connectorGroupId, id, route.backendKey, failedOn);
+    const tunnel = registry.choose(connectorGroupId, id, route.backendKey, failedOn, exchange.isUpgrade);
     if (tunnel === null) {
       // Everybody of the group has failed: the last failure is the answer, so a second try is worth one more round.
       if (failedOn !== null && registry.choose(connectorGroupId, id, route.backendKey, null) !== null) {

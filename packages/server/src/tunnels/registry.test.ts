@@ -38,6 +38,14 @@ describe('the tunnel for the next stream', () => {
     assert.equal(choose(registryOf(busy, long, short)), short);
   });
 
+  test('is another one for upgrades than for requests, where both are free', () => {
+    const [first, second] = [tunnelOf('a'), tunnelOf('a')];
+    const registry = registryOf(first, second);
+
+    assert.equal(registry.choose('group', 'app', key, null, false), first);
+    assert.equal(registry.choose('group', 'app', key, null, true), second);
+  });
+
   test('is one that has gone quiet only where there is no other', () => {
     const quiet = tunnelOf('a', { isQuiet: true });
     const sibling = tunnelOf('a', { queuedBytes: 100_000 });

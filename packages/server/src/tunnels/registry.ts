@@ -99,21 +99,22 @@ export class TunnelRegistry {
     applicationId: string,
     backendKey: string,
     exclude: ReadonlySet<Tunnel> | null,
+    isUpgrade = false,
   ): Tunnel | null {
     const group = this.#groups.get(groupId);
     if (group === undefined) return null;
-    if (group.length === 1) return bestTunnel(group[0]!, applicationId, backendKey, exclude);
+    if (group.length === 1) return bestTunnel(group[0]!, applicationId, backendKey, exclude, isUpgrade);
     const first = Math.floor(this.#options.random() * group.length);
     const second = (first + 1 + Math.floor(this.#options.random() * (group.length - 1))) % group.length;
-    const one = bestTunnel(group[first]!, applicationId, backendKey, exclude);
-    const other = bestTunnel(group[second]!, applicationId, backendKey, exclude);
+    const one = bestTunnel(group[first]!, applicationId, backendKey, exclude, isUpgrade);
+    const other = bestTunnel(group[second]!, applicationId, backendKey, exclude, isUpgrade);
     if (one !== null && other !== null) {
       if (one.isQuiet !== other.isQuiet) return one.isQuiet ? other : one;
       return load(group[first]!) <= load(group[second]!) ? one : other;
     }
     if (one !== null || other !== null) return one ?? other;
     for (const connector of group) {
-      const tunnel = bestTunnel(connector, applicationId, backendKey, exclude);
+      const tunnel = bestTunnel(connector, applicationId, backendKey, exclude, isUpgrade);
       if (tunnel !== null) return tunnel;
     }
     return null;
@@ -182,12 +183,15 @@ function bestTunnel(
   applicationId: string,
   backendKey: string,
   exclude: ReadonlySet<Tunnel> | null,
+  isUpgrade: boolean,
 ): Tunnel | null {
   let best: Tunnel | null = null;
   if (exclude !== null && hasTunnelOf(exclude, connector.id)) return null;
   for (const tunnel of connector.tunnels) {
     if (!tunnel.isOpen || !tunnel.serves(applicationId, backendKey)) continue;
-    if (best === null || isBetter(tunnel, best)) best = tunnel;
+    // Of equals requests take the first and upgrades the last: a WebSocket stays where it was opened, and a download that
+    // comes later would fill the queues in front of it.
+    if (best === null || isBetter(tunnel, best) || (isUpgrade && !isBetter(best, tunnel))) best = tunnel;
   }
   return best;
 }
