@@ -1,4 +1,4 @@
-import { setFlagsFromString } from 'node:v8';
+import { tuneGarbageCollection } from '@postern/protocol/garbage-collection';
 import { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import { AllowList } from './allow-list.ts';
 import { createLog, type Log, type LogLevel } from './events/log.ts';
@@ -41,8 +41,7 @@ export interface RunOptions {
  * @throws IdentityError if the folder holds no usable identity, RangeError for an option that cannot be understood.
  */
 export async function runConnector(options: RunOptions): Promise<void> {
-  // Buffers that are passed on die young, but V8 answers a long transfer with a young generation of 48 MiB and keeps it.
-  setFlagsFromString('--semi-space-growth-factor=1');
+  tuneGarbageCollection();
   const { dataDir } = options;
   const log = createLog(options.writeLog ?? writeToStandardError, options.logLevel ?? 'info');
   const local = await readLocalSettings(dataDir);

@@ -4,7 +4,7 @@
  */
 
 import path from 'node:path';
-import { setFlagsFromString } from 'node:v8';
+import { tuneGarbageCollection } from '@postern/protocol/garbage-collection';
 import { listenTargets } from './config/listen-targets.ts';
 import { dataPaths } from './config/names.ts';
 import type { Config } from './config/schema.ts';
@@ -23,8 +23,7 @@ import { createLogger, type Logger } from './telemetry/logger.ts';
 export async function startRelay(config: Config, configFile: string): Promise<void> {
   // Small answers are built in pooled buffers; Node's pool of 8 KiB would be renewed every few requests.
   Buffer.poolSize = 256 * 1024;
-  // Buffers that are passed on die young, but V8 answers a long transfer with a young generation of 48 MiB and keeps it.
-  setFlagsFromString('--semi-space-growth-factor=1');
+  tuneGarbageCollection();
   const log = createLogger({ program: 'relay', level: config.log.level });
 
   // 1. The control process first: it makes what the relay reads, the local certificates included.
