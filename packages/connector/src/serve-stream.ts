@@ -35,6 +35,9 @@ export interface OpenOutcome {
 /** How long the service may take to end its side after the backend has ended, before the stream is reset. */
 const lingerMs = 30_000;
 
+/** From here on a piece is one of many. They come in records of 16 KiB, and each write by itself wakes the backend. */
+const bulkBytes = 8 * 1024;
+
 /**
  * One data stream: reads the preamble, dials the backend, and relays bytes both ways until both sides have ended.
  *
@@ -51,6 +54,7 @@ export class ServedStream {
   #serviceEnded = false;
   #bytesWritten = 0;
   #unconsumed = 0;
+  #isJoining = false;
   #isOver = false;
 
   constructor(stream: YamuxStream, parts: ServeParts) {
@@ -150,8 +154,20 @@ export class ServedStream {
 
   #write(bytes: Buffer): void {
     this.#bytesWritten += bytes.length;
+    if (bytes.length >= bulkBytes) this.#join();
     if (this.#socket!.write(bytes) && this.#unconsumed === 0) return this.#stream.consumed(bytes.length);
     this.#unconsumed += bytes.length;
+  }
+
+  /** Lets what arrives in this turn of the event loop go out in one write. */
+  #join(): void {
+    if (this.#isJoining) return;
+    this.#isJoining = true;
+    this.#socket!.cork();
+    setImmediate(() => {
+      this.#isJoining = false;
+      this.#socket!.uncork();
+    });
   }
 
   #drained(): void {
