@@ -2,7 +2,7 @@ import type { WindowBudget } from './window-budget.ts';
 
 // Below this it is the event loops of both sides, and not the way between them, that takes the time: on loopback a
 // window of 256 KiB carried 160 MB/s, one of 1 MiB 500.
-const shortestRoundTripMs = 0.25;
+const shortestRoundTripMs = 0.5;
 
 // A sender that paces itself (BBR) and hears of each half of a window only when it was consumed sends no more than one
 // window in two round trips, however much more it could. The bound has to lie well above that, or a window that is
