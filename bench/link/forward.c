@@ -2,7 +2,7 @@
  * A long link between two network namespaces: forwards IP packets between a TUN device in each, and holds every packet
  * back for a time, in order. The kernel's netem would do the same, where it is compiled in.
  *
- * usage: forward <namespace file> <namespace file> <device name> <delay in microseconds each way>
+ * usage: forward <namespace file> <namespace file> <device name> <delay in microseconds each way> <bytes a second, 0: any>
  *
  * Prints "ready" when both devices exist; the caller gives them addresses. Ends when its standard input does.
  */
@@ -34,6 +34,7 @@ struct slot {
 struct direction {
   int from, to;
   int64_t delay;
+  int64_t rate; /* bytes a second; 0: as fast as it goes */
   struct slot *slots;
   unsigned long head, tail; /* head: next to fill, tail: next to send */
   pthread_mutex_t lock;
@@ -68,6 +69,7 @@ static int open_tun(const char *namespace, const char *name) {
 
 static void *read_packets(void *argument) {
   struct direction *d = argument;
+  int64_t sent = 0; /* when the link has sent the packet before */
   for (;;) {
     pthread_mutex_lock(&d->lock);
     while (d->head - d->tail == SLOTS) pthread_cond_wait(&d->changed, &d->lock);
@@ -79,7 +81,10 @@ static void *read_packets(void *argument) {
       fail("read");
     }
     slot->length = length;
-    slot->due = now() + d->delay;
+    int64_t received = now();
+    if (sent < received) sent = received;
+    if (d->rate > 0) sent += length * 1000000000 / d->rate;
+    slot->due = sent + d->delay;
     pthread_mutex_lock(&d->lock);
     d->head++;
     if (d->head - d->tail == 1) pthread_cond_broadcast(&d->changed);
@@ -119,17 +124,19 @@ static void *write_packets(void *argument) {
 }
 
 int main(int count, char **arguments) {
-  if (count != 5) {
-    fprintf(stderr, "usage: forward <namespace> <namespace> <device> <microseconds>\n");
+  if (count != 6) {
+    fprintf(stderr, "usage: forward <namespace> <namespace> <device> <microseconds> <bytes a second>\n");
     return 2;
   }
   int near = open_tun(arguments[1], arguments[3]);
   int far = open_tun(arguments[2], arguments[3]);
   int64_t delay = strtoll(arguments[4], NULL, 10) * 1000;
+  int64_t rate = strtoll(arguments[5], NULL, 10);
   struct direction directions[2] = {{.from = near, .to = far}, {.from = far, .to = near}};
   for (int i = 0; i < 2; i++) {
     struct direction *d = &directions[i];
     d->delay = delay;
+    d->rate = rate;
     d->slots = calloc(SLOTS, sizeof *d->slots);
     if (d->slots == NULL) fail("calloc");
     pthread_mutex_init(&d->lock, NULL);

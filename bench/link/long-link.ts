@@ -16,6 +16,8 @@ export interface LongLink {
 
 export interface LongLinkOptions {
   readonly roundTripMs: number;
+  /** What the link carries each way, in bytes a second; absent: as much as the machine can. */
+  readonly bytesPerSecond?: number;
   /** Names of the near address, at both ends. */
   readonly hosts: readonly string[];
 }
@@ -38,7 +40,7 @@ export async function openLongLink(workplace: Workplace, options: LongLinkOption
   }
   const program = path.join(workplace.folder, 'forward');
   await workplace.run(['cc', '-O2', '-o', program, path.join(import.meta.dirname, 'forward.c'), '-lpthread']);
-  const forwarder = startForwarder(workplace, program, names, options.roundTripMs);
+  const forwarder = startForwarder(workplace, program, names, options);
   await forwarder.untilOutput('ready');
   await configure(workplace, names[0]!, nearAddress, farAddress);
   await configure(workplace, names[1]!, farAddress, nearAddress);
@@ -57,11 +59,12 @@ function startForwarder(
   workplace: Workplace,
   program: string,
   names: readonly string[],
-  roundTripMs: number,
+  { roundTripMs, bytesPerSecond = 0 }: LongLinkOptions,
 ): Program {
   const files = names.map(name => `/run/netns/${name}`);
   // It ends with its input, and so with us, however we end.
-  return workplace.start([program, ...files, device, String((roundTripMs / 2) * 1000)], { input: 'pipe' });
+  const numbers = [(roundTripMs / 2) * 1000, bytesPerSecond].map(String);
+  return workplace.start([program, ...files, device, ...numbers], { input: 'pipe' });
 }
 
 async function configure(workplace: Workplace, name: string, own: string, other: string): Promise<void> {
