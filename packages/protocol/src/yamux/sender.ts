@@ -10,7 +10,7 @@ import {
 import { maxFramePayload, Output, type YamuxTransport } from './output.ts';
 
 /** A stream asks its writer to stop beyond this many pending bytes, and to go on below half of it. */
-export const pendingHighWaterBytes = 64 * 1024;
+const pendingHighWaterBytes = 128 * 1024;
 const pendingLowWaterBytes = pendingHighWaterBytes / 2;
 
 /** What control frames may add to the transport's queue when nobody reads it, before that is called a flood. */

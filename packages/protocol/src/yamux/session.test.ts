@@ -288,7 +288,7 @@ describe('flow control', () => {
     assert.equal(drains, 1);
   });
 
-  test('write is answered false beyond 64 KiB pending, and onDrain may write at once', () => {
+  test('write is answered false beyond 128 KiB pending, and onDrain may write at once', () => {
     const { client, server } = pair();
     const near = client.session.openStream();
     settle(client, server);
@@ -296,15 +296,15 @@ describe('flow control', () => {
     let rounds = 0;
     near.onDrain = () => {
       rounds += 1;
-      if (rounds < 20) assert.equal(near.write(Buffer.alloc(70_000)), false);
+      if (rounds < 20) assert.equal(near.write(Buffer.alloc(140_000)), false);
     };
 
-    assert.equal(near.write(Buffer.alloc(60_000)), true);
-    assert.equal(near.write(Buffer.alloc(10_000)), false);
+    assert.equal(near.write(Buffer.alloc(120_000)), true);
+    assert.equal(near.write(Buffer.alloc(20_000)), false);
     settle(client, server);
 
     assert.equal(rounds, 20);
-    assert.equal(log.bytes, 20 * 70_000);
+    assert.equal(log.bytes, 20 * 140_000);
   });
 
   test('borrowed bytes may be overwritten after the call, and the first of them that must wait is the last asked for', () => {
