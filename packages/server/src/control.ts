@@ -118,7 +118,7 @@ export async function startControl(
   const ownFetch = controlFetch(paths.controlSocket);
   await registerSignIn(app, signIn);
   await registerPreauth(app, { signIn, fetch: ownFetch.fetch });
-  registerMyApps(app, signIn);
+  registerMyApps(app, signIn, { isConnectorLive: connectorId => presence.isLive(connectorId) });
   await app.register(async portal => {
     keepToHost(portal, controlHosts(config).portal);
     await registerAdminApi(portal, {

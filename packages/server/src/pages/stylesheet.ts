@@ -107,6 +107,9 @@ dl.facts dd { margin: 0; overflow-wrap: anywhere; }
 .tile .about { min-width: 0; display: grid; }
 .tile .name { font-weight: 600; overflow-wrap: anywhere; }
 .tile .host { color: var(--quiet); font-size: 13px; line-height: 18px; }
+.tile .unreachable { color: var(--danger); font-size: 13px; line-height: 18px; }
+#recent { display: grid; gap: 12px; }
+#recent h2 { font-size: 16px; line-height: 24px; }
 .shade-0 { background: #0f6b5c; } .shade-1 { background: #3557a5; } .shade-2 { background: #8a4b08; } .shade-3 { background: #7a3a86; }
 .shade-4 { background: #a3323f; } .shade-5 { background: #2f6a2c; } .shade-6 { background: #4d5a66; } .shade-7 { background: #1f6585; }
 .empty { border: 1px dashed var(--edge); border-radius: 8px; padding: 40px 24px; text-align: center; display: grid; gap: 8px; justify-items: center; }

@@ -7,23 +7,29 @@ export interface Tile {
   readonly name: string;
   readonly url: string;
   readonly host: string;
+  /** Whether a connector is there that leads to it; what lies behind shows only when one goes there. */
+  readonly isReachable: boolean;
 }
 
 export interface MyAppsPage {
   /** Everything that the person may use. */
   readonly tiles: readonly Tile[];
+  /** Those of them that were used last, the latest first. */
+  readonly recent: readonly Tile[];
   /** What was searched for; the script does it while one types, a form where there is no script. */
   readonly search: string;
   readonly displayName: string;
+  readonly changePasswordUrl: string;
   readonly signOutAction: string;
   readonly domain: string;
 }
 
 const script = `
 const search = document.getElementById('search');
-const tiles = [...document.querySelectorAll('.tiles > li')];
+const tiles = [...document.querySelectorAll('#all > li')];
 const nothing = document.getElementById('nothing');
 const count = document.getElementById('count');
+const recent = document.getElementById('recent');
 function filter() {
   const words = search.value.toLowerCase().split(/\\s+/).filter(Boolean);
   let shown = 0;
@@ -32,6 +38,7 @@ function filter() {
     if (!tile.hidden) shown++;
   }
   nothing.hidden = shown > 0;
+  if (recent) recent.hidden = words.length > 0;
   count.textContent = shown === 1 ? '1 application' : shown + ' applications';
 }
 search.addEventListener('input', filter);
@@ -64,6 +71,7 @@ export function renderMyApps(page: MyAppsPage): string {
     body: html`<header class="bar"><div>
 ${brand}
 <span class="who">${page.displayName}</span>
+<a class="small" href="${page.changePasswordUrl}">Change password</a>
 <form method="post" action="${page.signOutAction}"><button class="button second small" type="submit">Sign out</button></form>
 </div></header>
 <main class="apps">
@@ -72,7 +80,7 @@ ${page.tiles.length === 0 ? renderEmpty(page) : renderTiles(page)}
   });
 }
 
-function renderTiles({ tiles, search }: MyAppsPage): Html {
+function renderTiles({ tiles, recent, search }: MyAppsPage): Html {
   const isShown = (tile: Tile) =>
     search
       .toLowerCase()
@@ -81,15 +89,27 @@ function renderTiles({ tiles, search }: MyAppsPage): Html {
   const shown = tiles.filter(isShown).length;
   return html`<div class="top"><h1>My Apps</h1>
 <form class="search" role="search" method="get" action="/"><input id="search" name="search" type="search" value="${search}" placeholder="Search" aria-label="Search applications" aria-keyshortcuts="/" autocomplete="off"></form></div>
+${recent.length > 0 && renderRecent(recent, search !== '')}
 <p class="quiet small" id="count" aria-live="polite">${shown === 1 ? '1 application' : `${shown} applications`}</p>
-<ul class="tiles">
+<ul class="tiles" id="all">
 ${tiles.map(
-  tile => html`<li data-words="${wordsOf(tile)}"${!isShown(tile) && html` hidden`}><a class="tile" href="${tile.url}">
-<span class="letter shade-${shadeOf(tile.name)}" aria-hidden="true">${firstLetter(tile.name)}</span>
-<span class="about"><span class="name">${tile.name}</span><span class="host">${tile.host}</span></span></a></li>`,
+  tile => html`<li data-words="${wordsOf(tile)}"${!isShown(tile) && html` hidden`}>${renderTile(tile)}</li>`,
 )}
 </ul>
 <div class="empty" id="nothing"${shown > 0 && html` hidden`}><h2>Nothing matches</h2><p class="quiet">Search for another part of the name or the address.</p></div>`;
+}
+
+function renderRecent(recent: readonly Tile[], isSearching: boolean): Html {
+  return html`<section id="recent" aria-labelledby="recent-title"${isSearching && html` hidden`}><h2 id="recent-title">Recently used</h2>
+<ul class="tiles">
+${recent.map(tile => html`<li>${renderTile(tile)}</li>`)}
+</ul></section>`;
+}
+
+function renderTile(tile: Tile): Html {
+  return html`<a class="tile" href="${tile.url}">
+<span class="letter shade-${shadeOf(tile.name)}" aria-hidden="true">${firstLetter(tile.name)}</span>
+<span class="about"><span class="name">${tile.name}</span><span class="host">${tile.host}</span>${!tile.isReachable && html`<span class="unreachable">Does not answer right now</span>`}</span></a>`;
 }
 
 function renderEmpty({ domain }: MyAppsPage): Html {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { createSession } from '../directory/sessions.ts';
 import { startTestService, type TestService } from './test-service.ts';
 
 const portal = 'https://portal.example.test';
@@ -84,6 +85,38 @@ describe('My Apps', () => {
     assert.match(body, />1 application</);
     assert.match(body, /<li data-words="git git\.example\.test" hidden>/);
     assert.match(body, /<li data-words="wiki wiki\.example\.test">/);
+  });
+
+  test('shows what one signed in to last above all, the latest first, where there are many', async () => {
+    await using service = await startTestService();
+    const user = await service.addUser('ann');
+    for (const label of ['git', 'menu', 'payroll', 'tickets', 'wiki']) {
+      await service.addApplication(label, { assignmentRequired: false });
+    }
+    for (const host of ['wiki.example.test', 'git.example.test', 'wiki.example.test', 'gone.example.test']) {
+      const session = { host, userId: user.id, loginSessionUid: null, lifetimeMs: 60_000 };
+      service.advance(1);
+      await createSession(service.directory, session);
+    }
+
+    const { body } = await open(service, user.id);
+    const [recent = '', all = ''] = body.split('id="all"');
+
+    assert.match(recent, />Recently used</);
+    assert.deepEqual(tilesOf(recent), ['Wiki', 'Git']);
+    assert.deepEqual(tilesOf(all), ['Git', 'Menu', 'Payroll', 'Tickets', 'Wiki']);
+    assert.match((await open(service, user.id, '/?search=git')).body, /<section id="recent"[^>]* hidden>/);
+  });
+
+  test('a tile says when no connector leads to its application', async () => {
+    await using service = await startTestService();
+    const user = await service.addUser('ann');
+    await service.addApplication('wiki', { assignmentRequired: false });
+    const connectorId = await service.addConnector();
+
+    assert.match((await open(service, user.id)).body, /Does not answer right now/);
+    service.liveConnectors.add(connectorId);
+    assert.doesNotMatch((await open(service, user.id)).body, /Does not answer right now/);
   });
 
   test('a home page under the application’s host is where the tile leads, and no other', async () => {

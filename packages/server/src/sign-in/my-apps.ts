@@ -1,21 +1,34 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Kysely } from 'kysely';
 import { controlHosts, originOf } from '../config/names.ts';
 import type { Config } from '../config/schema.ts';
 import { externalUrlOf } from '../directory/published-urls.ts';
 import { hostConstraint } from '../pages/host-constraint.ts';
 import { pageHeaders } from '../pages/page-headers.ts';
+import { readAllConnectors } from '../store/connectors.ts';
+import { listEdgeSessionsOfUser } from '../store/edge-sessions.ts';
 import { listApplicationsOfPerson, type PublishedApplication } from '../store/published-applications.ts';
+import type { Database } from '../store/schema.ts';
 import { findUser } from '../store/users.ts';
 import { sendHtml } from './form-post.ts';
 import { renderMyApps, type Tile } from './my-apps-page.ts';
+import { changePasswordPath } from './password-routes.ts';
 import { issuerOf } from './provider.ts';
 import type { SignIn } from './sign-in.ts';
+
+/** So many are shown as recently used, and only where there are more in all: else they are found at a glance. */
+const recentCount = 4;
+
+export interface MyAppsParts {
+  /** Whether a connector has a tunnel at this moment. */
+  readonly isConnectorLive: (connectorId: string) => boolean;
+}
 
 /**
  * Adds My Apps at `portal.<domain>/`. The relay lets only signed-in people through to it, and says who they are in
  * `X-Postern-User-Id`, which it never takes over from a client.
  */
-export function registerMyApps(app: FastifyInstance, signIn: SignIn): void {
+export function registerMyApps(app: FastifyInstance, signIn: SignIn, parts: MyAppsParts): void {
   const { config, db } = signIn;
   const options = { constraints: hostConstraint(controlHosts(config).portal) };
   app.get('/', options, async (request: FastifyRequest<{ Querystring: { search?: unknown } }>, reply) => {
@@ -23,12 +36,16 @@ export function registerMyApps(app: FastifyInstance, signIn: SignIn): void {
     const user = typeof userId === 'string' ? await findUser(db, userId) : null;
     if (user?.accountEnabled !== 1) return reply.redirect('/.postern/sign-in?return=%2F', 303);
     const { search } = request.query;
+    const liveGroups = await findLiveGroups(db, parts);
+    const tiles = (await listApplicationsOfPerson(db, user.id))
+      .map(application => tileOf(application, config, liveGroups.has(application.connectorGroupId)))
+      .sort((one, other) => byName.compare(one.name, other.name));
     const page = renderMyApps({
-      tiles: (await listApplicationsOfPerson(db, user.id))
-        .map(application => tileOf(application, config))
-        .sort((one, other) => byName.compare(one.name, other.name)),
+      tiles,
+      recent: await findRecent(db, user.id, tiles),
       search: typeof search === 'string' ? search.slice(0, 100) : '',
       displayName: user.displayName,
+      changePasswordUrl: `${issuerOf(config)}${changePasswordPath}`,
       signOutAction: '/.postern/sign-out',
       domain: config.domain,
     });
@@ -39,7 +56,28 @@ export function registerMyApps(app: FastifyInstance, signIn: SignIn): void {
 // As people sort, which is not as SQLite does: `intranet` before `Payroll`, `Über` beside `Uber`.
 const byName = new Intl.Collator('en', { numeric: true });
 
-function tileOf({ displayName, externalUrl, homePageUrl }: PublishedApplication, config: Config): Tile {
+async function findLiveGroups(db: Kysely<Database>, parts: MyAppsParts): Promise<ReadonlySet<string>> {
+  const connectors = await readAllConnectors(db);
+  return new Set(connectors.filter(({ id }) => parts.isConnectorLive(id)).map(({ groupId }) => groupId));
+}
+
+/** What somebody signed in to last, as long as they are: nothing else of what people do is kept. */
+async function findRecent(
+  db: Kysely<Database>,
+  userId: string,
+  tiles: readonly Tile[],
+): Promise<readonly Tile[]> {
+  if (tiles.length <= recentCount) return [];
+  const sessions = await listEdgeSessionsOfUser(db, userId);
+  const hosts = new Set(sessions.map(session => session.host).reverse());
+  return [...hosts].flatMap(host => tiles.find(tile => tile.host === host) ?? []).slice(0, recentCount);
+}
+
+function tileOf(
+  { displayName, externalUrl, homePageUrl }: PublishedApplication,
+  config: Config,
+  isReachable: boolean,
+): Tile {
   const { hostname } = new URL(externalUrl);
   const home = homePageUrl === null ? null : URL.parse(homePageUrl);
   // A home page that leads elsewhere than to the application is not ours to send people to.
@@ -47,5 +85,5 @@ function tileOf({ displayName, externalUrl, homePageUrl }: PublishedApplication,
     home?.protocol === 'https:' && home.hostname === hostname
       ? `${originOf(config, hostname)}${home.pathname}${home.search}${home.hash}`
       : externalUrlOf(externalUrl, config);
-  return { name: displayName, url, host: hostname };
+  return { name: displayName, url, host: hostname, isReachable };
 }

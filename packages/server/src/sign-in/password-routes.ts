@@ -3,6 +3,7 @@ import { setPasswordHash } from '../directory/users.ts';
 import { pageHeaders } from '../pages/page-headers.ts';
 import { findOpenInvitation, type Invitation } from '../store/invitations.ts';
 import { findUser, type UserRow } from '../store/users.ts';
+import * as events from '../telemetry/events.ts';
 import { clientAddress } from './client-address.ts';
 import { checkCredentials, refusal } from './credentials.ts';
 import { formField, isFromOwnPage, sendHtml } from './form-post.ts';
@@ -20,7 +21,8 @@ import { issuerOf, portalUrlOf } from './provider.ts';
 import type { SignIn } from './sign-in.ts';
 import { SignInError } from './sign-in-error.ts';
 
-const changePath = '/password';
+/** The page of the login host where people change their own password. */
+export const changePasswordPath = '/password';
 
 /** The page that an invitation leads to, and the one where people change their own password. */
 export function registerPasswords(
@@ -49,12 +51,13 @@ export function registerPasswords(
     if (passwordHash === null) return sendInvitation(signIn, reply, invited, secret, busy);
     const { secretHash } = invited.invitation;
     if (!(await redeemInvitation(signIn.directory, { secretHash, passwordHash }))) return sendOver(reply);
+    recordNewPassword(signIn, request, invited.user.id);
     return sendSaved(signIn, reply);
   });
 
-  scope.get(changePath, options, (_request, reply) => sendChange(signIn, reply, { name: '' }));
+  scope.get(changePasswordPath, options, (_request, reply) => sendChange(signIn, reply, { name: '' }));
 
-  scope.post(changePath, options, async (request, reply) => {
+  scope.post(changePasswordPath, options, async (request, reply) => {
     const name = formField(request, 'username');
     if (!isFromOwnPage(request, issuerOf(signIn.config))) return sendChange(signIn, reply, { name: '' });
     const error = newPasswordObjection(signIn, request, [name]);
@@ -65,6 +68,7 @@ export function registerPasswords(
     const passwordHash = await hashNewPassword(signIn, request);
     if (passwordHash === null) return sendChange(signIn, reply, { name, error: busy });
     await setPasswordHash(signIn.directory, account.id, passwordHash);
+    recordNewPassword(signIn, request, account.id);
     return sendSaved(signIn, reply);
   });
 }
@@ -110,10 +114,17 @@ async function checkCurrent({ credentials }: SignIn, request: FastifyRequest, na
     name,
     password: formField(request, 'password'),
     address: clientAddress(request.headers['x-forwarded-for']),
+    requestId: request.id,
   }).catch(error => {
     if (error instanceof SignInError) return 'busy' as const;
     throw error;
   });
+}
+
+/** People choose passwords only for themselves; a new one ends every session of before. */
+function recordNewPassword({ log }: SignIn, request: FastifyRequest, userId: string): void {
+  events.userChanged(log, { userId, what: 'password_set', actor: { userId, requestId: request.id } });
+  events.sessionEnded(log, { reason: 'password_set', userId, requestId: request.id });
 }
 
 function sendInvitation(
@@ -160,7 +171,7 @@ function sendChange(
 ): FastifyReply {
   const { name, error = null, credentialsError = null } = form;
   const page = renderChangePassword({
-    action: changePath,
+    action: changePasswordPath,
     name,
     minLength: config.signIn.minPasswordLength,
     credentialsError,

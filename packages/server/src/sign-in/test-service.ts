@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fastify from 'fastify';
 import type { Kysely } from 'kysely';
+import { pino } from 'pino';
 import { configSchema } from '../config/schema.ts';
 import { Directory } from '../directory/directory.ts';
 import { createUser, setPasswordHash } from '../directory/users.ts';
@@ -30,10 +31,16 @@ export interface TestService extends AsyncDisposable {
   readonly directory: Directory;
   readonly socketPath: string;
   readonly serverErrors: unknown[];
+  /** What was logged, line by line. */
+  readonly logged: readonly Readonly<Record<string, unknown>>[];
+  /** Ids of the connectors that have a tunnel. */
+  readonly liveConnectors: Set<string>;
   /** Moves the service's clock. The provider's own clock does not move with it. */
   advance(ms: number): void;
   addUser(name: string, password?: string | null): Promise<UserRow>;
   addApplication(label: string, options?: { path?: string; assignmentRequired?: boolean }): Promise<string>;
+  /** Of the default group. Returns its id. */
+  addConnector(): Promise<string>;
   browser(address?: string): Browser;
 }
 
@@ -48,17 +55,20 @@ export async function startTestService(
   const now = () => Date.now() + offset;
   const directory = new Directory({ db, address: config, now });
   const serverErrors: unknown[] = [];
+  const logged: Record<string, unknown>[] = [];
+  const liveConnectors = new Set<string>();
   const signIn = await SignIn.open({
     config,
     directory,
     secrets: new SealedSecrets(db, randomBytes(32)),
+    log: pino({ base: null }, { write: line => void logged.push(JSON.parse(line)) }),
     onServerError: error => serverErrors.push(error),
   });
   const app = fastify();
   const { fetch, close } = controlFetch(socketPath);
   await registerSignIn(app, signIn);
   await registerPreauth(app, { signIn, fetch });
-  registerMyApps(app, signIn);
+  registerMyApps(app, signIn, { isConnectorLive: id => liveConnectors.has(id) });
   await app.listen({ path: socketPath });
   return {
     signIn,
@@ -66,6 +76,8 @@ export async function startTestService(
     directory,
     socketPath,
     serverErrors,
+    logged,
+    liveConnectors,
     advance: ms => {
       offset += ms;
     },
@@ -77,6 +89,7 @@ export async function startTestService(
       return user;
     },
     addApplication: (label, options) => addApplication(db, label, options),
+    addConnector: () => addConnector(db),
     browser: (address = '192.0.2.10') =>
       new Browser((options, received) => {
         // What the relay adds.
@@ -90,6 +103,18 @@ export async function startTestService(
       await rm(folder, { recursive: true });
     },
   };
+}
+
+async function addConnector(db: Kysely<Database>): Promise<string> {
+  const group = await db.selectFrom('connectorGroup').select('id').executeTakeFirstOrThrow();
+  const id = randomUUID();
+  const machine = { machineName: 'machine', version: '0.1.0', os: 'Linux', externalIp: null };
+  const times = { createdAt: Date.now(), lastSeenAt: null, revokedAt: null };
+  await db
+    .insertInto('connector')
+    .values({ id, groupId: group.id, ...machine, ...times })
+    .execute();
+  return id;
 }
 
 async function addApplication(

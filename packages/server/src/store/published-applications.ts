@@ -8,6 +8,7 @@ export interface PublishedApplication {
   /** Lower case, ends in `/`. */
   readonly externalUrl: string;
   readonly homePageUrl: string | null;
+  readonly connectorGroupId: string;
 }
 
 /** Gives an enabled application with an external URL. */
@@ -75,7 +76,7 @@ export async function listApplicationsOfPerson(
 function published(db: Kysely<Database>) {
   return db
     .selectFrom('application')
-    .select(['id', 'displayName', 'homePageUrl'])
+    .select(['id', 'displayName', 'homePageUrl', 'connectorGroupId'])
     .select(expression => expression.ref('externalUrl').$notNull().as('externalUrl'))
     .where('externalUrl', 'is not', null)
     .where('accountEnabled', '=', 1);
