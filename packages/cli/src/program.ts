@@ -6,6 +6,7 @@ import { addAppRemove } from './commands/app/remove.ts';
 import { addAppShow } from './commands/app/show.ts';
 import { addAppUnassign } from './commands/app/unassign.ts';
 import { addAppUpdate } from './commands/app/update.ts';
+import { addConnectorProgram } from './commands/connector/connector-program.ts';
 import { addConnectorList } from './commands/connector/list.ts';
 import { addConnectorMove } from './commands/connector/move.ts';
 import { addConnectorRegister } from './commands/connector/register.ts';
@@ -80,6 +81,7 @@ export function createProgram(version: string): Command {
     addConnectorRegister,
     addConnectorRun,
     addConnectorStatus,
+    addConnectorProgram,
     addConnectorList,
     addConnectorShow,
     addConnectorMove,
