@@ -4,6 +4,7 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { parse, stringify } from 'yaml';
 import { type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
+import { upgradeAccepted, upgradeFields } from '../testbed/raw-websocket.ts';
 import { childrenOf, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
 let backend: RawBackend;
@@ -36,9 +37,6 @@ beforeEach(() => {
   backend.onConnection = downloadOrUpgrade;
 });
 
-const accepted =
-  'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n';
-
 function downloadOrUpgrade(connection: BackendConnectionLog): void {
   let answered = 0;
   connection.socket.on('data', () => {
@@ -48,7 +46,7 @@ function downloadOrUpgrade(connection: BackendConnectionLog): void {
       return;
     }
     if (/^upgrade:/im.test(connection.received)) {
-      if (answered++ === 0) connection.send(`${accepted}\x81\x05hello`);
+      if (answered++ === 0) connection.send(`${upgradeAccepted}\x81\x05hello`);
       return;
     }
     const asked = connection.received.split('\r\n\r\n').length - 1;
@@ -94,10 +92,7 @@ describe('the control process is killed', () => {
   test('what is open goes on, signed-in people are served, and sign-in is back when it is', async () => {
     const socket = await connectClient(wiki);
     socket.send(
-      signedIn('/socket', 'Upgrade').replace(
-        '\r\n\r\n',
-        '\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
-      ),
+      `GET /socket HTTP/1.1\r\nHost: ${wiki}\r\nCookie: ${bed.cookie('wiki')}\r\n${upgradeFields}\r\n`,
     );
     await socket.until('\x81\x05hello');
     const download = await connectClient(wiki);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
+import { upgradeAccepted, upgradeFields } from '../testbed/raw-websocket.ts';
 import { readAll, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
 let backend: RawBackend;
@@ -313,13 +314,10 @@ describe('authentication of connections (RFC 4559, threat A16)', () => {
 
 describe('WebSocket', () => {
   const handshake = (host: string, extra = '') =>
-    `GET /ws HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n` +
-    `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${extra}\r\n`;
-  const accepted =
-    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n';
+    `GET /ws HTTP/1.1\r\nHost: ${host}\r\n${upgradeFields}${extra}\r\n`;
 
   test('bytes pass both ways after 101', async () => {
-    backend.onConnection = says(accepted);
+    backend.onConnection = says(upgradeAccepted);
     const socket = await bed.connect(wiki);
     const client = reader(socket);
     socket.write(handshake(wiki, `Cookie: ${bed.cookie('wiki')}\r\nOrigin: https://${wiki}:${bed.port}\r\n`));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
+import { upgradeAccepted, upgradeFields } from '../testbed/raw-websocket.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 
 /** What is withdrawn may work so much longer, open exchanges included. */
@@ -40,16 +41,13 @@ beforeEach(() => {
   backend.onConnection = downloadOrUpgrade;
 });
 
-const accepted =
-  'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n';
-
 /** Upgrades who asks for it; begins a download without end for `/download`; answers everything else. */
 function downloadOrUpgrade(connection: BackendConnectionLog): void {
   connection.socket.once('data', () => {
     if (connection.received.startsWith('GET /download')) {
       return connection.send('HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nthe first bytes');
     }
-    if (/^upgrade:/im.test(connection.received)) return connection.send(`${accepted}\x81\x05hello`);
+    if (/^upgrade:/im.test(connection.received)) return connection.send(`${upgradeAccepted}\x81\x05hello`);
     connection.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok');
     connection.socket.end();
   });
@@ -65,10 +63,7 @@ async function openAt(application: string, user: string): Promise<OpenExchanges>
   const host = bed.hostOf(application);
   const cookie = application === 'open' ? '' : `Cookie: ${bed.cookie(application, user)}\r\n`;
   const socket = new RawClient(await bed.connect(host));
-  socket.send(
-    `GET /socket HTTP/1.1\r\nHost: ${host}\r\n${cookie}Connection: Upgrade\r\nUpgrade: websocket\r\n` +
-      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
-  );
+  socket.send(`GET /socket HTTP/1.1\r\nHost: ${host}\r\n${cookie}${upgradeFields}\r\n`);
   await socket.until('\x81\x05hello');
   const download = new RawClient(await bed.connect(host));
   download.send(`GET /download HTTP/1.1\r\nHost: ${host}\r\n${cookie}\r\n`);
