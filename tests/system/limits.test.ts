@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { parse, stringify } from 'yaml';
 import { type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
@@ -70,6 +71,15 @@ async function timed<T>(work: Promise<T>): Promise<{ result: T; tookMs: number }
   const startedAt = performance.now();
   const result = await work;
   return { result, tookMs: performance.now() - startedAt };
+}
+
+function fileLimit(processId: number): number {
+  const limits = readFileSync(`/proc/${processId}/limits`, 'utf8');
+  return Number(/^Max open files +(\d+)/m.exec(limits)![1]);
+}
+
+function setFileLimit(processId: number, limit: number): void {
+  execFileSync('prlimit', ['--pid', String(processId), `--nofile=${limit}:`]);
 }
 
 describe('clients that are slow', () => {
@@ -302,6 +312,31 @@ describe('the service is told to end (threat I8)', () => {
 
     await untilAccepted();
     assert.match(await bed.exchange(open, get('/', 'Connection: close\r\n')), /^HTTP\/1\.1 200 /);
+  });
+
+  test('without file descriptors it refuses connections, keeps those it has, and recovers (threat H3)', async () => {
+    await startWith({});
+    const client = await connectClient();
+    assert.match(await client.ask(get()), /^HTTP\/1\.1 200 /);
+    const relay = bed.service.pid!;
+    const before = fileLimit(relay);
+    const used = readdirSync(`/proc/${relay}/fd`).length;
+
+    setFileLimit(relay, used + 5);
+    let refused = 0;
+    for (let index = 0; index < 20; index++) {
+      await connectClient().catch(() => {
+        refused += 1;
+      });
+    }
+
+    assert.ok(refused >= 10, `${refused} were refused`);
+    assert.match(await client.ask(get()), /^HTTP\/1\.1 200 /);
+    for (const other of clients.splice(0)) if (other !== client) other.destroy();
+    setFileLimit(relay, before);
+    await untilAccepted();
+    assert.match(await bed.exchange(open, get('/', 'Connection: close\r\n')), /^HTTP\/1\.1 200 /);
+    client.destroy();
   });
 
   test('while idle it ends without waiting', async () => {
