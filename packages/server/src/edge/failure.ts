@@ -45,7 +45,7 @@ export const failures = {
   },
   not_found: {
     status: 404,
-    hop: 'edge',
+    hop: 'client',
     title: 'Nothing is published here',
     sentence: 'No application is published at this address.',
     advice: 'Check the address, or find the application in My Apps.',
