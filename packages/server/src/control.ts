@@ -106,6 +106,7 @@ export async function startControl(
     config,
     directory,
     secrets,
+    log,
     onServerError: error => log.error({ err: error }, 'sign-in failed for a reason of its own'),
   });
 
@@ -151,7 +152,7 @@ export async function startControl(
   // 6. What has to be done again and again.
   const upkeep = new Upkeep(
     [
-      { name: 'purge sessions', everyMs: minuteMs, run: () => purgeExpiredSessions(directory) },
+      { name: 'purge sessions', everyMs: minuteMs, run: () => purgeSessions(directory, log) },
       {
         name: 'note live connectors',
         everyMs: minuteMs,
@@ -184,6 +185,11 @@ export async function startControl(
       lock.release();
     },
   };
+}
+
+async function purgeSessions(directory: Directory, log: Logger): Promise<void> {
+  const count = await purgeExpiredSessions(directory);
+  if (count > 0) events.sessionEnded(log, { reason: 'expired', count });
 }
 
 function createTunnelEvents(directory: Directory, log: Logger): TunnelEvents {

@@ -89,8 +89,13 @@ export function addUsers(app: AdminApp, parts: ResourceParts): void {
     async (request, reply) => {
       const { id: userId } = request.params;
       await updateUser(directory, userId, request.body, expectedVersion(request.headers['if-match']));
-      const what = request.body.accountEnabled === false ? 'disabled' : 'updated';
-      events.userChanged(log, { userId, what, actor: actorOf(request) });
+      const isDisabled = request.body.accountEnabled === false;
+      events.userChanged(log, {
+        userId,
+        what: isDisabled ? 'disabled' : 'updated',
+        actor: actorOf(request),
+      });
+      if (isDisabled) events.sessionEnded(log, { reason: 'user_disabled', userId, requestId: request.id });
       return reply.code(204).send();
     },
   );
@@ -102,6 +107,7 @@ export function addUsers(app: AdminApp, parts: ResourceParts): void {
       const { id: userId } = request.params;
       await deleteUser(directory, userId, expectedVersion(request.headers['if-match']));
       events.userChanged(log, { userId, what: 'deleted', actor: actorOf(request) });
+      events.sessionEnded(log, { reason: 'user_deleted', userId, requestId: request.id });
       return reply.code(204).send();
     },
   );

@@ -8,12 +8,14 @@ import { registerAssets } from '../pages/assets.ts';
 import { hostOf } from '../pages/host-constraint.ts';
 import { renderNotFound } from '../pages/not-found-page.ts';
 import { pageHeaders } from '../pages/page-headers.ts';
+import { clientAddress } from '../sign-in/client-address.ts';
 import { callbackPath } from '../sign-in/clients.ts';
 import { acceptForms, isFromOwnPage, sendHtml } from '../sign-in/form-post.ts';
 import { myAppsAssets } from '../sign-in/my-apps-page.ts';
 import { issuerOf } from '../sign-in/provider.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
 import { type EdgeSessionRow, findEdgeSession } from '../store/edge-sessions.ts';
+import * as events from '../telemetry/events.ts';
 import { renderAccountDisabled, renderSignInFailed, renderSignOut } from './preauth-pages.ts';
 import { Authorization, randomNonce, randomVerifier, type SignedIn } from './relying-party.ts';
 import { formatCookie, formatCookieRemoval, readCookies } from './request-cookies.ts';
@@ -69,7 +71,7 @@ class Preauth {
     const host = hostOf(request.headers.host);
     const search = request.raw.url?.match(/\?.*$/)?.[0] ?? '';
     const [state = '', ...others] = new URLSearchParams(search).getAll('state');
-    if (others.length > 0) return this.#failed(reply, 'state_repeated', '/');
+    if (others.length > 0) return this.#failed(request, reply, 'state_repeated', '/');
     const found = findTransaction(
       this.#signIn.transactionSealer,
       { state, host, now: this.#signIn.now() },
@@ -88,7 +90,7 @@ class Preauth {
       signedIn = await this.#authorization.receive(party, secret, transaction, search);
     } catch (error) {
       request.log.info({ err: error }, 'an answer of the provider was refused');
-      return this.#failed(reply, codeOf(error), transaction.returnPath);
+      return this.#failed(request, reply, codeOf(error), transaction.returnPath);
     }
     return await this.#enter(request, reply, { host, signedIn, returnPath: transaction.returnPath });
   }
@@ -103,7 +105,7 @@ class Preauth {
     if (!isFromOwnPage(request, this.#originOf(host))) return this.askSignOut(request, reply);
     const session = await this.#sessionOf(request, host);
     if (session?.loginSessionUid != null) await this.#signIn.endLoginSession(session.loginSessionUid);
-    else if (session !== null) await endSession(this.#signIn.directory, session.id);
+    else if (session !== null) await this.#end(request, session, 'signed_out');
     // Without a session here, the provider is asked, and asks back: somebody may still be signed in there.
     const path = session === null ? '/session/end' : '/session/end/success';
     return reply
@@ -145,7 +147,7 @@ class Preauth {
     returnPath: string,
   ): Promise<FastifyReply> {
     const attempt = attemptOf(state) + 1;
-    if (attempt > 1) return this.#failed(reply, 'transaction_lost', returnPath);
+    if (attempt > 1) return this.#failed(request, reply, 'transaction_lost', returnPath);
     return await this.#start(request, reply, { host: hostOf(request.headers.host), returnPath, attempt });
   }
 
@@ -154,20 +156,26 @@ class Preauth {
     reply: FastifyReply,
     { host, signedIn, returnPath }: { host: string; signedIn: SignedIn; returnPath: string },
   ): Promise<FastifyReply> {
-    const { directory, config } = this.#signIn;
+    const { directory, config, log } = this.#signIn;
+    const { userId } = signedIn;
+    const requestId = request.id;
     const previous = await this.#sessionOf(request, host);
     let value: string;
     try {
-      ({ value } = await createSession(directory, {
+      const session = await createSession(directory, {
         host,
         ...signedIn,
         lifetimeMs: config.sessions.edgeLifetimeMs,
-      }));
+      });
+      value = session.value;
+      events.sessionStarted(log, { sessionId: session.record.id, userId, host, requestId });
     } catch (error) {
       if (!(error instanceof DirectoryError && error.code === 'forbidden')) throw error;
+      const address = clientAddress(request.headers['x-forwarded-for']);
+      events.signInFailed(log, { reason: 'account_disabled', userId, clientAddress: address, requestId });
       return sendHtml(reply, renderAccountDisabled(), { status: 403, headers: pageHeaders() });
     }
-    if (previous !== null) await endSession(directory, previous.id);
+    if (previous !== null) await this.#end(request, previous, 'replaced');
     // SameSite=Lax: the session goes with links from elsewhere and with everything between applications of one site, but
     // not into frames and fetches of foreign sites, where it would serve their forgeries.
     return reply
@@ -175,7 +183,17 @@ class Preauth {
       .redirect(`${this.#originOf(host)}${returnPath}`, 303);
   }
 
-  #failed(reply: FastifyReply, code: string, returnPath: string): FastifyReply {
+  async #end(request: FastifyRequest, { id, userId }: EdgeSessionRow, reason: string): Promise<void> {
+    await endSession(this.#signIn.directory, id);
+    events.sessionEnded(this.#signIn.log, { reason, sessionId: id, userId, requestId: request.id });
+  }
+
+  #failed(request: FastifyRequest, reply: FastifyReply, code: string, returnPath: string): FastifyReply {
+    events.signInFailed(this.#signIn.log, {
+      reason: code,
+      clientAddress: clientAddress(request.headers['x-forwarded-for']),
+      requestId: request.id,
+    });
     const again = `${signInPath}?return=${encodeURIComponent(returnPath)}`;
     return sendHtml(reply, renderSignInFailed(again, code), { status: 400, headers: pageHeaders() });
   }

@@ -1,5 +1,6 @@
 import type Provider from 'oidc-provider';
 import { errors, type TokenEndpointGrantContext } from 'oidc-provider';
+import * as events from '../telemetry/events.ts';
 import { clientAddress } from './client-address.ts';
 import { credentialsGrantType } from './clients.ts';
 import { type CredentialsParts, checkCredentials, refusal } from './credentials.ts';
@@ -24,6 +25,12 @@ export function registerCredentialsGrant(provider: Provider, parts: CredentialsP
   );
 }
 
+/** For those who gave the right password; the program that asked shows it. */
+const secondFactorRefusal =
+  'This account signs in with a second factor, which a name and a password cannot give. Sign in with a browser ' +
+  '(postern login), with a code (postern login --device), or register with an enrolment token ' +
+  '(postern connector register --token-file FILE).';
+
 async function answerCredentials(
   ctx: TokenEndpointGrantContext<CredentialsParameters>,
   parts: CredentialsParts,
@@ -32,12 +39,18 @@ async function answerCredentials(
   if (!params.username || !params.password)
     throw new errors.InvalidRequest('username and password are required');
   const scope = allowedScope(client.scope ?? '', params.scope);
+  const address = clientAddress(ctx.headers['x-forwarded-for']);
+  const requestId = ctx.get('x-request-id') || undefined;
   const account = await checkCredentials(parts, {
     name: params.username,
     password: params.password,
-    address: clientAddress(ctx.headers['x-forwarded-for']),
+    address,
+    requestId,
   }).catch(translateBusy);
   if (account === null) throw new errors.CustomOIDCProviderError('invalid_grant', refusal);
+  if (await parts.hasSecondFactor?.(account)) {
+    throw new errors.CustomOIDCProviderError('interaction_required', secondFactorRefusal);
+  }
 
   const grant = new provider.Grant({ accountId: account.id, clientId: client.clientId });
   grant.addOIDCScope(scope);
@@ -51,6 +64,7 @@ async function answerCredentials(
     scope,
     token_type: accessToken.tokenType,
   };
+  events.userSignedIn(parts.log, { userId: account.id, host: null, clientAddress: address, requestId });
 }
 
 function allowedScope(allowed: string, requested: string | undefined): string {

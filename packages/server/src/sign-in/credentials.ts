@@ -1,6 +1,8 @@
 import type { Kysely } from 'kysely';
 import type { Database } from '../store/schema.ts';
 import { findUserBySignInName, type UserRow } from '../store/users.ts';
+import * as events from '../telemetry/events.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import type { FailureCounter } from './failure-counter.ts';
 import type { PasswordHasher } from './password-hash.ts';
 import { maxPasswordLength } from './password-rules.ts';
@@ -11,13 +13,28 @@ export interface Credentials {
   readonly password: string;
   /** Where the attempt came from. */
   readonly address: string;
+  /** For the log. */
+  readonly requestId?: string | undefined;
 }
+
+/** Why an attempt failed; for the log alone. `busy`: it was not looked at. */
+type AttemptFailure =
+  | 'too_long'
+  | 'too_many_failures'
+  | 'busy'
+  | 'unknown_name'
+  | 'wrong_password'
+  | 'account_disabled';
 
 export interface CredentialsParts {
   readonly db: Kysely<Database>;
   readonly hasher: PasswordHasher;
   readonly failures: FailureCounter;
+  /** Whether an account signs in with more than its password; without it none does. */
+  readonly hasSecondFactor?: (account: UserRow) => boolean | Promise<boolean>;
   readonly now: () => number;
+  /** Gets an event for every attempt that fails. */
+  readonly log: Logger;
 }
 
 /** What every refused attempt is told, whatever the reason, by the page and by the token endpoint alike. */
@@ -30,22 +47,29 @@ export const refusal = 'That name and password do not match.';
  * @throws SignInError `busy`.
  */
 export async function checkCredentials(
-  { db, hasher, failures, now }: CredentialsParts,
-  { name, password, address }: Credentials,
+  { db, hasher, failures, now, log }: CredentialsParts,
+  { name, password, address, requestId }: Credentials,
 ): Promise<UserRow | null> {
-  if (name.length > maxSignInNameLength || password.length > maxPasswordLength) return null;
+  const fail = (reason: AttemptFailure, account: UserRow | null = null) => {
+    events.signInFailed(log, { reason, userId: account?.id, clientAddress: address, requestId });
+    return null;
+  };
+  if (name.length > maxSignInNameLength || password.length > maxPasswordLength) return fail('too_long');
   const signInName = normalizeSignInName(name);
   const attempt = await failures.begin(signInName, address, now());
-  if (attempt === null) return null;
+  if (attempt === null) return fail('too_many_failures');
   const account = await findUserBySignInName(db, signInName);
   let matches: boolean;
   try {
     matches = await hasher.verify(password, account?.passwordHash ?? null);
   } catch (error) {
     await failures.takeBack(attempt);
+    fail('busy', account);
     throw error;
   }
-  if (account === null || !matches || account.accountEnabled !== 1) return null;
+  if (account === null) return fail('unknown_name');
+  if (!matches) return fail('wrong_password', account);
+  if (account.accountEnabled !== 1) return fail('account_disabled', account);
   await failures.succeed(attempt);
   return account;
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify';
 import { errors } from 'oidc-provider';
 import { pageHeaders } from '../pages/page-headers.ts';
+import * as events from '../telemetry/events.ts';
 import { clientAddress } from './client-address.ts';
 import { cliClientId } from './clients.ts';
 import { checkCredentials, refusal } from './credentials.ts';
@@ -37,14 +38,19 @@ export function registerInteraction(
     if (interaction === null || interaction.prompt.name !== 'login') return sendExpired(signIn, reply);
     if (!isFromOwnPage(request, issuerOf(signIn.config))) return sendExpired(signIn, reply);
     const name = formField(request, 'username');
+    const address = clientAddress(request.headers['x-forwarded-for']);
     try {
       const account = await checkCredentials(signIn.credentials, {
         name,
         password: formField(request, 'password'),
-        address: clientAddress(request.headers['x-forwarded-for']),
+        address,
+        requestId: request.id,
       });
       if (account === null)
         return sendSignIn(signIn, reply, interaction, { name, error: refusal, status: 400 });
+      const { host } = await destinationOf(signIn, interaction);
+      const requestId = request.id;
+      events.userSignedIn(signIn.log, { userId: account.id, host, clientAddress: address, requestId });
       return await finish(signIn, request, reply, { login: { accountId: account.id, amr: ['pwd'] } });
     } catch (error) {
       if (!(error instanceof SignInError)) throw error;

@@ -14,6 +14,8 @@ import {
 import type { Database } from '../store/schema.ts';
 import type { SealedSecrets } from '../store/sealed-secrets.ts';
 import { findUser } from '../store/users.ts';
+import * as events from '../telemetry/events.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import { Clients, cliClientId } from './clients.ts';
 import type { CredentialsParts } from './credentials.ts';
 import { FailureCounter } from './failure-counter.ts';
@@ -27,6 +29,8 @@ export interface SignInParts {
   readonly config: Config;
   readonly directory: Directory;
   readonly secrets: SealedSecrets;
+  /** Gets an event for every sign-in, every session and every attempt. */
+  readonly log: Logger;
   /** Something of ours went wrong while a request was answered. */
   readonly onServerError?: (error: unknown) => void;
 }
@@ -50,6 +54,7 @@ export class SignIn {
   /** For the relying party's own transactions, which are kept in the browser. */
   readonly transactionSealer: Sealer;
   readonly now: () => number;
+  readonly log: Logger;
   readonly #parts: SignInParts;
   readonly #rootKey: Buffer;
   readonly #recordSealer: Sealer;
@@ -66,6 +71,7 @@ export class SignIn {
     this.directory = directory;
     this.db = db;
     this.now = now;
+    this.log = parts.log;
     this.clients = new Clients(db, config, deriveKey(rootKey, 'client secrets'));
     this.credentials = {
       db,
@@ -81,6 +87,7 @@ export class SignIn {
         },
       }),
       now: this.now,
+      log: this.log,
     };
     this.transactionSealer = new Sealer(deriveKey(rootKey, 'sign-in transactions'));
     this.#recordSealer = new Sealer(deriveKey(rootKey, 'provider records'));
@@ -146,11 +153,16 @@ export class SignIn {
       await deleteOidcRecord(this.db, 'Grant', hashId(grantId));
     }
     if (record !== undefined) await deleteOidcRecord(this.db, 'Session', record.id);
-    await endSessionsOfLogin(this.directory, uid);
+    await this.#endEdgeSessions(uid);
   }
 
   reportServerError(error: unknown): void {
     this.#parts.onServerError?.(error);
+  }
+
+  async #endEdgeSessions(loginSessionUid: string): Promise<void> {
+    const count = await endSessionsOfLogin(this.directory, loginSessionUid);
+    events.sessionEnded(this.log, { reason: 'signed_out', count });
   }
 
   #createProvider(): Provider {
@@ -163,9 +175,7 @@ export class SignIn {
       cookieKey: deriveKey(this.#rootKey, 'provider cookies'),
       signingKeys: this.#signingKeys,
       now: this.now,
-      onLoginSessionEnded: async uid => {
-        await endSessionsOfLogin(this.directory, uid);
-      },
+      onLoginSessionEnded: uid => this.#endEdgeSessions(uid),
       onServerError: error => this.reportServerError(error),
     });
   }

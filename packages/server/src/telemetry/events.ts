@@ -13,12 +13,22 @@ export interface Actor {
 
 export function userSignedIn(
   log: Logger,
-  fields: { userId: string; host: string; requestId?: string | undefined },
+  fields: {
+    userId: string;
+    host: string | null;
+    clientAddress: string;
+    requestId?: string | undefined;
+  },
 ): void {
   log.info({ event: 'user_signed_in', ...fields }, 'a person signed in');
 }
 
-/** The name that was typed is left out: people type passwords into the wrong field. */
+/**
+ * The name that was typed is left out: people type passwords into the wrong field.
+ *
+ * @param fields.reason Of the attempt: see AttemptFailure of sign-in/credentials.ts. Or of a sign-in that got lost on its
+ *   way back to the application: OAuth's error code, or `transaction_lost`, `state_repeated`, `account_disabled`.
+ */
 export function signInFailed(
   log: Logger,
   fields: {
@@ -38,7 +48,7 @@ export function sessionStarted(
   log.info({ event: 'session_started', ...fields }, 'a session began');
 }
 
-/** @param fields.reason For example `signed_out`, `expired`, `user_disabled`, `administrator`. */
+/** @param fields.reason `signed_out`, `replaced`, `expired`, `administrator`, `user_disabled`, `user_deleted` or `password_set`. */
 export function sessionEnded(
   log: Logger,
   fields: {
