@@ -25,6 +25,7 @@ import { registerPreauth } from './preauth/register.ts';
 import { createTunnelTrust, openAuthorities } from './registration/authorities.ts';
 import { writeLocalCertificates } from './registration/local-certificates.ts';
 import { type RegistrationEvent, registerRegistration } from './registration/register.ts';
+import { type RenewalEvent, type RenewalParts, renewTrustCertificate } from './registration/renew.ts';
 import { createInvitation } from './sign-in/invitations.ts';
 import { registerMyApps } from './sign-in/my-apps.ts';
 import { registerSignIn } from './sign-in/register.ts';
@@ -86,6 +87,14 @@ export async function startControl(
   // Before the relay hears of us: it reads the files when its listener opens.
   await renewLocalCertificates();
 
+  const renewal: RenewalParts = {
+    db,
+    authorities,
+    publishConnector: connectorId => directory.republish('connectors', [connectorId]),
+    record: event => recordRenewalEvent(log, event),
+    now,
+  };
+
   // 3. The feed: from here on every change reaches the relays.
   const presence = new Presence();
   const publisher = new FeedPublisher({
@@ -94,6 +103,7 @@ export async function startControl(
     tunnelTrust,
     presence,
     tunnelEvents: createTunnelEvents(directory, log),
+    renew: request => renewTrustCertificate(renewal, request),
     log,
   });
   directory.publishTo(publisher);
@@ -214,6 +224,15 @@ function recordRegistrationEvent(log: Logger, event: RegistrationEvent): void {
   }
   const { kind: _kind, ...fields } = event;
   events.connectorRegistrationRefused(log, fields);
+}
+
+function recordRenewalEvent(log: Logger, event: RenewalEvent): void {
+  if (event.kind === 'certificate_renewed') {
+    const { connectorId, thumbprint, notAfter } = event;
+    return events.certificateRenewed(log, { connectorId, thumbprint, notAfter });
+  }
+  const { connectorId, code } = event;
+  events.certificateRenewalRefused(log, { connectorId, code });
 }
 
 /** Restricts every route of a scope to one host. */

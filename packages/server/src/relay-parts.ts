@@ -5,7 +5,7 @@
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import net from 'node:net';
-import { type BackendConfiguration, tunnelProtocol } from '@postern/protocol/tunnel/messages';
+import { type BackendConfiguration, type RenewalAnswer, tunnelProtocol } from '@postern/protocol/tunnel/messages';
 import { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import type { ListenTarget, ListenTargets } from './config/listen-targets.ts';
 import { certificateFiles, controlHosts, dataPaths } from './config/names.ts';
@@ -18,7 +18,13 @@ import type { Exchange } from './edge/exchange.ts';
 import { EdgeListener } from './edge/listener.ts';
 import { PlainHttpListener } from './edge/plain-http.ts';
 import { PrivateListener } from './edge/private-listener.ts';
-import type { ConnectorRecord, RelayMessage, SessionRecord, TunnelReport } from './feed/messages.ts';
+import type {
+  ConnectorRecord,
+  RelayMessage,
+  RenewalRequest,
+  SessionRecord,
+  TunnelReport,
+} from './feed/messages.ts';
 import type { RelayState } from './feed/relay-state.ts';
 import { RouteTable } from './routes/route-table.ts';
 import type { Logger } from './telemetry/logger.ts';
@@ -31,6 +37,7 @@ import type { Tunnel } from './tunnels/tunnel.ts';
 export interface RelayFeed {
   send(message: RelayMessage): void;
   findSession(idHash: string, host: string): Promise<SessionRecord | null>;
+  renew(request: RenewalRequest): Promise<RenewalAnswer>;
   /** Milliseconds since the control process was last heard; 0 while it is connected. */
   silentForMs(): number;
 }
@@ -254,6 +261,8 @@ export class RelayParts {
           if (tunnel.isOpen) this.#registry.wake(tunnel);
           else this.#backends.closeIdle(tunnel);
         },
+        onRenew: ({ connectorId, certificateSha256 }, proofCertificate) =>
+          feed.renew({ connectorId, certificateSha256, proofCertificate }),
         onClose: (tunnel, reason) => {
           const { id: tunnelId, connectorId } = tunnel;
           this.#registry.remove(tunnel);

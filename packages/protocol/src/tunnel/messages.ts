@@ -5,6 +5,13 @@
  */
 
 export const tunnelProtocol = 'postern/1';
+/**
+ * Asked for in place of a tunnel, the tunnel listener says what it saw of the TLS connection, as one JSON document
+ * ({@link EchoAnswer}), and closes. It reads nothing.
+ */
+export const echoProtocol = 'postern-echo/1';
+/** In a connector's hello: it keeps a session log, and is to be told of every request. */
+export const sessionLogFeature = 'session-log';
 export const maxControlMessageBytes = 4 * 1024 * 1024;
 
 /** What a connector may dial for one application. */
@@ -41,7 +48,12 @@ export type ConnectorMessage =
       readonly bytesWritten: number;
     }
   /** The connector is about to stop: no new streams, please. */
-  | { readonly type: 'draining' };
+  | { readonly type: 'draining' }
+  /**
+   * A new trust certificate, please, for the connector whose tunnel this is. The proof is of a new key, as at
+   * registration (PEM, self-signed with SHA-512). One at a time; answered by `renewed` with the same id.
+   */
+  | { readonly type: 'renew'; readonly id: number; readonly proofCertificate: string };
 
 export type EndReason =
   | 'backend_closed'
@@ -53,15 +65,63 @@ export type EndReason =
 
 /** Service → connector. */
 export type ServiceMessage =
-  | { readonly type: 'welcome'; readonly connectorId: string; readonly nodeId: string }
+  | {
+      readonly type: 'welcome';
+      readonly connectorId: string;
+      readonly nodeId: string;
+      /** The service's clock, in milliseconds since the epoch; absent from services that do not tell. */
+      readonly time?: number;
+    }
   /** Always the whole set: what is not in it may not be dialled any more. */
   | {
       readonly type: 'configure';
       readonly revision: number;
       readonly backends: readonly BackendConfiguration[];
     }
+  | ({ readonly type: 'renewed'; readonly id: number } & RenewalAnswer)
+  /**
+   * The next request on a data stream; its first byte is at `offset` of what follows the preamble. Only to a connector
+   * with the feature {@link sessionLogFeature}; the first request of a stream is in its preamble.
+   */
+  | {
+      readonly type: 'request';
+      readonly stream: number;
+      readonly offset: number;
+      readonly requestId: string;
+    }
+  /** The answer to the last request of a stream was complete. As `request`, only where a session log is kept. */
+  | { readonly type: 'answered'; readonly stream: number }
   /** The last message before the service closes a tunnel that it does not accept. */
-  | { readonly type: 'refused'; readonly reason: RefusalReason; readonly detail: string };
+  | {
+      readonly type: 'refused';
+      readonly reason: RefusalReason;
+      readonly detail: string;
+      /** As in `welcome`. */
+      readonly time?: number;
+    };
+
+/** A renewed trust certificate, which the service accepts from now on beside the earlier ones; or why there is none. */
+export type RenewalAnswer =
+  | { readonly certificate: string; readonly issuerCertificates: readonly string[] }
+  | { readonly error: { readonly code: RenewalRefusal; readonly message: string } };
+
+/**
+ * - `bad_proof`, `weak_key`, `proof_already_used`: as at registration.
+ * - `revoked`: of the connector, or of the certificate that this tunnel was opened with.
+ * - `expired`: so is the certificate that this tunnel was opened with.
+ * - `unknown_certificate`: that one is not on record.
+ * - `too_many`: this connector has renewed too often; later.
+ * - `unavailable`: the service could not do it now; later.
+ */
+export type RenewalRefusal =
+  | 'bad_proof'
+  | 'weak_key'
+  | 'proof_already_used'
+  | 'revoked'
+  | 'expired'
+  | 'unknown_certificate'
+  | 'too_many'
+  | 'unavailable';
 
 export type RefusalReason =
   | 'no_certificate'
@@ -72,3 +132,21 @@ export type RefusalReason =
   | 'unknown_certificate'
   | 'revoked'
   | 'busy';
+
+/** What the tunnel listener says under {@link echoProtocol}: to the other end of one connection, about that connection. */
+export interface EchoAnswer {
+  /** As OpenSSL calls it, such as `TLSv1.3`. */
+  readonly tlsVersion: string;
+  /** The client certificate as it arrived; null if none did. */
+  readonly certificate: {
+    /** SHA-256 of the DER, upper-case hex. */
+    readonly sha256: string;
+    /** As OpenSSL calls it, such as `sha512WithRSAEncryption`. */
+    readonly signatureAlgorithm: string;
+  } | null;
+  /** Whether a tunnel with this certificate would be accepted, and if not, why. */
+  readonly verdict: 'accepted' | RefusalReason;
+  readonly detail: string;
+  /** The service's clock, in milliseconds since the epoch. */
+  readonly time: number;
+}

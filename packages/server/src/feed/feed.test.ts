@@ -25,6 +25,7 @@ describe('both ends of the feed', () => {
       tunnelTrust: async () => ({ certificate: '', privateKey: '', clientAuthorities: [] }),
       presence: new Presence(),
       tunnelEvents: { tunnelUp: () => undefined, tunnelDown: () => undefined },
+      renew: async () => ({ error: { code: 'unavailable', message: 'not in this test' } }),
       log,
     });
     directory.publishTo(publisher);

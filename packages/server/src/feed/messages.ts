@@ -1,3 +1,5 @@
+import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
+
 /**
  * What the control process tells relays, and what relays tell it: one JSON document per line over the Unix socket
  * `<run>/feed.sock`. A relay that connects says hello and gets a snapshot, then changes in order; each change list
@@ -99,7 +101,9 @@ export type ControlMessage =
   /** Sent every 5 s, so that a relay can tell a quiet control process from a dead one. */
   | { readonly type: 'alive' }
   /** Answer to `find-session`. */
-  | { readonly type: 'session'; readonly question: number; readonly session: SessionRecord | null };
+  | { readonly type: 'session'; readonly question: number; readonly session: SessionRecord | null }
+  /** Answer to `renew`; the renewed certificate was in a list of changes before it. */
+  | { readonly type: 'renewed'; readonly question: number; readonly answer: RenewalAnswer };
 
 /** Relay → control process. */
 export type RelayMessage =
@@ -113,6 +117,8 @@ export type RelayMessage =
       readonly idHash: string;
       readonly host: string;
     }
+  /** A connector asks for a new trust certificate through its tunnel. */
+  | ({ readonly type: 'renew'; readonly question: number } & RenewalRequest)
   | { readonly type: 'tunnel-up'; readonly tunnel: TunnelReport }
   | {
       readonly type: 'tunnel-down';
@@ -120,6 +126,16 @@ export type RelayMessage =
       readonly connectorId: string;
       readonly reason: string;
     };
+
+/** What a relay knows of a connector that asks for a new trust certificate. */
+export interface RenewalRequest {
+  /** Whose tunnel it is; never what the connector says of itself. */
+  readonly connectorId: string;
+  /** The certificate that the tunnel was opened with: SHA-256 of the DER, upper-case hex. */
+  readonly certificateSha256: string;
+  /** PEM, as the connector sent it. */
+  readonly proofCertificate: string;
+}
 
 export interface TunnelReport {
   readonly tunnelId: string;

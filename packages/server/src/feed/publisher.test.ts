@@ -69,6 +69,7 @@ async function startPublisher(context: TestContext, parts: Partial<FeedPublisher
       tunnelUp: tunnel => void seen.push(`up ${tunnel.tunnelId}`),
       tunnelDown: (connectorId, reason) => void seen.push(`down ${connectorId} ${reason}`),
     },
+    renew: async () => ({ error: { code: 'unavailable', message: 'not in this test' } }),
     log: createLogger({ program: 'test', level: 'silent' }),
     ...parts,
   });

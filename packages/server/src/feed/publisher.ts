@@ -1,11 +1,13 @@
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
 import type { Logger } from 'pino';
 import type {
   Change,
   ControlMessage,
   RelayState,
+  RenewalRequest,
   SessionRecord,
   TunnelReport,
   TunnelTrust,
@@ -31,6 +33,8 @@ export interface FeedPublisherParts {
   readonly tunnelTrust: () => Promise<TunnelTrust>;
   readonly presence: Presence;
   readonly tunnelEvents: TunnelEvents;
+  /** Issues a new trust certificate; its record has been published when this resolves. */
+  readonly renew: (request: RenewalRequest) => Promise<RenewalAnswer>;
   readonly log: Logger;
   /** Bytes that may wait for a relay beyond its snapshot before it is taken for stuck; default 64 MiB. */
   readonly maxQueuedBytes?: number;
@@ -122,6 +126,7 @@ export class FeedPublisher {
       onHello: () => this.#subscribe(relay),
       onApplied: () => this.#settleWaiters(),
       onFindSession: (question, idHash, host) => this.#findSession(relay, question, idHash, host),
+      onRenew: (question, request) => this.#renew(relay, question, request),
       onTunnelUp: tunnel => {
         this.#parts.presence.tunnelUp(relay, tunnel);
         this.#parts.tunnelEvents.tunnelUp(tunnel);
@@ -159,6 +164,16 @@ export class FeedPublisher {
     } catch (error) {
       this.#parts.log.error({ err: error }, 'a session could not be looked up');
       relay.send({ type: 'session', question, session: null });
+    }
+  }
+
+  async #renew(relay: RelayConnection, question: number, request: RenewalRequest): Promise<void> {
+    try {
+      relay.send({ type: 'renewed', question, answer: await this.#parts.renew(request) });
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'a trust certificate could not be renewed');
+      const message = 'the service could not issue or record the certificate; its log says why';
+      relay.send({ type: 'renewed', question, answer: { error: { code: 'unavailable', message } } });
     }
   }
 

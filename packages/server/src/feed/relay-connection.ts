@@ -1,7 +1,7 @@
 import type net from 'node:net';
 import { StringDecoder } from 'node:string_decoder';
 import type { Logger } from 'pino';
-import type { ControlMessage, TunnelReport } from './messages.ts';
+import type { ControlMessage, RenewalRequest, TunnelReport } from './messages.ts';
 import { parseRelayMessage } from './relay-messages.ts';
 
 export interface RelayConnectionOptions {
@@ -10,6 +10,7 @@ export interface RelayConnectionOptions {
   readonly onHello: () => void;
   readonly onApplied: () => void;
   readonly onFindSession: (question: number, idHash: string, host: string) => void;
+  readonly onRenew: (question: number, request: RenewalRequest) => void;
   readonly onTunnelUp: (tunnel: TunnelReport) => void;
   readonly onTunnelDown: (tunnelId: string, reason: string) => void;
   readonly onClose: () => void;
@@ -103,6 +104,9 @@ export class RelayConnection {
         return;
       case 'find-session':
         this.#options.onFindSession(message.question, message.idHash, message.host);
+        return;
+      case 'renew':
+        this.#options.onRenew(message.question, message);
         return;
       case 'tunnel-up':
         this.#options.onTunnelUp(message.tunnel);

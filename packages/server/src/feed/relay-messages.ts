@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { RelayMessage } from './messages.ts';
 
 const text = z.string().max(1_024);
+const maxProofLength = 16_384;
 
 const tunnelReport = z.object({
   tunnelId: text,
@@ -18,6 +19,13 @@ const relayMessage: z.ZodType<RelayMessage> = z.discriminatedUnion('type', [
   z.object({ type: z.literal('hello'), processId: z.number() }),
   z.object({ type: z.literal('applied'), sequence: z.number() }),
   z.object({ type: z.literal('find-session'), question: z.number(), idHash: text, host: text }),
+  z.object({
+    type: z.literal('renew'),
+    question: z.number(),
+    connectorId: text,
+    certificateSha256: text,
+    proofCertificate: z.string().max(maxProofLength),
+  }),
   z.object({ type: z.literal('tunnel-up'), tunnel: tunnelReport }),
   z.object({ type: z.literal('tunnel-down'), tunnelId: text, connectorId: text, reason: text }),
 ]);

@@ -1,6 +1,7 @@
 import net from 'node:net';
+import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
 import type { Logger } from 'pino';
-import type { ControlMessage, RelayMessage, SessionRecord } from './messages.ts';
+import type { ControlMessage, RelayMessage, RenewalRequest, SessionRecord } from './messages.ts';
 import type { RelayState } from './relay-state.ts';
 
 export interface FeedSubscriberParts {
@@ -21,6 +22,11 @@ const defaultSilenceMs = 15_000;
 const watchMs = 1_000;
 const retryMs = 250;
 const questionTimeoutMs = 5_000;
+/** Signing takes milliseconds; but a thousand connectors may ask at once. */
+const renewalTimeoutMs = 20_000;
+
+/** Answers to questions of this relay. */
+type Answer = Extract<ControlMessage, { readonly question: number }>;
 
 /**
  * The relay's end of the feed: keeps one connection to the control process, applies what comes to the state, and asks
@@ -39,7 +45,7 @@ export class FeedSubscriber {
   #retry: NodeJS.Timeout | null = null;
   readonly #watch: NodeJS.Timeout;
   #nextQuestion = 1;
-  readonly #questions = new Map<number, (session: SessionRecord | null) => void>();
+  readonly #questions = new Map<number, (answer: Answer | null) => void>();
   readonly #ready = Promise.withResolvers<void>();
 
   constructor(parts: FeedSubscriberParts) {
@@ -68,17 +74,19 @@ export class FeedSubscriber {
   }
 
   /** Asks the control process for a session that the state lacks; null if there is none or nobody to ask. */
-  findSession(idHash: string, host: string): Promise<SessionRecord | null> {
-    if (this.#socket === null) return Promise.resolve(null);
-    const question = this.#nextQuestion++;
-    const { promise, resolve } = Promise.withResolvers<SessionRecord | null>();
-    const timer = setTimeout(() => this.#answer(question, null), questionTimeoutMs);
-    this.#questions.set(question, session => {
-      clearTimeout(timer);
-      resolve(session);
-    });
-    this.send({ type: 'find-session', question, idHash, host });
-    return promise;
+  async findSession(idHash: string, host: string): Promise<SessionRecord | null> {
+    const answer = await this.#ask(
+      question => ({ type: 'find-session', question, idHash, host }),
+      questionTimeoutMs,
+    );
+    return answer?.type === 'session' ? answer.session : null;
+  }
+
+  /** Asks the control process for a new trust certificate. */
+  async renew(request: RenewalRequest): Promise<RenewalAnswer> {
+    const answer = await this.#ask(question => ({ type: 'renew', question, ...request }), renewalTimeoutMs);
+    if (answer?.type === 'renewed') return answer.answer;
+    return { error: { code: 'unavailable', message: 'this part of the service cannot issue right now' } };
   }
 
   stop(): void {
@@ -152,16 +160,31 @@ export class FeedSubscriber {
         this.send({ type: 'applied', sequence: message.sequence });
         return;
       case 'session':
-        this.#answer(message.question, message.session);
+      case 'renewed':
+        this.#answer(message.question, message);
         return;
       case 'alive':
         return;
     }
   }
 
-  #answer(question: number, session: SessionRecord | null): void {
+  /** Null: nobody to ask, or no answer in time. */
+  #ask(build: (question: number) => RelayMessage, timeoutMs: number): Promise<Answer | null> {
+    if (this.#socket === null) return Promise.resolve(null);
+    const question = this.#nextQuestion++;
+    const { promise, resolve } = Promise.withResolvers<Answer | null>();
+    const timer = setTimeout(() => this.#answer(question, null), timeoutMs);
+    this.#questions.set(question, answer => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
+    this.send(build(question));
+    return promise;
+  }
+
+  #answer(question: number, answer: Answer | null): void {
     const resolve = this.#questions.get(question);
     this.#questions.delete(question);
-    resolve?.(session);
+    resolve?.(answer);
   }
 }

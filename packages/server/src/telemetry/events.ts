@@ -77,6 +77,24 @@ export function connectorRegistrationRefused(
   log.warn({ event: 'connector_registration_refused', ...rest, err: cause }, 'a registration was refused');
 }
 
+export function certificateRenewed(
+  log: Logger,
+  fields: { connectorId: string; thumbprint: string; notAfter: number },
+): void {
+  const notAfter = new Date(fields.notAfter).toISOString();
+  log.info(
+    { event: 'certificate_renewed', ...fields, notAfter },
+    'a connector renewed its trust certificate',
+  );
+}
+
+export function certificateRenewalRefused(log: Logger, fields: { connectorId: string; code: string }): void {
+  log.warn(
+    { event: 'certificate_renewal_refused', ...fields },
+    'the renewal of a trust certificate was refused',
+  );
+}
+
 export function connectorRevoked(log: Logger, fields: { connectorId: string; actor: Actor }): void {
   log.warn({ event: 'connector_revoked', ...fields }, 'a connector was revoked');
 }

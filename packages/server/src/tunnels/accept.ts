@@ -100,13 +100,14 @@ export class TunnelListener {
     };
     const verdict = judge(presented, this.#options.findConnector, Date.now());
     if (!verdict.accepted) return this.#refuse(socket, verdict.reason, verdict.detail);
-    const { connector } = verdict;
+    const { connector, sha256 } = verdict;
     if (this.#options.tunnelsOf(connector.id) >= this.#options.maxTunnelsPerConnector) {
       return this.#refuse(socket, 'busy', 'this connector has as many tunnels as it may');
     }
     const tunnel = new Tunnel({
       id: randomUUID(),
       connectorId: connector.id,
+      certificateSha256: sha256,
       nodeId: this.#options.nodeId,
       socket,
       externalIp: plainAddress(socket.remoteAddress ?? ''),
@@ -123,7 +124,7 @@ export class TunnelListener {
       { reason, detail, address: plainAddress(socket.remoteAddress ?? '') },
       'tunnel refused',
     );
-    const message: ServiceMessage = { type: 'refused', reason, detail };
+    const message: ServiceMessage = { type: 'refused', reason, detail, time: Date.now() };
     socket.end(refusalFrame(encodeControlMessage(message)));
     socket.resume();
     const linger = setTimeout(() => socket.destroy(), refusalLingerMs);

@@ -82,6 +82,9 @@ export class TunnelRegistry {
         live.groupId = record.groupId;
         this.#join(live);
       }
+      for (const tunnel of live.tunnels.filter(one => !isAccepted(record, one))) {
+        tunnel.close('its certificate was revoked');
+      }
       for (const tunnel of live.tunnels) tunnel.configure(backendsByGroup.get(live.groupId) ?? []);
     }
   }
@@ -176,6 +179,11 @@ export class TunnelRegistry {
     group.splice(at, 1);
     if (group.length === 0) this.#groups.delete(connector.groupId);
   }
+}
+
+/** Whether the certificate that a tunnel was opened with still stands on record. */
+function isAccepted(record: ConnectorRecord, tunnel: Tunnel): boolean {
+  return record.certificates.some(one => one.sha256 === tunnel.certificateSha256 && !one.revoked);
 }
 
 function bestTunnel(

@@ -4,6 +4,7 @@ import type {
   BackendConfiguration,
   ConnectorMessage,
   EndReason,
+  RenewalAnswer,
   ServiceMessage,
 } from '@postern/protocol/tunnel/messages';
 import { YamuxSession } from '@postern/protocol/yamux/session';
@@ -23,12 +24,16 @@ export interface TunnelHooks {
   onReady(tunnel: Tunnel): void;
   /** The connector's configuration changed or the tunnel takes no new streams any more. */
   onChange(tunnel: Tunnel): void;
+  /** The connector asks for a new trust certificate. */
+  onRenew(tunnel: Tunnel, proofCertificate: string): Promise<RenewalAnswer>;
   onClose(tunnel: Tunnel, reason: string): void;
 }
 
 export interface TunnelOptions {
   readonly id: string;
   readonly connectorId: string;
+  /** The trust certificate that it was opened with: SHA-256 of the DER, upper-case hex. */
+  readonly certificateSha256: string;
   readonly nodeId: string;
   readonly socket: TLSSocket;
   readonly externalIp: string;
@@ -48,6 +53,7 @@ export interface EndReport {
 export class Tunnel {
   readonly id: string;
   readonly connectorId: string;
+  readonly certificateSha256: string;
   readonly externalIp: string;
   readonly since = Date.now();
   machineName = '';
@@ -65,6 +71,7 @@ export class Tunnel {
   #control: YamuxStream | null = null;
   #saidHello = false;
   #draining = false;
+  #isRenewing = false;
   #closed = false;
   #lastByteAt: number;
   #revision = 0;
@@ -76,6 +83,7 @@ export class Tunnel {
     const { socket } = options;
     this.id = options.id;
     this.connectorId = options.connectorId;
+    this.certificateSha256 = options.certificateSha256;
     this.externalIp = options.externalIp;
     this.#options = options;
     this.#lastByteAt = options.now();
@@ -188,7 +196,8 @@ export class Tunnel {
     };
     stream.onEnd = () => this.close('the connector ended its control stream');
     stream.onError = error => this.close(error.message);
-    this.#say({ type: 'welcome', connectorId: this.connectorId, nodeId: this.#options.nodeId });
+    const { nodeId } = this.#options;
+    this.#say({ type: 'welcome', connectorId: this.connectorId, nodeId, time: Date.now() });
   }
 
   #readControl(bytes: Buffer): void {
@@ -230,7 +239,19 @@ export class Tunnel {
       case 'draining':
         this.#drain();
         return;
+      case 'renew':
+        void this.#renew(message.id, String(message.proofCertificate));
+        return;
     }
+  }
+
+  async #renew(id: number, proofCertificate: string): Promise<void> {
+    // A connector asks for one certificate at a time; whoever asks for more only makes work.
+    if (this.#isRenewing) return;
+    this.#isRenewing = true;
+    const answer = await this.#options.hooks.onRenew(this, proofCertificate);
+    this.#isRenewing = false;
+    if (!this.#closed) this.#say({ type: 'renewed', id, ...answer });
   }
 
   #pushConfiguration(): void {

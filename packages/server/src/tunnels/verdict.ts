@@ -12,7 +12,12 @@ export interface PresentedCertificate {
 }
 
 export type Verdict =
-  | { readonly accepted: true; readonly connector: ConnectorRecord }
+  | {
+      readonly accepted: true;
+      readonly connector: ConnectorRecord;
+      /** Of the certificate's DER, upper-case hex. */
+      readonly sha256: string;
+    }
   | { readonly accepted: false; readonly reason: RefusalReason; readonly detail: string };
 
 const clientAuthentication = '1.3.6.1.5.5.7.3.2';
@@ -57,7 +62,7 @@ export function judge(
   if (connector.revoked || record === undefined || record.revoked) {
     return refuse('revoked', 'this connector was revoked');
   }
-  return { accepted: true, connector };
+  return { accepted: true, connector, sha256 };
 }
 
 function refuseUsage(): Verdict {
