@@ -1,11 +1,19 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { type Outbound, type OutboundSettings, outboundFrom } from './outbound/outbound.ts';
 
 /** What the administrator of this machine may lay down in `<data>/Config/connector.json`. */
 export interface LocalSettings {
   /** Entries of the allow-list, beside those of the command line. */
   readonly allow: readonly string[];
+  /** Keep a session log: a line for each request. */
+  readonly sessionLog: boolean;
 }
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/** Every setting there is. */
+const names = ['allow', 'sessionLog'] as const;
 
 /**
  * Reads the local settings; without the file there are none.
@@ -14,30 +22,43 @@ export interface LocalSettings {
  */
 export async function readLocalSettings(dataDir: string): Promise<LocalSettings> {
   const file = join(dataDir, 'Config', 'connector.json');
+  const settings = await readSettings(file);
+  const unknown = Object.keys(settings).find(name => !(names as readonly string[]).includes(name));
+  if (unknown !== undefined) {
+    throw new RangeError(
+      `${file}: there is no setting "${unknown}"; there are ${names.map(name => `"${name}"`).join(', ')}`,
+    );
+  }
+  return { allow: readAllow(file, settings), sessionLog: readSessionLog(file, settings) };
+}
+
+function readAllow(file: string, { allow = [] }: Settings): readonly string[] {
+  if (Array.isArray(allow) && allow.every(entry => typeof entry === 'string')) return allow;
+  throw new RangeError(
+    `${file}: "allow" has to be a list of texts, such as ["10.0.0.0/8", "wiki.corp.example:443"]`,
+  );
+}
+
+function readSessionLog(file: string, { sessionLog = false }: Settings): boolean {
+  if (typeof sessionLog === 'boolean') return sessionLog;
+  throw new RangeError(`${file}: "sessionLog" has to be true or false`);
+}
+
+async function readSettings(file: string): Promise<Settings> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { allow: [] };
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw error;
   }
-  const settings = parse(file, text);
-  const unknown = Object.keys(settings).find(name => name !== 'allow');
-  if (unknown !== undefined)
-    throw new RangeError(`${file}: there is no setting "${unknown}"; "allow" is the only one`);
-  const { allow = [] } = settings;
-  if (!Array.isArray(allow) || !allow.every(entry => typeof entry === 'string')) {
-    throw new RangeError(
-      `${file}: "allow" has to be a list of texts, such as ["10.0.0.0/8", "wiki.corp.example:443"]`,
-    );
-  }
-  return { allow };
+  return parse(file, text);
 }
 
-function parse(file: string, text: string): { readonly allow?: unknown } {
+function parse(file: string, text: string): Settings {
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Settings;
   } catch (cause) {
     throw new RangeError(`${file} is no JSON: ${cause instanceof Error ? cause.message : cause}`, { cause });
   }

@@ -1,7 +1,10 @@
 import { tuneGarbageCollection } from '@postern/protocol/garbage-collection';
 import { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import { AllowList } from './allow-list.ts';
-import { createLog, type Log, type LogLevel } from './events/log.ts';
+import type { EventName } from './events/catalogue.ts';
+import { type ConnectorLogs, openLogs } from './events/connector-logs.ts';
+import { ExpiryWarnings } from './events/expiry-warnings.ts';
+import type { Log, LogLevel } from './events/log.ts';
 import { remedyFor } from './events/remedies.ts';
 import type { CertificatePair } from './identity/certificate-store.ts';
 import { type Identity, loadIdentity } from './identity/identity.ts';
@@ -21,6 +24,8 @@ export interface RunOptions {
   readonly logLevel?: LogLevel;
   /** Where the log goes, a JSON document per line. Default: the standard error stream. */
   readonly writeLog?: (line: string) => void;
+  /** Keep a session log, a line for each request; so does `sessionLog` in `Config/connector.json`. Default: none. */
+  readonly sessionLog?: boolean;
   /** Tunnels to keep. Default 2. */
   readonly tunnelCount?: number;
   /** How long name, connection and TLS handshake of a backend may take together. Default 10 000. */
@@ -43,17 +48,22 @@ export interface RunOptions {
 export async function runConnector(options: RunOptions): Promise<void> {
   tuneGarbageCollection();
   const { dataDir } = options;
-  const log = createLog(options.writeLog ?? writeToStandardError, options.logLevel ?? 'info');
   const local = await readLocalSettings(dataDir);
   const allow = new AllowList([...(options.allow ?? []), ...local.allow]);
   const identity = await loadIdentity(dataDir, Date.now());
   const statusFile = await StatusFile.create(dataDir);
-  const connector = new RunningConnector(identity, allow, log, statusFile, options);
+  const logs = openLogs(dataDir, {
+    level: options.logLevel ?? 'info',
+    write: options.writeLog ?? writeToStandardError,
+    hasSessionLog: options.sessionLog ?? local.sessionLog,
+  });
+  const connector = new RunningConnector(identity, allow, logs, statusFile, options);
   const stop = options.signal ? followSignal(options.signal) : followProcessSignals();
   try {
     await connector.run(stop.gently, stop.atOnce);
   } finally {
     stop.dispose();
+    await logs.close();
   }
 }
 
@@ -67,11 +77,18 @@ class RunningConnector {
   readonly #statusFile: StatusFile;
   readonly #drainMs: number;
   readonly #keeper: TunnelKeeper;
+  readonly #expiryWarnings: ExpiryWarnings;
   #status: OwnStatus;
   /** Of the failure that was logged last, so that a long outage is one line and not thousands. */
   #loggedFailure: string | null = null;
 
-  constructor(identity: Identity, allow: AllowList, log: Log, statusFile: StatusFile, options: RunOptions) {
+  constructor(
+    identity: Identity,
+    allow: AllowList,
+    { log, sessionLog }: ConnectorLogs,
+    statusFile: StatusFile,
+    options: RunOptions,
+  ) {
     const { service, pairs } = identity;
     const { machineName } = service;
     this.#identity = identity;
@@ -91,6 +108,12 @@ class RunningConnector {
       processId: process.pid,
       startedAt: Date.now(),
     };
+    this.#expiryWarnings = new ExpiryWarnings({
+      dataDir: options.dataDir,
+      log,
+      certificate: () => this.#status.certificate,
+      now: Date.now,
+    });
     this.#keeper = new TunnelKeeper({
       count: options.tunnelCount ?? 2,
       pairs,
@@ -103,6 +126,7 @@ class RunningConnector {
         version: connectorVersion,
         os: describeOs(),
         windowBudget: new WindowBudget(),
+        sessionLog,
         backendTimeoutMs: options.backendTimeoutMs ?? 10_000,
         now: () => performance.now(),
       },
@@ -112,7 +136,6 @@ class RunningConnector {
   async run(gently: AbortSignal, atOnce: AbortSignal): Promise<void> {
     const { service, fallback, pairs } = this.#identity;
     this.#log({
-      level: 'info',
       event: 'connector_started',
       message: `Connector ${service.connectorId} connects to ${this.#status.connect}.`,
       connectorId: service.connectorId,
@@ -122,8 +145,10 @@ class RunningConnector {
     });
     if (fallback !== null) this.#saysFallback(fallback, pairs[0]!);
     this.#update({});
+    await this.#expiryWarnings.start();
     if (!gently.aborted) this.#keeper.start();
     await aborted(gently);
+    this.#expiryWarnings.stop();
     await this.#stop(atOnce);
   }
 
@@ -131,7 +156,6 @@ class RunningConnector {
     this.#update({ state: 'draining' });
     const streams = this.#keeper.streamCount;
     this.#log({
-      level: 'info',
       event: 'connector_draining',
       message: `Stopping: ${streams} streams in flight may take ${this.#drainMs / 1000} s to end.`,
       streams,
@@ -140,7 +164,7 @@ class RunningConnector {
     const timer = setTimeout(() => patience.abort(), this.#drainMs);
     await this.#keeper.drain(AbortSignal.any([atOnce, patience.signal]));
     clearTimeout(timer);
-    this.#log({ level: 'info', event: 'connector_stopped', message: 'The connector has stopped.' });
+    this.#log({ event: 'connector_stopped', message: 'The connector has stopped.' });
     this.#status = { ...this.#status, state: 'stopped', tunnels: [] };
     await this.#statusFile.write(this.#status);
   }
@@ -151,7 +175,6 @@ class RunningConnector {
       onFailed: (tunnel, error, pauseMs) => this.#failed(tunnel, error, pauseMs),
       onReplaced: tunnel =>
         this.#log({
-          level: 'info',
           event: 'tunnel_going_away',
           message: `Node ${tunnel.nodeId} takes the tunnel to ${tunnel.address} out of use; another one is opened first.`,
           address: tunnel.address,
@@ -173,7 +196,6 @@ class RunningConnector {
   #connected(tunnel: TunnelClient): void {
     this.#loggedFailure = null;
     this.#log({
-      level: 'info',
       event: 'tunnel_connected',
       message: `The service accepted the tunnel to ${tunnel.address}.`,
       address: tunnel.address,
@@ -191,8 +213,8 @@ class RunningConnector {
     const isRepeated = failure === this.#loggedFailure;
     this.#loggedFailure = failure;
     this.#log({
-      level: isRepeated ? 'debug' : error.code === 'refused' ? 'error' : 'warn',
       event: eventOf(tunnel, error),
+      ...(isRepeated && { level: 'debug' }),
       message: `${sentenceOf(tunnel, error)}: ${error.message}. ${remedy}`,
       code,
       connect: this.#status.connect,
@@ -207,7 +229,6 @@ class RunningConnector {
     const isOk = answer.code === 'ok';
     const where = answer.detail.address ?? '';
     this.#log({
-      level: isOk ? 'debug' : 'warn',
       event: isOk ? 'backend_connected' : 'backend_failed',
       message: isOk ? `Connected to ${where}.` : (answer.detail.error ?? answer.code),
       applicationId,
@@ -219,7 +240,6 @@ class RunningConnector {
 
   #saysFallback(why: string, pair: CertificatePair): void {
     this.#log({
-      level: 'warn',
       event: 'certificate_fallback',
       message: `Using the certificate ${pair.thumbprint} of the ${pair.store} store, because ${why}.`,
       thumbprint: pair.thumbprint,
@@ -246,7 +266,7 @@ function stateOf(status: OwnStatus, live: number, lastError: OwnStatus['lastErro
   return lastError?.code.startsWith('refused') ? 'refused' : 'connecting';
 }
 
-function eventOf(tunnel: TunnelClient, error: TunnelError): string {
+function eventOf(tunnel: TunnelClient, error: TunnelError): EventName {
   if (error.code === 'refused') return 'tunnel_refused';
   return tunnel.since > 0 ? 'tunnel_lost' : 'tunnel_failed';
 }
@@ -256,8 +276,9 @@ function sentenceOf(tunnel: TunnelClient, error: TunnelError): string {
   return tunnel.since > 0 ? 'A tunnel was lost' : 'A tunnel could not be opened';
 }
 
-function certificateStatus({ thumbprint, store, notAfter }: CertificatePair): OwnStatus['certificate'] {
-  return { thumbprint, store, notAfter };
+function certificateStatus(pair: CertificatePair): OwnStatus['certificate'] {
+  const { thumbprint, store, notBefore, notAfter } = pair;
+  return { thumbprint, store, notBefore, notAfter };
 }
 
 interface StopSignals {

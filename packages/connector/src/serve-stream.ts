@@ -10,6 +10,7 @@ import {
 import type { YamuxStream } from '@postern/protocol/yamux/stream';
 import type { AllowList } from './allow-list.ts';
 import { DialError, dial, type OnBytes } from './backend.ts';
+import type { OpenRecord, RequestOutcome, SessionLog } from './events/session-log.ts';
 
 /** What a data stream needs of the connector that serves it. */
 export interface ServeParts {
@@ -23,6 +24,8 @@ export interface ServeParts {
   readonly onOpened: (outcome: OpenOutcome) => void;
   /** The backend's side is over. */
   readonly onOver: (stream: ServedStream) => void;
+  /** Where requests are written down; null where nobody wants that. */
+  readonly sessionLog: SessionLog | null;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
 }
@@ -56,6 +59,8 @@ export class ServedStream {
   #unconsumed = 0;
   #isJoining = false;
   #isOver = false;
+  /** Of the request that the stream carries, while a session log is kept. */
+  #record: OpenRecord | null = null;
 
   constructor(stream: YamuxStream, parts: ServeParts) {
     this.#stream = stream;
@@ -64,6 +69,26 @@ export class ServedStream {
     stream.onData = bytes => this.#readPreamble(bytes);
     stream.onEnd = () => this.#abandon();
     stream.onError = () => this.#abandon();
+  }
+
+  get id(): number {
+    return this.#stream.id;
+  }
+
+  /** The service begins another request `offset` bytes after the preamble. */
+  beginRequest(requestId: string, offset: number): void {
+    const backend = this.#backend;
+    const { sessionLog } = this.#parts;
+    if (backend === null || sessionLog === null || this.#isOver) return;
+    // The one before it is over, whatever its end was.
+    this.#endRecord('answered', offset);
+    const { applicationId, host, port } = backend;
+    this.#record = sessionLog.begin({ applicationId, requestId, backend: `${host}:${port}` }, offset);
+  }
+
+  /** The service has the whole answer. */
+  endRequest(): void {
+    this.#endRecord('answered');
   }
 
   /** The backend that is dialled or connected; null before the preamble. */
@@ -75,6 +100,7 @@ export class ServedStream {
   stop(reason: EndReason): void {
     if (this.#isOver) return;
     this.#parts.report(this.#stream.id, reason, this.#bytesWritten);
+    this.#endRecord(reason);
     this.#abandon();
   }
 
@@ -108,8 +134,10 @@ export class ServedStream {
       return this.#fail(preamble, { code: 'unknown_application', detail: { error } });
     }
     this.#backend = backend;
+    this.beginRequest(preamble.requestId, 0);
     const { allow, connectTimeoutMs, now } = this.#parts;
     const onBytes: OnBytes = (bytes, isBorrowed) => {
+      this.#record?.received(bytes.length);
       return isBorrowed ? this.#stream.writeBorrowed(bytes) : this.#stream.write(bytes);
     };
     const dialling = dial(backend, { allow, timeoutMs: connectTimeoutMs, now, onBytes });
@@ -132,6 +160,7 @@ export class ServedStream {
   #fail(preamble: Preamble, answer: OpenAnswer): void {
     this.#stream.write(encodeOpenAnswer(answer));
     this.#stream.end();
+    if (answer.code !== 'ok') this.#endRecord(answer.code);
     this.#parts.onOpened({ preamble, answer });
     this.#discard();
     this.#over();
@@ -182,6 +211,7 @@ export class ServedStream {
     if (this.#isOver) return;
     const socket = this.#socket!;
     this.#parts.report(this.#stream.id, 'backend_closed', this.#bytesWritten);
+    this.#endRecord('backend_closed');
     this.#stream.end();
     this.#discard();
     this.#over();
@@ -192,6 +222,7 @@ export class ServedStream {
   #backendFailed(): void {
     if (this.#isOver) return;
     this.#parts.report(this.#stream.id, 'backend_reset', this.#bytesWritten);
+    this.#endRecord('backend_reset');
     resetWhenSent(this.#stream, Date.now() + lingerMs);
     this.#socket!.destroy();
     this.#over();
@@ -217,9 +248,15 @@ export class ServedStream {
   /** The service does not want the stream any more, or the tunnel is lost, or no preamble came that can be read. */
   #abandon(): void {
     if (this.#isOver) return;
+    this.#endRecord('service_closed');
     this.#stream.reset();
     if (this.#socket) cutBackend(this.#socket);
     this.#over();
+  }
+
+  #endRecord(outcome: RequestOutcome, offset = this.#bytesWritten): void {
+    this.#record?.end(outcome, offset);
+    this.#record = null;
   }
 
   #over(): void {

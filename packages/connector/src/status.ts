@@ -13,7 +13,12 @@ export interface ConnectorStatus {
   readonly version: string;
   /** `connect.<domain>:<port>`. */
   readonly connect: string;
-  readonly certificate: { readonly thumbprint: string; readonly store: StoreName; readonly notAfter: number };
+  readonly certificate: {
+    readonly thumbprint: string;
+    readonly store: StoreName;
+    readonly notBefore: number;
+    readonly notAfter: number;
+  };
   readonly tunnels: readonly {
     readonly nodeId: string;
     /** Address and port on the other side. */
@@ -103,7 +108,7 @@ async function readWritten(dataDir: string): Promise<Omit<ConnectorStatus, 'isRu
 
 async function describeStopped(dataDir: string): Promise<ConnectorStatus> {
   const { service, pairs } = await loadIdentity(dataDir, Date.now());
-  const { thumbprint, store, notAfter } = pairs[0]!;
+  const { thumbprint, store, notBefore, notAfter } = pairs[0]!;
   return {
     isRunning: false,
     state: 'stopped',
@@ -111,7 +116,7 @@ async function describeStopped(dataDir: string): Promise<ConnectorStatus> {
     machineName: service.machineName,
     version: '',
     connect: `${service.connectHost}:${service.connectPort}`,
-    certificate: { thumbprint, store, notAfter },
+    certificate: { thumbprint, store, notBefore, notAfter },
     tunnels: [],
     applicationCount: 0,
     lastError: null,

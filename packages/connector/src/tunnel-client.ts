@@ -6,12 +6,14 @@ import {
   type EndReason,
   type RefusalReason,
   type ServiceMessage,
+  sessionLogFeature,
   tunnelProtocol,
 } from '@postern/protocol/tunnel/messages';
 import { YamuxSession } from '@postern/protocol/yamux/session';
 import type { YamuxStream } from '@postern/protocol/yamux/stream';
 import type { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import type { AllowList } from './allow-list.ts';
+import type { SessionLog } from './events/session-log.ts';
 import type { CertificatePair } from './identity/certificate-store.ts';
 import type { ServiceSettings } from './identity/service-settings.ts';
 import { lookupName } from './lookup-name.ts';
@@ -69,6 +71,8 @@ export interface TunnelClientOptions {
   readonly version: string;
   readonly os: string;
   readonly windowBudget: WindowBudget;
+  /** Gets every request; without it, none is written down. */
+  readonly sessionLog?: SessionLog | undefined;
   /** For a tunnel. Default 3 000. */
   readonly connectTimeoutMs?: number;
   /** For a backend. */
@@ -101,7 +105,7 @@ export class TunnelClient {
   readonly #options: TunnelClientOptions;
   readonly #socket: TLSSocket;
   readonly #decoder = new ControlDecoder();
-  readonly #served = new Set<ServedStream>();
+  readonly #served = new Map<number, ServedStream>();
   readonly #serveParts: ServeParts;
   readonly #attempt: NodeJS.Timeout;
   #session: YamuxSession | null = null;
@@ -126,6 +130,7 @@ export class TunnelClient {
       report: (stream, reason, bytesWritten) => this.#say({ type: 'ended', stream, reason, bytesWritten }),
       onOpened: outcome => options.hooks.onStreamOpened(this, outcome),
       onOver: stream => this.#streamOver(stream),
+      sessionLog: options.sessionLog ?? null,
       now: options.now,
     };
     const { connectHost, connectPort } = options.service;
@@ -175,7 +180,7 @@ export class TunnelClient {
 
   /** Ends the tunnel at once, and with it what is in flight. */
   close(reason: EndReason = 'connector_stopping'): void {
-    for (const stream of [...this.#served]) stream.stop(reason);
+    for (const stream of [...this.#served.values()]) stream.stop(reason);
     this.#close(new TunnelError('closed', 'ended by this connector'));
   }
 
@@ -231,8 +236,9 @@ export class TunnelClient {
     };
     control.onEnd = () => this.#close(new TunnelError('lost', 'the service ended the tunnel'));
     control.onError = error => this.#close(new TunnelError('lost', error.message, { cause: error }));
-    const { machineName, version, os } = this.#options;
-    this.#say({ type: 'hello', version, features: [], machineName, os });
+    const { machineName, version, os, sessionLog } = this.#options;
+    const features = sessionLog === undefined ? [] : [sessionLogFeature];
+    this.#say({ type: 'hello', version, features, machineName, os });
   }
 
   #readControl(bytes: Buffer): void {
@@ -257,6 +263,10 @@ export class TunnelClient {
         return this.#options.hooks.onWelcome(this);
       case 'configure':
         return this.#configure(message.revision, readBackends(message.backends));
+      case 'request':
+        return this.#served.get(message.stream)?.beginRequest(String(message.requestId), message.offset);
+      case 'answered':
+        return this.#served.get(message.stream)?.endRequest();
       case 'refused':
         return this.#close(new TunnelError('refused', String(message.detail), { refusal: message.reason }));
     }
@@ -264,7 +274,7 @@ export class TunnelClient {
 
   #configure(revision: number, backends: readonly BackendConfiguration[]): void {
     this.#backends = new Map(backends.map(backend => [backend.applicationId, backend]));
-    for (const stream of [...this.#served]) {
+    for (const stream of [...this.#served.values()]) {
       if (stream.backend !== null && !this.#isConfigured(stream.backend))
         stream.stop('configuration_changed');
     }
@@ -284,11 +294,11 @@ export class TunnelClient {
   }
 
   #serve(stream: YamuxStream): void {
-    this.#served.add(new ServedStream(stream, this.#serveParts));
+    this.#served.set(stream.id, new ServedStream(stream, this.#serveParts));
   }
 
   #streamOver(stream: ServedStream): void {
-    this.#served.delete(stream);
+    this.#served.delete(stream.id);
     if (this.#isDraining) this.#closeIfDrained();
   }
 

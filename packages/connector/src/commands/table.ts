@@ -4,5 +4,6 @@ import type { ConnectorCommand } from './command.ts';
 export const commands: Readonly<Record<string, () => Promise<ConnectorCommand>>> = {
   register: async () => (await import('./register.ts')).registerCommand,
   run: async () => (await import('./run.ts')).runCommand,
+  events: async () => (await import('./events.ts')).eventsCommand,
   status: async () => (await import('./status.ts')).statusCommand,
 };

@@ -1,4 +1,5 @@
 import type { RefusalReason } from '@postern/protocol/tunnel/messages';
+import { OutboundError } from '../outbound/outbound.ts';
 import type { TunnelError } from '../tunnel-client.ts';
 
 const registerAgain = 'Register the connector again on this machine with "postern connector register".';
@@ -21,6 +22,7 @@ export function remedyFor(error: TunnelError, host: string, port: number): strin
     case 'refused':
       return (error.refusal !== null && refusals[error.refusal]) || registerAgain;
     case 'unreachable':
+      if (error.cause instanceof OutboundError && error.cause.proxy !== null) return error.cause.remedy;
       return `Let this machine make outbound TCP connections to ${host} port ${port}, and check that its name resolves. The connector tries again by itself.`;
     case 'untrusted_service':
       return `Who answers as ${host} is not the service that this connector was registered with. Let firewalls and proxies pass TLS to this name untouched; if the service was set up anew: ${registerAgain}`;

@@ -103,7 +103,12 @@ export class BackendConnection implements BodySink {
   attach(exchange: Exchange): void {
     this.#exchange = exchange;
     if (this.#phase === 'idle') this.#phase = 'head';
-    if (this.tunnel) this.tunnel.outstanding += 1;
+    if (this.tunnel === null) return;
+    this.tunnel.outstanding += 1;
+    // The first request of a stream is in its preamble.
+    if (this.tunnel.logsRequests && this.offset > 0) {
+      this.tunnel.announceRequest(this.streamId, this.offset, exchange.requestId);
+    }
   }
 
   /** False: stop until the exchange's `onRequestDrain`. */
@@ -246,6 +251,7 @@ export class BackendConnection implements BodySink {
   #finish(hasMore: boolean): void {
     const exchange = this.#exchange!;
     const isReusable = this.#keepAlive && !hasMore && exchange.isRequestDone;
+    if (this.tunnel?.logsRequests) this.tunnel.announceAnswered(this.streamId);
     this.#detach();
     if (isReusable) this.#phase = 'idle';
     else {

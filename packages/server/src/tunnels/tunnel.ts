@@ -1,11 +1,12 @@
 import type { TLSSocket } from 'node:tls';
 import { ControlDecoder, encodeControlMessage } from '@postern/protocol/tunnel/control-framing';
-import type {
-  BackendConfiguration,
-  ConnectorMessage,
-  EndReason,
-  RenewalAnswer,
-  ServiceMessage,
+import {
+  type BackendConfiguration,
+  type ConnectorMessage,
+  type EndReason,
+  type RenewalAnswer,
+  type ServiceMessage,
+  sessionLogFeature,
 } from '@postern/protocol/tunnel/messages';
 import { YamuxSession } from '@postern/protocol/yamux/session';
 import type { YamuxStream } from '@postern/protocol/yamux/stream';
@@ -59,6 +60,8 @@ export class Tunnel {
   machineName = '';
   version = '';
   os = '';
+  /** The connector keeps a session log, and is told of every request and its end. */
+  logsRequests = false;
   /** Streams that carry a request right now; what load balancing compares. */
   outstanding = 0;
   /** Nothing was heard for a while; perhaps the connection is dead already. */
@@ -157,6 +160,16 @@ export class Tunnel {
     return stream;
   }
 
+  /** For the connector's session log: another request begins on a stream, `offset` bytes after the preamble. */
+  announceRequest(stream: number, offset: number, requestId: string): void {
+    this.#say({ type: 'request', stream, offset, requestId });
+  }
+
+  /** For the connector's session log: the answer to the request of a stream was complete. */
+  announceAnswered(stream: number): void {
+    this.#say({ type: 'answered', stream });
+  }
+
   /** The stream is over and no report of it matters any more. */
   forgetStream(id: number): void {
     this.#endListeners.delete(id);
@@ -220,6 +233,7 @@ export class Tunnel {
         this.machineName = String(message.machineName).slice(0, 253);
         this.version = String(message.version).slice(0, 64);
         this.os = String(message.os).slice(0, 128);
+        this.logsRequests = Array.isArray(message.features) && message.features.includes(sessionLogFeature);
         this.#pushConfiguration();
         this.#options.hooks.onReady(this);
         return;

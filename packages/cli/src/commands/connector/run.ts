@@ -4,6 +4,7 @@ import { addDataOption, type ConnectorOptions, explainConnectorError } from '../
 
 interface RunOptions extends ConnectorOptions {
   readonly allow?: string[];
+  readonly sessionLog?: boolean;
   readonly logLevel: (typeof logLevels)[number];
 }
 
@@ -19,14 +20,15 @@ export function addConnectorRun(parent: Command): void {
       '--allow <entry...>',
       'dial only these: networks (10.0.0.0/8), or hosts with or without a port (wiki.corp:443)',
     )
+    .option('--session-log', 'keep a session log: a line for each request, without its content')
     .addOption(
       new Option('--log-level <level>', 'least severe level that is logged')
         .choices(logLevels)
         .default('info'),
     );
-  addDataOption(command).action(async ({ data, allow, logLevel }: RunOptions) => {
+  addDataOption(command).action(async ({ data, allow, sessionLog, logLevel }: RunOptions) => {
     const { runConnector } = await import('@postern/connector/run');
-    await runConnector({ dataDir: data, allow, logLevel }).catch(error => {
+    await runConnector({ dataDir: data, allow, sessionLog, logLevel }).catch(error => {
       throw explainConnectorError(error);
     });
   });
