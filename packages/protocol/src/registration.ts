@@ -1,6 +1,32 @@
+import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 
-/** `POST https://connect.<domain>/register`, with the administrator's access token as bearer. */
+/** That the machine holds the key of a connector which is registered already, so that it stays that connector. */
+const previousKeyProof = z.strictObject({
+  /** SHA-256 of the earlier trust certificate (DER), upper-case hex. It may have expired. */
+  certificateSha256: z.string().regex(/^[0-9A-F]{64}$/),
+  /** Signature with SHA-512 by the key of that certificate over {@link reregistrationStatement}, base64. */
+  signature: z.base64().max(2_048),
+});
+export type PreviousKeyProof = z.infer<typeof previousKeyProof>;
+
+/**
+ * What the earlier key signs when a connector registers again.
+ *
+ * @param proofCertificate Of the new key, PEM.
+ */
+export function reregistrationStatement(proofCertificate: string): Buffer {
+  // Words of its own, so that a signature made for something else can never be taken for this.
+  return Buffer.concat([
+    Buffer.from('Postern connector re-registration\n'),
+    new X509Certificate(proofCertificate).raw,
+  ]);
+}
+
+/**
+ * `POST https://connect.<domain>/register`, with `Authorization: Bearer <access token of an administrator>` or
+ * `Authorization: Enrolment <secret of an enrolment token>`.
+ */
 export const registrationRequest = z.strictObject({
   /**
    * Self-signed certificate (PEM, SHA-512 signature) of the key made on the connector's machine: the proof that the
@@ -10,8 +36,15 @@ export const registrationRequest = z.strictObject({
   machineName: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/),
   version: z.string().max(64),
   os: z.string().max(128),
-  /** Connector group id; the default group where absent. */
+  /**
+   * Connector group id. Absent: the group of the enrolment token, else that of the connector that registers again, else
+   * the default group.
+   */
   connectorGroupId: z.string().optional(),
+  /**
+   * The connector keeps its id and group where this is right; a connector that is unknown or revoked becomes a new one.
+   */
+  previous: previousKeyProof.optional(),
 });
 export type RegistrationRequest = z.infer<typeof registrationRequest>;
 
@@ -45,8 +78,9 @@ export type RegistrationFailureCategory = z.infer<typeof registrationFailureCate
 export const registrationError = z.object({
   error: z.object({
     /**
-     * `not_authenticated`, `not_authorized`, `bad_request`, `bad_proof`, `proof_already_used`, `weak_key`,
-     * `unknown_connector_group`, `unavailable`.
+     * `not_authenticated`, `not_authorized`, `enrolment_token_unknown`, `enrolment_token_used_up`,
+     * `enrolment_token_expired`, `enrolment_token_revoked`, `enrolment_token_group`, `bad_request`, `bad_proof`,
+     * `proof_already_used`, `weak_key`, `unknown_connector_group`, `unavailable`.
      */
     code: z.string(),
     message: z.string(),

@@ -13,6 +13,7 @@ import { controlHosts, dataPaths, originOf } from './config/names.ts';
 import type { Config } from './config/schema.ts';
 import { createControlServer } from './control-server.ts';
 import { Directory } from './directory/directory.ts';
+import { purgeEnrolmentTokens } from './directory/enrolment-tokens.ts';
 import { rolesOf } from './directory/roles.ts';
 import { purgeExpiredSessions } from './directory/sessions.ts';
 import { recordSighting, recordStillSeen } from './directory/sightings.ts';
@@ -23,6 +24,7 @@ import { hostConstraint } from './pages/host-constraint.ts';
 import { controlFetch } from './preauth/control-fetch.ts';
 import { registerPreauth } from './preauth/register.ts';
 import { createTunnelTrust, openAuthorities } from './registration/authorities.ts';
+import { readFirstContact } from './registration/first-contact.ts';
 import { writeLocalCertificates } from './registration/local-certificates.ts';
 import { type RegistrationEvent, registerRegistration } from './registration/register.ts';
 import { type RenewalEvent, type RenewalParts, renewTrustCertificate } from './registration/renew.ts';
@@ -32,6 +34,7 @@ import { registerSignIn } from './sign-in/register.ts';
 import { SignIn } from './sign-in/sign-in.ts';
 import { takeProcessLock } from './store/process-lock.ts';
 import { StoreError } from './store/store-error.ts';
+import { findUser } from './store/users.ts';
 import * as events from './telemetry/events.ts';
 import { createLogger, type Logger } from './telemetry/logger.ts';
 import { Metrics } from './telemetry/metrics.ts';
@@ -141,6 +144,7 @@ export async function startControl(
       },
       createInvitation: userId => createInvitation({ db, config }, { userId, purpose: 'invite', now: now() }),
       isConnectorLive: connectorId => presence.isLive(connectorId),
+      firstContact: () => readFirstContact(config),
       portalOrigin: originOf(config, controlHosts(config).portal),
     });
   });
@@ -153,7 +157,7 @@ export async function startControl(
       const identity = await signIn.authenticateBearer(token);
       return identity && { userId: identity.userId, scopes: [...identity.scopes] };
     },
-    rolesOf: userId => rolesOf(db, userId),
+    rolesOf: async userId => ((await findUser(db, userId))?.accountEnabled === 1 ? rolesOf(db, userId) : []),
     publishConnector: connectorId => directory.republish('connectors', [connectorId]),
     record: event => recordRegistrationEvent(log, event),
     now,
@@ -171,6 +175,11 @@ export async function startControl(
             directory,
             presence.list().map(live => live.connectorId),
           ),
+      },
+      {
+        name: 'purge enrolment tokens',
+        everyMs: 60 * minuteMs,
+        run: () => purgeEnrolmentTokens(directory),
       },
       { name: 'renew tunnel certificate', everyMs: 60 * minuteMs, run: () => publisher.refreshTunnelTrust() },
       { name: 'renew local certificates', everyMs: 60 * minuteMs, run: renewLocalCertificates },
@@ -218,8 +227,8 @@ function createTunnelEvents(directory: Directory, log: Logger): TunnelEvents {
 
 function recordRegistrationEvent(log: Logger, event: RegistrationEvent): void {
   if (event.kind === 'connector_registered') {
-    const { connectorId, machineName, thumbprint, userId, requestId } = event;
-    events.connectorRegistered(log, { connectorId, machineName, thumbprint, actor: { userId, requestId } });
+    const { kind: _kind, userId, requestId, ...fields } = event;
+    events.connectorRegistered(log, { ...fields, actor: { userId, requestId } });
     return;
   }
   const { kind: _kind, ...fields } = event;

@@ -36,6 +36,9 @@ export const accessTable: Readonly<Record<string, Access>> = {
   [`POST ${profile}/connectorGroups/:id/members/$ref`]: application,
   [`GET ${profile}/connectorGroups/:id/applications`]: application,
   [`POST ${profile}/connectorGroups/:id/applications/$ref`]: application,
+  [`GET ${profile}/enrolmentTokens`]: application,
+  [`POST ${profile}/enrolmentTokens`]: application,
+  [`DELETE ${profile}/enrolmentTokens/:id`]: application,
 
   'GET /applications': application,
   'POST /applications': application,

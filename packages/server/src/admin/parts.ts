@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Directory } from '../directory/directory.ts';
+import type { FirstContact } from '../registration/first-contact.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { AuthorizeParts } from './authorize.ts';
 
@@ -15,6 +16,8 @@ export interface AdminApiParts {
   readonly createInvitation: (userId: string) => Promise<{ url: string; expiresAt: number }>;
   /** Whether a connector has a tunnel now. */
   readonly isConnectorLive: (connectorId: string) => boolean;
+  /** How a machine that registers finds and recognises the service: what enrolment tokens carry. */
+  readonly firstContact: () => FirstContact;
   /** `https://portal.<domain>`, with the public port where it is not 443. */
   readonly portalOrigin: string;
 }

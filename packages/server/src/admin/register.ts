@@ -21,6 +21,7 @@ import { type Access, type AuthorizeParts, accessTable, authorize, rememberCalle
 import { addConnectorGroups } from './connector-groups.ts';
 import { addConnectors } from './connectors.ts';
 import { addDirectoryRoles } from './directory-roles.ts';
+import { addEnrolmentTokens } from './enrolment-tokens.ts';
 import { addGroups } from './groups.ts';
 import { addMe } from './me.ts';
 import type { AdminApiParts, AdminApp, ResourceParts } from './parts.ts';
@@ -53,6 +54,7 @@ const resources: readonly ((app: AdminApp, parts: ResourceParts) => void)[] = [
   addPublishingProfile,
   addConnectors,
   addConnectorGroups,
+  addEnrolmentTokens,
 ];
 
 /**

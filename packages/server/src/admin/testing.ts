@@ -77,6 +77,7 @@ export async function openAdminApi(): Promise<AdminApiBench> {
       expiresAt: Date.now() + 1000,
     }),
     isConnectorLive: id => live.has(id),
+    firstContact: () => ({ host: 'connect.test.example', port: 443, rootSha256: 'AB'.repeat(32) }),
     portalOrigin: `https://${portalHost}`,
   });
 

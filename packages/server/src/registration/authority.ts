@@ -9,7 +9,8 @@ export type RegistrationDecision =
   | { readonly allowed: true }
   | { readonly allowed: false; readonly reason: 'missing_scope' | 'missing_role' };
 
-const rolesThatRegister = ['Application Administrator', 'Global Administrator'];
+/** Either of them is enough. */
+export const rolesThatRegister: readonly string[] = ['Application Administrator', 'Global Administrator'];
 const scopesThatRegister = ['api', 'register'];
 
 /** Decides whether this person may register a connector with this token. */

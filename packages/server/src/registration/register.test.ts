@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -18,11 +18,21 @@ import {
   type RegistrationResult,
   registrationError,
   registrationResult,
+  reregistrationStatement,
 } from '@postern/protocol/registration';
 import { keyUsageOids } from '@postern/protocol/x509/certificate';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Kysely } from 'kysely';
+import { createConnectorGroup } from '../directory/connector-groups.ts';
+import { revokeConnector } from '../directory/connectors.ts';
+import { Directory } from '../directory/directory.ts';
+import {
+  createEnrolmentToken,
+  type EnrolmentTokenInput,
+  revokeEnrolmentToken,
+} from '../directory/enrolment-tokens.ts';
 import { findConnector } from '../store/connectors.ts';
+import { findEnrolmentToken } from '../store/enrolment-tokens.ts';
 import { openStore } from '../store/open.ts';
 import type { Database } from '../store/schema.ts';
 import { SealedSecrets } from '../store/sealed-secrets.ts';
@@ -42,6 +52,9 @@ const roles: Record<string, readonly string[]> = {
 
 let folder: string;
 let db: Kysely<Database>;
+let directory: Directory;
+/** Of the service's clock. */
+let offsetMs = 0;
 let authorities: Authorities;
 let app: FastifyInstance;
 const published: string[] = [];
@@ -50,6 +63,8 @@ const events: RegistrationEvent[] = [];
 before(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'postern-registration-'));
   db = await openStore(path.join(folder, 'postern.db'));
+  const now = () => Date.now() + offsetMs;
+  directory = new Directory({ db, address: { domain: 'example.com', publicPort: 8443 }, now });
   const secrets = new SealedSecrets(db, Buffer.alloc(32, 7));
   authorities = await openAuthorities({ secrets, domain: 'example.com', now: Date.now });
   app = fastify();
@@ -66,7 +81,7 @@ before(async () => {
     rolesOf: async userId => roles[userId] ?? [],
     publishConnector: connectorId => void published.push(connectorId),
     record: event => void events.push(event),
-    now: Date.now,
+    now,
   });
   await app.listen({ port: 0, host: '127.0.0.1' });
 });
@@ -200,6 +215,17 @@ describe('who may register', () => {
     });
   }
 
+  test('who lacks the role is told the role held, the one needed, and who can grant it', async () => {
+    const refusalOf = async (authorization: string) =>
+      registrationError.parse((await post('', authorization)).body).error;
+
+    const { message, remedy } = await refusalOf('Bearer reader.api');
+
+    assert.match(message, /holds the role Reader; .* Application Administrator or Global Administrator/);
+    assert.match(remedy ?? '', /A Global Administrator can grant it/);
+    assert.match((await refusalOf('Bearer nobody.api')).message, /holds no role/);
+  });
+
   for (const authorization of ['Bearer admin.api', 'bearer global.register']) {
     test(`"${authorization}" may`, async () => {
       assert.equal((await post(form(await proof(rsa(2048), rsaSha512)), authorization)).status, 201);
@@ -209,6 +235,222 @@ describe('who may register', () => {
   test('no event holds a token', () => {
     assert.ok(events.some(event => event.kind === 'connector_registration_refused'));
     assert.doesNotMatch(JSON.stringify(events), /admin\.api|mallory|bearer/i);
+  });
+});
+
+describe('an enrolment token', () => {
+  async function make(more: Partial<EnrolmentTokenInput> = {}) {
+    const input = { maxUses: 1, lifetimeMs: 3_600_000, createdBy: 'admin', ...more };
+    const { row, secret } = await createEnrolmentToken(directory, input);
+    return { id: row.id, authorization: `Enrolment ${secret}`, secret };
+  }
+  const newProof = async () => form(await proof(ec('P-256'), ecdsa('P-256', 'SHA-512')));
+
+  test('registers a connector of its group, and says so in the log', async () => {
+    const group = await createConnectorGroup(directory, { name: 'Enrolled' });
+    const token = await make({ connectorGroupId: group.id });
+
+    const answer = await post(await newProof(), token.authorization);
+
+    const result = registrationResult.parse(answer.body);
+    assert.equal(result.connectorGroupId, group.id);
+    assert.equal((await findConnector(db, result.connectorId))?.groupId, group.id);
+    const event = events.at(-1);
+    assert.ok(event?.kind === 'connector_registered');
+    assert.deepEqual([event.userId, event.enrolmentTokenId], ['admin', token.id]);
+  });
+
+  test('for three connectors gives three of fifty that ask at once', async () => {
+    const token = await make({ maxUses: 3 });
+    const bodies = await Promise.all(Array.from({ length: 50 }, newProof));
+
+    const answers = await Promise.all(bodies.map(body => post(body, token.authorization)));
+
+    const refused = answers.filter(answer => answer.status !== 201);
+    assert.equal(refused.length, 47);
+    assert.ok(refused.every(answer => answer.status === 403 && codeOf(answer) === 'enrolment_token_used_up'));
+    assert.equal((await findEnrolmentToken(db, token.id))?.uses, 3);
+    const { error } = registrationError.parse(refused[0]!.body);
+    assert.equal(error.category, 'admin_authentication');
+    assert.match(error.message, /used up: 3 connectors registered with it/);
+    assert.match(error.remedy ?? '', /enrolment-token create/);
+  });
+
+  test('is not used up by registrations that fail', async () => {
+    const token = await make();
+    const weak = form(await proof(rsa(1024), rsaSha512));
+    const used = await newProof();
+    await post(used);
+
+    for (const [body, code] of [
+      [weak, 'weak_key'],
+      [used, 'proof_already_used'],
+      [{}, 'bad_request'],
+      [
+        { ...(await newProof()), connectorGroupId: '00000000-0000-4000-8000-000000000000' },
+        'enrolment_token_group',
+      ],
+    ] as const) {
+      assert.equal(codeOf(await post(body, token.authorization)), code);
+    }
+
+    assert.equal((await findEnrolmentToken(db, token.id))?.uses, 0);
+    assert.equal((await post(await newProof(), token.authorization)).status, 201);
+  });
+
+  test('that expired, was revoked or is unknown says which, before the body is read', async t => {
+    const expired = await make({ lifetimeMs: 60_000 });
+    const revoked = await make();
+    await revokeEnrolmentToken(directory, revoked.id);
+    offsetMs = 60_001;
+    t.after(() => {
+      offsetMs = 0;
+    });
+
+    for (const [authorization, status, code, message] of [
+      [expired.authorization, 403, 'enrolment_token_expired', /expired at 2\d{3}-/],
+      [revoked.authorization, 403, 'enrolment_token_revoked', /was revoked by an administrator at 2\d{3}-/],
+      [
+        `Enrolment ${randomBytes(32).toString('base64url')}`,
+        401,
+        'enrolment_token_unknown',
+        /another service/,
+      ],
+    ] as const) {
+      const answer = await post('no JSON at all', authorization);
+
+      const { error } = registrationError.parse(answer.body);
+      assert.deepEqual([answer.status, error.code], [status, code]);
+      assert.equal(error.category, 'admin_authentication');
+      assert.match(error.message, message);
+      assert.match(error.remedy ?? '', /postern connector enrolment-token create/);
+    }
+  });
+
+  test('ends with the role of whoever made it', async () => {
+    const token = await make({ createdBy: 'reader' });
+
+    const answer = await post(await newProof(), token.authorization);
+
+    assert.deepEqual([answer.status, codeOf(answer)], [403, 'enrolment_token_revoked']);
+    assert.match(registrationError.parse(answer.body).error.message, /no longer Application Administrator/);
+  });
+
+  test('is kept as a hash, and is in no event', async () => {
+    const token = await make();
+    await post({}, token.authorization);
+
+    const rows = await db.selectFrom('enrolmentToken').selectAll().execute();
+
+    assert.doesNotMatch(JSON.stringify(rows) + JSON.stringify(events), new RegExp(token.secret));
+  });
+});
+
+describe('registering again', () => {
+  async function again(
+    first: { readonly result: RegistrationResult; readonly key: Pair },
+    authorization?: string,
+    more: object = {},
+  ): Promise<Answer> {
+    const body = form(await proof(ec('P-384'), ecdsa('P-384', 'SHA-512')));
+    return post({ ...body, previous: previousOf(first, body.proofCertificate), ...more }, authorization);
+  }
+  function previousOf(first: { result: RegistrationResult; key: Pair }, proofCertificate: string) {
+    const { fingerprint256 } = new X509Certificate(first.result.certificate);
+    const signature = sign('sha512', reregistrationStatement(proofCertificate), first.key.privateKey);
+    return { certificateSha256: fingerprint256.replaceAll(':', ''), signature: signature.toString('base64') };
+  }
+  async function first(key: Pair = rsa(2048), signing = rsaSha512) {
+    const answer = await post({ ...form(await proof(key, signing)), machineName: 'old-name' });
+    return { key, result: registrationResult.parse(answer.body) };
+  }
+
+  for (const [title, key, signing] of [
+    ['RSA', rsa(2048), rsaSha512],
+    ['P-384', ec('P-384'), ecdsa('P-384', 'SHA-512')],
+  ] as const) {
+    test(`with proof of the old ${title} key keeps id and group, also when its certificate has expired`, async t => {
+      const known = await first(key, signing);
+      const group = await createConnectorGroup(directory, { name: `Again ${title}` });
+      await db
+        .updateTable('connector')
+        .set({ groupId: group.id })
+        .where('id', '=', known.result.connectorId)
+        .execute();
+      offsetMs = 200 * 86_400_000;
+      t.after(() => {
+        offsetMs = 0;
+      });
+
+      const result = registrationResult.parse((await again(known)).body);
+
+      assert.equal(result.connectorId, known.result.connectorId);
+      assert.equal(result.connectorGroupId, group.id);
+      assert.notEqual(result.certificate, known.result.certificate);
+      assert.equal((await findConnector(db, result.connectorId))?.machineName, 'srv');
+      assert.equal(published.at(-1), result.connectorId);
+      const event = events.at(-1);
+      assert.ok(event?.kind === 'connector_registered' && event.isReregistration);
+    });
+  }
+
+  test('a revoked connector stays revoked: its key makes a new one by the right of the administrator only', async () => {
+    const known = await first();
+    await revokeConnector(directory, known.result.connectorId);
+
+    const result = registrationResult.parse((await again(known)).body);
+    const withoutRight = await again(known, '');
+
+    assert.notEqual(result.connectorId, known.result.connectorId);
+    assert.notEqual((await findConnector(db, known.result.connectorId))?.revokedAt, null);
+    assert.equal(withoutRight.status, 401);
+  });
+
+  test('the old key alone, without an administrator or a token, is refused', async () => {
+    const known = await first();
+
+    assert.equal((await again(known, '')).status, 401);
+    assert.equal((await again(known, 'Bearer nobody.api')).status, 403);
+  });
+
+  test('a signature over another proof, or by another key, is refused and leaves nothing behind', async () => {
+    const known = await first();
+    const other = await first();
+    const replayed = previousOf(known, await proof(rsa(2048), rsaSha512));
+    const stolen = previousOf({ result: known.result, key: other.key }, await proof(rsa(2048), rsaSha512));
+
+    for (const previous of [replayed, stolen]) {
+      const answer = await again(known, undefined, { previous });
+      assert.deepEqual([answer.status, codeOf(answer)], [400, 'bad_proof']);
+    }
+
+    const certificates = await db
+      .selectFrom('connectorCertificate')
+      .select('serial')
+      .where('connectorId', '=', known.result.connectorId)
+      .execute();
+    assert.equal(certificates.length, 1);
+  });
+
+  test('an enrolment token of another group moves no connector', async () => {
+    const known = await first();
+    const group = await createConnectorGroup(directory, { name: 'Elsewhere' });
+    const input = { maxUses: 1, lifetimeMs: 60_000, createdBy: 'admin', connectorGroupId: group.id };
+    const { secret } = await createEnrolmentToken(directory, input);
+
+    const answer = await again(known, `Enrolment ${secret}`);
+
+    assert.deepEqual([answer.status, codeOf(answer)], [403, 'enrolment_token_group']);
+    assert.match(registrationError.parse(answer.body).error.remedy ?? '', /--new/);
+  });
+
+  test('a certificate that the service does not know makes a new connector', async () => {
+    const known = await first();
+    const previous = { ...previousOf(known, known.result.certificate), certificateSha256: 'AB'.repeat(32) };
+
+    const result = registrationResult.parse((await again(known, undefined, { previous })).body);
+
+    assert.notEqual(result.connectorId, known.result.connectorId);
   });
 });
 

@@ -1,34 +1,35 @@
 import { createHash, type KeyObject, randomUUID } from 'node:crypto';
 import {
-  type RegistrationFailureCategory,
   type RegistrationRequest,
   type RegistrationResult,
   registrationRequest,
 } from '@postern/protocol/registration';
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Kysely } from 'kysely';
-import { findDefaultConnectorGroupId, recordRegistration } from '../store/connector-registrations.ts';
-import type { ConnectorCertificateTable, ConnectorTable, Database } from '../store/schema.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { enrolmentTokenStatus } from '../directory/enrolment-tokens.ts';
+import {
+  findDefaultConnectorGroupId,
+  findUnrevokedConnector,
+  type RegistrationOutcome,
+  recordRegistration,
+} from '../store/connector-registrations.ts';
+import { findEnrolmentToken } from '../store/enrolment-tokens.ts';
+import type { ConnectorCertificateTable, ConnectorTable } from '../store/schema.ts';
+import { type Applicant, type ApplicantParts, authenticateApplicant, enrolmentRefusal } from './applicant.ts';
 import type { Authorities } from './authorities.ts';
-import { mayRegister } from './authority.ts';
 import { type IssuedCertificate, issueTrustCertificate } from './issue.ts';
-import { checkProof, ProofError } from './proof.ts';
+import { checkPreviousKey } from './previous-key.ts';
+import { checkProof } from './proof.ts';
+import { badRequest, maxBodyBytes, RegistrationRefusal, toRefusal } from './refusal.ts';
 
-export interface RegistrationParts {
-  readonly db: Kysely<Database>;
+export interface RegistrationParts extends ApplicantParts {
   readonly authorities: Authorities;
   /** The service's domain and the port people and connectors reach it at. */
   readonly domain: string;
   readonly publicPort: number;
-  /** Who an access token belongs to; null for one that is missing in the books, expired or revoked. */
-  readonly authenticate: (token: string) => Promise<{ userId: string; scopes: readonly string[] } | null>;
-  readonly rolesOf: (userId: string) => Promise<readonly string[]>;
   /** Tells the relays of a connector; resolves when they know it, so that its first tunnel is not refused. */
   readonly publishConnector: (connectorId: string) => Promise<unknown> | void;
   /** One event of a business log: who registered which connector, or why not. Never a token. */
   readonly record: (event: RegistrationEvent) => void;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
 }
 
 export type RegistrationEvent =
@@ -37,37 +38,39 @@ export type RegistrationEvent =
       readonly connectorId: string;
       readonly machineName: string;
       readonly thumbprint: string;
+      /** True: the connector was known, and keeps its id and group. */
+      readonly isReregistration: boolean;
+      /** The administrator, or who made the enrolment token. */
       readonly userId: string;
+      readonly enrolmentTokenId: string | undefined;
       readonly requestId: string | undefined;
     }
   | {
       readonly kind: 'connector_registration_refused';
       readonly code: string;
       readonly userId: string | undefined;
+      readonly enrolmentTokenId: string | undefined;
       readonly requestId: string | undefined;
       readonly cause?: unknown;
     };
 
-/** A request needs no more: a proof certificate and four short fields. */
-const maxBodyBytes = 32_768;
-
 /**
- * Adds `POST /register` for the host `connect.<domain>` (see `@postern/protocol/registration`). The administrator is
- * authenticated and authorised before the body is read.
+ * Adds `POST /register` for the host `connect.<domain>` (see `@postern/protocol/registration`). The administrator or the
+ * enrolment token is looked at before the body is read.
  */
 export function registerRegistration(app: FastifyInstance, parts: RegistrationParts): void {
   const host = new RegExp(`^connect\\.${parts.domain.replaceAll('.', '\\.')}(:\\d+)?$`, 'i');
-  const administrators = new WeakMap<FastifyRequest, string>();
+  const applicants = new WeakMap<FastifyRequest, Applicant>();
   app.register(async scope => {
     scope.setErrorHandler((error, request, reply) => refuse(error, request, reply));
     scope.post('/register', {
       bodyLimit: maxBodyBytes,
       constraints: { host },
       onRequest: async request => {
-        administrators.set(request, await authorize(parts, request));
+        applicants.set(request, await authenticateApplicant(parts, request.headers.authorization));
       },
       handler: async (request, reply) => {
-        const result = await register(parts, parse(request.body), administrators.get(request)!, request);
+        const result = await register(parts, parse(request.body), applicants.get(request)!, request);
         // The answer holds no secret, but an intermediary has no business keeping it.
         return reply.header('cache-control', 'no-store').code(201).send(result);
       },
@@ -76,76 +79,22 @@ export function registerRegistration(app: FastifyInstance, parts: RegistrationPa
 
   function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const refusal = toRefusal(error);
+    const applicant = applicants.get(request);
     parts.record({
       kind: 'connector_registration_refused',
       code: refusal.code,
-      userId: administrators.get(request),
+      userId: applicant?.userId,
+      enrolmentTokenId: applicant?.enrolmentToken?.id,
       requestId: requestIdOf(request),
       ...(refusal.code === 'unavailable' && { cause: error }),
     });
-    if (refusal.status === 401) reply.header('www-authenticate', 'Bearer');
+    if (refusal.status === 401) reply.header('www-authenticate', 'Bearer, Enrolment');
     const { code, message, category, remedy } = refusal;
     return reply
       .header('cache-control', 'no-store')
       .code(refusal.status)
       .send({ error: { code, message, category, remedy } });
   }
-}
-
-class RegistrationRefusal extends Error {
-  readonly code: string;
-  readonly status: number;
-  readonly category: RegistrationFailureCategory;
-  readonly remedy: string;
-
-  constructor(
-    code: string,
-    fields: { status: number; category: RegistrationFailureCategory; message: string; remedy: string },
-    options?: ErrorOptions,
-  ) {
-    super(fields.message, options);
-    this.code = code;
-    this.status = fields.status;
-    this.category = fields.category;
-    this.remedy = fields.remedy;
-  }
-}
-
-async function authorize(parts: RegistrationParts, request: FastifyRequest): Promise<string> {
-  const token = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(request.headers.authorization ?? '')?.[1];
-  const identity = token === undefined ? null : await parts.authenticate(token);
-  if (identity === null) {
-    throw new RegistrationRefusal('not_authenticated', {
-      status: 401,
-      category: 'admin_authentication',
-      message:
-        token === undefined
-          ? 'The request carried no access token of an administrator.'
-          : 'The access token was not accepted: it has expired, was revoked, or was issued by another service.',
-      remedy: 'Sign in again with "postern login" and repeat the registration.',
-    });
-  }
-  const roles = await parts.rolesOf(identity.userId);
-  const decision = mayRegister({ ...identity, roles });
-  if (decision.allowed) return identity.userId;
-  if (decision.reason === 'missing_scope') {
-    throw new RegistrationRefusal('not_authorized', {
-      status: 403,
-      category: 'admin_authentication',
-      message: 'The sign-in was made for another purpose: its token may not register connectors.',
-      remedy: 'Sign in with "postern login", which asks for the right to use the admin API, and repeat.',
-    });
-  }
-  throw new RegistrationRefusal('not_authorized', {
-    status: 403,
-    category: 'admin_authentication',
-    message:
-      'You are signed in, but this account is neither Application Administrator nor Global Administrator, and only ' +
-      'these roles may register connectors.',
-    remedy:
-      'Let a Global Administrator give your account the role Application Administrator, or sign in with an account that ' +
-      'has it ("postern logout", then "postern login").',
-  });
 }
 
 function parse(body: unknown): RegistrationRequest {
@@ -158,45 +107,40 @@ function parse(body: unknown): RegistrationRequest {
 async function register(
   parts: RegistrationParts,
   body: RegistrationRequest,
-  userId: string,
+  applicant: Applicant,
   request: FastifyRequest,
 ): Promise<RegistrationResult> {
   const publicKey = checkProof(body.proofCertificate);
   const now = parts.now();
-  const connectorId = randomUUID();
-  const groupId = body.connectorGroupId ?? (await findDefaultConnectorGroupId(parts.db));
-  const { machineName } = body;
+  const known = await findKnown(parts, body);
+  const groupId = await chooseGroup(parts, body, applicant, known);
+  const connector = connectorRow(body, groupId, known, now);
+  const { id: connectorId, machineName } = connector;
   const issued = await issueTrustCertificate(parts.authorities.registration, {
     publicKey,
     connectorId,
     machineName,
     now,
   });
-  const connector = {
-    id: connectorId,
-    machineName,
-    groupId,
-    externalIp: null,
-    version: body.version,
-    os: body.os,
-    createdAt: now,
-    lastSeenAt: null,
-    revokedAt: null,
-  } satisfies ConnectorTable;
-  const certificate = certificateRow(issued, connectorId);
+  const enrolmentTokenId = applicant.enrolmentToken?.id ?? null;
   const outcome = await recordRegistration(parts.db, {
     connector,
-    certificate,
+    isKnown: known !== null,
+    certificate: certificateRow(issued, connectorId),
     keySha256: hashOf(publicKey),
+    enrolmentTokenId,
+    now,
   });
-  if (outcome !== 'recorded') throw refusalOf(outcome, groupId);
+  if (outcome !== 'recorded') throw await refusalOf(outcome, groupId, parts, enrolmentTokenId);
   await parts.publishConnector(connectorId);
   parts.record({
     kind: 'connector_registered',
     connectorId,
     machineName,
     thumbprint: issued.thumbprint,
-    userId,
+    isReregistration: known !== null,
+    userId: applicant.userId,
+    enrolmentTokenId: enrolmentTokenId ?? undefined,
     requestId: requestIdOf(request),
   });
   return {
@@ -210,6 +154,66 @@ async function register(
   };
 }
 
+/**
+ * The connector that registers again, where the request proves that it is one. A revoked one stays revoked: whoever
+ * holds its key becomes a new connector by the administrator's right, and by nothing else.
+ */
+async function findKnown(
+  parts: RegistrationParts,
+  { previous, proofCertificate }: RegistrationRequest,
+): Promise<ConnectorTable | null> {
+  if (previous === undefined) return null;
+  const known = await findUnrevokedConnector(parts.db, previous.certificateSha256);
+  if (known === null) return null;
+  checkPreviousKey(known.certificate.pem, previous, proofCertificate);
+  return known.connector;
+}
+
+async function chooseGroup(
+  parts: RegistrationParts,
+  body: RegistrationRequest,
+  { enrolmentToken }: Applicant,
+  known: ConnectorTable | null,
+): Promise<string> {
+  if (enrolmentToken === null) {
+    return body.connectorGroupId ?? known?.groupId ?? (await findDefaultConnectorGroupId(parts.db));
+  }
+  const { connectorGroupId: bound } = enrolmentToken;
+  // The token is good for one group, and no key makes it good for another.
+  const wanted = body.connectorGroupId ?? known?.groupId ?? bound;
+  if (wanted === bound) return bound;
+  throw new RegistrationRefusal('enrolment_token_group', {
+    status: 403,
+    category: 'admin_authentication',
+    message:
+      known === null || body.connectorGroupId !== undefined
+        ? `The enrolment token is for the connector group ${bound}, and the request names ${wanted}.`
+        : `The enrolment token is for the connector group ${bound}, and this machine is the connector ${known.id} of the group ${wanted}.`,
+    remedy:
+      'Use an enrolment token made for that group, or let the machine become a new connector with "postern connector register --new".',
+  });
+}
+
+function connectorRow(
+  { machineName, version, os }: RegistrationRequest,
+  groupId: string,
+  known: ConnectorTable | null,
+  now: number,
+): ConnectorTable {
+  if (known !== null) return { ...known, machineName, version, os, groupId };
+  return {
+    id: randomUUID(),
+    machineName,
+    groupId,
+    externalIp: null,
+    version,
+    os,
+    createdAt: now,
+    lastSeenAt: null,
+    revokedAt: null,
+  };
+}
+
 function certificateRow(issued: IssuedCertificate, connectorId: string): ConnectorCertificateTable {
   return { ...issued, connectorId, revokedAt: null };
 }
@@ -219,74 +223,49 @@ function hashOf(publicKey: KeyObject): string {
   return createHash('sha256').update(spki).digest('hex').toUpperCase();
 }
 
-function refusalOf(
-  outcome: 'proof_already_used' | 'unknown_connector_group',
+async function refusalOf(
+  outcome: Exclude<RegistrationOutcome, 'recorded'>,
   groupId: string,
-): RegistrationRefusal {
-  if (outcome === 'unknown_connector_group') {
-    return new RegistrationRefusal(outcome, {
-      status: 400,
-      category: 'trust_establishment',
-      message: `There is no connector group ${groupId}.`,
-      remedy:
-        'Look the id up with "postern connector-group list", or leave it out to join the default group.',
-    });
-  }
-  return new RegistrationRefusal(outcome, {
-    status: 409,
-    category: 'trust_establishment',
-    message: 'This key has been registered already; a proof is good for one connector.',
-    remedy: 'Repeat the registration: a new key is made each time.',
-  });
-}
-
-function badRequest(message: string, options?: ErrorOptions): RegistrationRefusal {
-  return new RegistrationRefusal(
-    'bad_request',
-    {
-      status: 400,
-      category: 'trust_establishment',
-      message,
-      remedy: 'Use a connector of the same release as the service, or a newer one.',
-    },
-    options,
-  );
-}
-
-function toRefusal(error: unknown): RegistrationRefusal {
-  if (error instanceof RegistrationRefusal) return error;
-  if (error instanceof ProofError) {
-    return new RegistrationRefusal(
-      error.code,
-      {
+  parts: RegistrationParts,
+  enrolmentTokenId: string | null,
+): Promise<RegistrationRefusal> {
+  switch (outcome) {
+    case 'unknown_connector_group':
+      return new RegistrationRefusal(outcome, {
         status: 400,
         category: 'trust_establishment',
-        message: `The connector's proof was refused: ${error.message}.`,
+        message: `There is no connector group ${groupId}.`,
         remedy:
-          error.code === 'weak_key'
-            ? 'Let "postern connector register" make the key: RSA 3072, or P-384 with --key p384.'
-            : 'Repeat the registration on the connector machine; the proof must not be changed on its way.',
-      },
-      { cause: error },
-    );
+          'Look the id up with "postern connector-group list", or leave it out to join the default group.',
+      });
+    case 'proof_already_used':
+      return new RegistrationRefusal(outcome, {
+        status: 409,
+        category: 'trust_establishment',
+        message: 'This key has been registered already; a proof is good for one connector.',
+        remedy: 'Repeat the registration: a new key is made each time.',
+      });
+    case 'connector_changed':
+      return new RegistrationRefusal(outcome, {
+        status: 409,
+        category: 'trust_establishment',
+        message: 'The connector was revoked while it registered again.',
+        remedy: 'Repeat the registration: this machine then becomes a new connector.',
+      });
+    case 'enrolment_token_unusable':
+      return describeUnusable(parts, enrolmentTokenId);
   }
-  const { statusCode = 500 } = error as Partial<FastifyError>;
-  if (statusCode === 413) {
-    return badRequest(`The request is larger than ${maxBodyBytes} bytes.`, { cause: error });
-  }
-  // What fastify refuses itself: a body that is no JSON, or of another type.
-  if (statusCode >= 400 && statusCode < 500)
-    return badRequest('The request is no JSON document.', { cause: error });
-  return new RegistrationRefusal(
-    'unavailable',
-    {
-      status: 503,
-      category: 'trust_establishment',
-      message: 'The service could not record the registration; nothing was issued.',
-      remedy: "Look into the service's log for this request id, then repeat the registration.",
-    },
-    { cause: error },
-  );
+}
+
+/** It was usable when the request came; another request was faster. */
+async function describeUnusable(
+  { db, now }: RegistrationParts,
+  enrolmentTokenId: string | null,
+): Promise<RegistrationRefusal> {
+  const token = enrolmentTokenId === null ? null : await findEnrolmentToken(db, enrolmentTokenId);
+  if (token === null) throw new TypeError('a registration without enrolment token cannot fail by one');
+  const status = enrolmentTokenStatus(token, now());
+  return enrolmentRefusal(token, status === 'usable' ? 'usedUp' : status);
 }
 
 function requestIdOf(request: FastifyRequest): string | undefined {

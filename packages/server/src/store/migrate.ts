@@ -4,6 +4,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { type Kysely, sql } from 'kysely';
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration';
 import { firstTables } from './migrations/0001-first-tables.ts';
+import { enrolmentTokens } from './migrations/0002-enrolment-tokens.ts';
 import type { Database } from './schema.ts';
 import { StoreError } from './store-error.ts';
 import { syncToDisk } from './sync-to-disk.ts';
@@ -11,6 +12,7 @@ import { syncToDisk } from './sync-to-disk.ts';
 /** Every migration there is, in order. They only go forward; a release never changes one that has been published. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first-tables': firstTables,
+  '0002-enrolment-tokens': enrolmentTokens,
 };
 
 export interface MigrateOptions {

@@ -15,6 +15,7 @@ export interface Database {
   connector: ConnectorTable;
   connectorCertificate: ConnectorCertificateTable;
   registrationProof: RegistrationProofTable;
+  enrolmentToken: EnrolmentTokenTable;
   edgeSession: EdgeSessionTable;
   invitation: InvitationTable;
   signInFailure: SignInFailureTable;
@@ -129,6 +130,23 @@ export interface RegistrationProofTable {
   keySha256: string;
   connectorId: string;
   createdAt: number;
+}
+
+/** Enrolment tokens that administrators have made; what is kept of the secret is its hash. */
+export interface EnrolmentTokenTable {
+  id: string;
+  /** base64url SHA-256 of the secret. */
+  secretHash: string;
+  displayName: string | null;
+  connectorGroupId: string;
+  /** User id of the administrator; the user may be gone. */
+  createdBy: string;
+  maxUses: number;
+  uses: number;
+  createdAt: number;
+  expiresAt: number;
+  lastUsedAt: number | null;
+  revokedAt: number | null;
 }
 
 export interface EdgeSessionTable {

@@ -64,14 +64,36 @@ export function sessionEnded(
 
 export function connectorRegistered(
   log: Logger,
-  fields: { connectorId: string; machineName: string; thumbprint: string; actor: Actor },
+  fields: {
+    connectorId: string;
+    machineName: string;
+    thumbprint: string;
+    /** True: the connector was known, and keeps its id and group. */
+    isReregistration: boolean;
+    enrolmentTokenId?: string | undefined;
+    actor: Actor;
+  },
 ): void {
   log.info({ event: 'connector_registered', ...fields }, 'a connector registered');
 }
 
+/** @param fields.what `created` or `revoked`. */
+export function enrolmentTokenChanged(
+  log: Logger,
+  fields: { enrolmentTokenId: string; connectorGroupId?: string; what: string; actor: Actor },
+): void {
+  log.warn({ event: 'enrolment_token_changed', ...fields }, 'an enrolment token was changed');
+}
+
 export function connectorRegistrationRefused(
   log: Logger,
-  fields: { code: string; userId?: string | undefined; requestId?: string | undefined; cause?: unknown },
+  fields: {
+    code: string;
+    userId?: string | undefined;
+    enrolmentTokenId?: string | undefined;
+    requestId?: string | undefined;
+    cause?: unknown;
+  },
 ): void {
   const { cause, ...rest } = fields;
   log.warn({ event: 'connector_registration_refused', ...rest, err: cause }, 'a registration was refused');
