@@ -1,5 +1,5 @@
 import type { IdentityError } from '@postern/connector/identity/identity-error';
-import type { RegistrationError } from '@postern/connector/register';
+import type { RegistrationError } from '@postern/connector/registration-error';
 import { type Command, Option } from 'commander';
 import { CliError, type Failure } from './cli-error.ts';
 
@@ -36,14 +36,22 @@ function failureOf(code: string, category: unknown): Failure {
     case 'not_authenticated':
       return 'notSignedIn';
     case 'not_authorized':
+    case 'enrolment_token_unknown':
+    case 'enrolment_token_used_up':
+    case 'enrolment_token_expired':
+    case 'enrolment_token_revoked':
+    case 'enrolment_token_group':
       return 'notAllowed';
     case 'unknown_connector_group':
     case 'not_registered':
       return 'notFound';
     case 'bad_option':
     case 'ca_file':
+    case 'enrolment_token_damaged':
+    case 'enrolment_token_newer':
       return 'usage';
     case 'untrusted_service':
+    case 'unexpected_root':
     case 'tls_failed':
       return 'unreachable';
     default:

@@ -106,8 +106,11 @@ describe('postern-connector', () => {
     const ended = await register(service.dataDir('refused'), 'somebody');
 
     assert.equal(ended.code, 1);
-    assert.match(ended.err, /^\[admin authentication\] You are signed in, but .*Application Administrator/);
-    assert.match(ended.err, /\nLet a Global Administrator give/);
+    assert.match(
+      ended.err,
+      /^\[admin authentication\] You are signed in, but this account holds no role; .*Application Administrator/,
+    );
+    assert.match(ended.err, /\nA Global Administrator can grant it/);
     assert.doesNotMatch(ended.err + ended.out, /somebody/);
   });
 
@@ -122,13 +125,34 @@ describe('postern-connector', () => {
     assert.match(ended.err, /access token was not accepted/);
   });
 
+  test('registers with an enrolment token from its variable, and knows the service by it', async () => {
+    const dataDir = service.dataDir('enrolled');
+    const token = await service.enrolmentToken();
+    const environment = { POSTERN_ENROLMENT_TOKEN: token };
+
+    const first = await start(['register', '--key', 'p384', '--data', dataDir], environment).ended;
+    const second = await start(['register', '--key', 'p384', '--data', dataDir], environment).ended;
+
+    assert.equal(first.code, 0, first.err);
+    assert.match(first.out, /as connector [0-9a-f-]{36}/);
+    assert.equal(second.code, 1);
+    assert.match(second.err, /^\[admin authentication\] This enrolment token is used up: one connector/);
+    assert.ok(!`${first.out}${first.err}${second.out}${second.err}`.includes(token.slice(20, 60)));
+  });
+
+  test('an access token needs the service to be named', async () => {
+    const ended = await start(['register'], { POSTERN_TOKEN: 'admin' }).ended;
+
+    assert.equal(ended.code, 2);
+    assert.match(ended.err, /--service is missing; only an enrolment token names/);
+  });
+
   for (const [args, expected] of [
     [['frobnicate'], /There is no command "frobnicate"/],
     [['run', '--alow', 'x'], /--alow/],
     [['run', '--log-level', 'loud'], /--log-level is one of debug, info, warn, error/],
     [['run', '--data', '/nowhere', '--allow', '1/2'], /"1\/2" is no entry of an allow-list/],
-    [['register', '--service', 'x.example'], /No access token/],
-    [['register'], /--service is missing/],
+    [['register', '--service', 'x.example'], /No token: give --token-file/],
   ] as const) {
     test(`does not understand "${args.join(' ')}"`, async () => {
       const ended = await start(args, { POSTERN_TOKEN: '' }).ended;

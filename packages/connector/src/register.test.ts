@@ -5,10 +5,16 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
+import { formatEnrolmentToken, parseEnrolmentToken } from '@postern/protocol/enrolment-token';
 import { thumbprintOf } from '@postern/protocol/x509/certificate';
+import { createConnectorGroup } from '@postern/server/directory/connector-groups';
+import { revokeConnector } from '@postern/server/directory/connectors';
+import { issueServerLeaf } from '@postern/server/registration/authorities';
 import { domain, TestService } from '../testing/test-service.ts';
 import { loadIdentity } from './identity/identity.ts';
-import { parseService, type RegisterOptions, RegistrationError, registerConnector } from './register.ts';
+import { parseService, type RegisterOptions, registerConnector } from './register.ts';
+import { RegistrationError } from './registration-error.ts';
 
 let service: TestService;
 let folders = 0;
@@ -65,16 +71,105 @@ describe('a registration', () => {
     });
   }
 
-  test('again gives another connector and keeps the earlier certificate', async () => {
+  test('again stays the same connector, and keeps the earlier certificate', async () => {
     const dataDir = service.dataDir('again');
     const first = await registerConnector(options({ dataDir }));
 
-    const second = await registerConnector(options({ dataDir }));
+    const second = await registerConnector(options({ dataDir, key: 'rsa3072' }));
+    const third = await registerConnector(options({ dataDir: service.dataDir('other') }));
 
-    assert.notEqual(second.connectorId, first.connectorId);
+    assert.deepEqual([first.isNewConnector, second.isNewConnector], [true, false]);
+    assert.equal(second.connectorId, first.connectorId);
+    assert.notEqual(third.connectorId, first.connectorId);
     const { pairs } = await loadIdentity(dataDir, Date.now());
     assert.deepEqual(pairs.map(pair => pair.thumbprint).sort(), [first.thumbprint, second.thumbprint].sort());
     assert.equal(pairs[0]?.thumbprint, second.thumbprint);
+  });
+
+  test('again becomes a new connector where that is asked for, or where the earlier one was revoked', async () => {
+    const dataDir = service.dataDir('again-new');
+    const first = await registerConnector(options({ dataDir }));
+    const asked = await registerConnector(options({ dataDir, isNew: true }));
+    await revokeConnector(service.directory, asked.connectorId);
+
+    const afterwards = await registerConnector(options({ dataDir }));
+
+    assert.deepEqual([asked.isNewConnector, afterwards.isNewConnector], [true, true]);
+    assert.equal(new Set([first.connectorId, asked.connectorId, afterwards.connectorId]).size, 3);
+  });
+});
+
+describe('a registration with an enrolment token', () => {
+  const enrol = async (token: string, more: Partial<RegisterOptions> = {}) =>
+    registerConnector(options({ service: undefined, caFile: undefined, token, ...more }));
+
+  test('needs no service, no CA file and no administrator, and joins the group of the token', async () => {
+    const group = await createConnectorGroup(service.directory, { name: 'Enrolled' });
+    const token = await service.enrolmentToken({ connectorGroupId: group.id });
+
+    const done = await enrol(`${token}\n`);
+
+    assert.equal(done.connectorGroupId, group.id);
+    assert.equal(done.connectHost, `connect.${domain}`);
+  });
+
+  test('goes by the authorities of the machine where the token names no root', async () => {
+    const token = await service.enrolmentToken({ rootSha256: null });
+
+    await assert.rejects(enrol(token), { code: 'untrusted_service', category: 'trust_establishment' });
+    assert.equal((await enrol(token, { caFile: service.caFile })).isNewConnector, true);
+  });
+
+  test('stops at a service that shows another root, and gives it nothing', async () => {
+    const token = await service.enrolmentToken({ rootSha256: 'AB'.repeat(32) });
+    const before = service.events.length;
+
+    const error = await failureOf({ service: undefined, caFile: undefined, token });
+
+    assert.deepEqual([error.category, error.code], ['trust_establishment', 'unexpected_root']);
+    assert.match(error.message, /was issued by "Postern local CA for/);
+    assert.match(error.remedy, /has to let this name pass untouched/);
+    assert.equal(service.events.length, before);
+  });
+
+  test('is not content with the root where the certificate is for another name', async t => {
+    const leaf = await issueServerLeaf(service.authorities.local, ['other.localhost'], Date.now());
+    const cert = leaf.certificate + service.authorities.local.certificate;
+    const sent: Buffer[] = [];
+    const server = createTlsServer({ cert, key: leaf.privateKey }, socket => {
+      socket.on('error', () => {}).on('data', bytes => sent.push(bytes));
+    });
+    server.on('tlsClientError', () => {});
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const token = parseEnrolmentToken(await service.enrolmentToken());
+
+    const error = await failureOf({
+      service: undefined,
+      caFile: undefined,
+      token: formatEnrolmentToken({ ...token, port }),
+    });
+
+    assert.deepEqual([error.category, error.code], ['trust_establishment', 'untrusted_service']);
+    assert.match(error.message, /ERR_TLS_CERT_ALTNAME_INVALID/);
+    assert.deepEqual(sent, []);
+  });
+
+  test('that is damaged, used up, or for another service is told apart', async () => {
+    const token = await service.enrolmentToken();
+    await enrol(token);
+
+    for (const [more, code, remedy] of [
+      [{ token: token.slice(0, -3) }, 'enrolment_token_damaged', /Copy the whole token again/],
+      [{ token }, 'enrolment_token_used_up', /enrolment-token create/],
+      [{ token, service: 'example.com' }, 'bad_option', /Leave out --service/],
+    ] as const) {
+      const error = await failureOf({ service: undefined, caFile: undefined, ...more });
+      assert.equal(error.code, code);
+      assert.match(error.remedy, remedy);
+      assert.ok(!`${error.message} ${error.remedy} ${error.stack}`.includes(token.slice(20, 60)));
+    }
   });
 });
 

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
@@ -5,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { formatEnrolmentToken } from '@postern/protocol/enrolment-token';
 import { ControlDecoder, encodeControlMessage } from '@postern/protocol/tunnel/control-framing';
 import type {
   BackendConfiguration,
@@ -13,8 +15,11 @@ import type {
 } from '@postern/protocol/tunnel/messages';
 import { tunnelProtocol } from '@postern/protocol/tunnel/messages';
 import { decodeOpenAnswer, encodePreamble, type OpenAnswer } from '@postern/protocol/tunnel/preamble';
+import { sha256Of } from '@postern/protocol/x509/certificate';
 import { YamuxSession } from '@postern/protocol/yamux/session';
 import type { YamuxStream } from '@postern/protocol/yamux/stream';
+import { Directory } from '@postern/server/directory/directory';
+import { createEnrolmentToken, type EnrolmentTokenInput } from '@postern/server/directory/enrolment-tokens';
 import {
   type Authorities,
   issueServerLeaf,
@@ -22,6 +27,7 @@ import {
   type ServerLeaf,
 } from '@postern/server/registration/authorities';
 import { type RegistrationEvent, registerRegistration } from '@postern/server/registration/register';
+import { renewTrustCertificate } from '@postern/server/registration/renew';
 import { openStore } from '@postern/server/store/open';
 import fastify from 'fastify';
 
@@ -85,10 +91,11 @@ export class ServiceTunnel {
     );
   }
 
-  async welcome(): Promise<void> {
+  /** @param time The service's clock, where it tells. */
+  async welcome(time?: number): Promise<void> {
     await this.#until(() => this.#control);
     await this.hear('hello');
-    this.say({ type: 'welcome', connectorId: 'c', nodeId: 'node-1' });
+    this.say({ type: 'welcome', connectorId: 'c', nodeId: 'node-1', time });
   }
 
   async refuse(reason: RefusalReason): Promise<void> {
@@ -217,6 +224,7 @@ export class TestService implements AsyncDisposable {
   readonly #arrived: ServiceTunnel[] = [];
   readonly #live = new Set<ServiceTunnel>();
   authorities!: Authorities;
+  directory!: Directory;
   registrationPort = 0;
   tunnelPort = 0;
   connections = 0;
@@ -242,6 +250,23 @@ export class TestService implements AsyncDisposable {
 
   get caFile(): string {
     return path.join(this.folder, 'local-ca.pem');
+  }
+
+  /** An enrolment token of this service; by default for one connector and an hour. */
+  async enrolmentToken(
+    more: Partial<EnrolmentTokenInput> & { rootSha256?: string | null } = {},
+  ): Promise<string> {
+    const local = sha256Of(new X509Certificate(this.authorities.local.certificate));
+    const { rootSha256 = local, ...input } = more;
+    const { row, secret } = await createEnrolmentToken(this.directory, {
+      maxUses: 1,
+      lifetimeMs: 3_600_000,
+      createdBy: 'admin',
+      ...input,
+    });
+    const { connectorGroupId } = row;
+    const host = `connect.${domain}`;
+    return formatEnrolmentToken({ host, port: this.registrationPort, rootSha256, connectorGroupId, secret });
   }
 
   dataDir(name = 'connector'): string {
@@ -304,6 +329,23 @@ export class TestService implements AsyncDisposable {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
+  /** Waits until a connector asks for a new certificate, and answers as the service does. */
+  async renew(tunnel: ServiceTunnel, connectorId: string, from = 0): Promise<void> {
+    const { id, proofCertificate } = await tunnel.hear('renew', message => message.id > from);
+    const shown = new X509Certificate(tunnel.socket.getPeerCertificate().raw);
+    const answer = await renewTrustCertificate(
+      {
+        db: this.directory.db,
+        authorities: this.authorities,
+        publishConnector: () => {},
+        record: () => {},
+        now: Date.now,
+      },
+      { connectorId, certificateSha256: sha256Of(shown), proofCertificate },
+    );
+    tunnel.say({ type: 'renewed', id, ...answer });
+  }
+
   #arrive(tunnel: ServiceTunnel): void {
     this.#live.add(tunnel);
     void tunnel.closed.then(() => this.#live.delete(tunnel));
@@ -317,6 +359,7 @@ export class TestService implements AsyncDisposable {
     writeFileSync(this.caFile, this.authorities.local.certificate);
     const db = await openStore(path.join(this.folder, 'postern.db'));
     this.#close.push(() => db.destroy());
+    this.directory = new Directory({ db, address: { domain, publicPort: this.tunnelPort }, now: Date.now });
     const app = fastify();
     registerRegistration(app, {
       db,
@@ -333,7 +376,8 @@ export class TestService implements AsyncDisposable {
     this.#close.push(() => app.close());
     const http = createHttpServer((request, response) => app.routing(request, response));
     const leaf = await issueServerLeaf(this.authorities.local, [domain, `*.${domain}`], Date.now());
-    const server = createTlsServer({ cert: leaf.certificate, key: leaf.privateKey }, socket =>
+    const chain = leaf.certificate + this.authorities.local.certificate;
+    const server = createTlsServer({ cert: chain, key: leaf.privateKey }, socket =>
       http.emit('connection', socket),
     );
     server.on('tlsClientError', () => {});
