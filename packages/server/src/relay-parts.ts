@@ -5,7 +5,7 @@
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import net from 'node:net';
-import { type BackendConfiguration, type RenewalAnswer, tunnelProtocol } from '@postern/protocol/tunnel/messages';
+import type { BackendConfiguration, RenewalAnswer } from '@postern/protocol/tunnel/messages';
 import { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import type { ListenTarget, ListenTargets } from './config/listen-targets.ts';
 import { certificateFiles, controlHosts, dataPaths } from './config/names.ts';
@@ -29,7 +29,7 @@ import type { RelayState } from './feed/relay-state.ts';
 import { RouteTable } from './routes/route-table.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { Metrics } from './telemetry/metrics.ts';
-import { TunnelListener } from './tunnels/accept.ts';
+import { TunnelListener, tunnelProtocols } from './tunnels/accept.ts';
 import { TunnelRegistry } from './tunnels/registry.ts';
 import type { Tunnel } from './tunnels/tunnel.ts';
 
@@ -139,7 +139,7 @@ export class RelayParts {
       parts,
       certificates: this.#certificates,
       connectHost: controlHosts(config).connect,
-      tunnelProtocol,
+      tunnelProtocols,
       acceptTunnel: (socket, onHandshake) => this.#tunnelListener.accept(socket, onHandshake),
       maxConnections: config.limits.maxConnections,
       log,

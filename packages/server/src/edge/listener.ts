@@ -13,9 +13,9 @@ import type { ClientContext } from './request.ts';
 export interface EdgeListenerOptions {
   readonly parts: EdgeParts;
   readonly certificates: Certificates;
-  /** `connect.<domain>`: with the tunnel protocol offered, a connection for it goes to `acceptTunnel`. */
+  /** `connect.<domain>`: with one of the tunnel listener's protocols offered, a connection for it goes to `acceptTunnel`. */
   readonly connectHost: string;
-  readonly tunnelProtocol: string;
+  readonly tunnelProtocols: readonly string[];
   /**
    * Takes a connection whose ClientHello has been put back; the tunnel listener's business from here on, which says when
    * the handshake is over.
@@ -165,8 +165,8 @@ export class EdgeListener {
       }
       socket.pause();
       socket.unshift(received);
-      const { connectHost, tunnelProtocol, acceptTunnel } = this.#options;
-      if (hello.serverName === connectHost && hello.protocols.includes(tunnelProtocol)) {
+      const { connectHost, tunnelProtocols, acceptTunnel } = this.#options;
+      if (hello.serverName === connectHost && hello.protocols.some(one => tunnelProtocols.includes(one))) {
         this.#sockets.delete(socket);
         socket.once('close', () => clearTimeout(timer));
         acceptTunnel(socket, onHandshake);

@@ -2,12 +2,18 @@ import { constants, randomUUID } from 'node:crypto';
 import type net from 'node:net';
 import tls from 'node:tls';
 import { encodeControlMessage } from '@postern/protocol/tunnel/control-framing';
-import { type RefusalReason, type ServiceMessage, tunnelProtocol } from '@postern/protocol/tunnel/messages';
+import {
+  echoProtocol,
+  type RefusalReason,
+  type ServiceMessage,
+  tunnelProtocol,
+} from '@postern/protocol/tunnel/messages';
 import type { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import type { Logger } from 'pino';
 import type { ConnectorRecord, TunnelTrust } from '../feed/messages.ts';
+import { echoAnswer } from './echo.ts';
 import { Tunnel, type TunnelHooks } from './tunnel.ts';
-import { judge } from './verdict.ts';
+import { judge, type PresentedCertificate } from './verdict.ts';
 
 export interface TunnelListenerOptions {
   readonly nodeId: string;
@@ -25,6 +31,10 @@ export interface TunnelListenerOptions {
   readonly now: () => number;
 }
 
+/** What a client may ask the tunnel listener for. */
+export const tunnelProtocols: readonly string[] = [tunnelProtocol, echoProtocol];
+
+const notReady = { accepted: false, reason: 'busy', detail: 'the service is not ready' } as const;
 const handshakeTimeoutMs = 10_000;
 const refusalLingerMs = 1_000;
 
@@ -54,7 +64,7 @@ export class TunnelListener {
       requestCert: true,
       // The verdict is ours: a refused connector is told the reason, which a failed handshake could not.
       rejectUnauthorized: false,
-      ALPNProtocols: [tunnelProtocol],
+      ALPNProtocols: [...tunnelProtocols],
       minVersion: 'TLSv1.2',
       handshakeTimeout: handshakeTimeoutMs,
       // A resumed session would read as authorised without the private key.
@@ -86,19 +96,13 @@ export class TunnelListener {
     this.#unfinished.get(key)?.();
     this.#unfinished.delete(key);
     const isForUs = isName(socket as { servername?: string | false }, this.#options.connectHost);
-    if (!isForUs || socket.alpnProtocol !== tunnelProtocol) {
+    if (!isForUs || !tunnelProtocols.includes(socket.alpnProtocol || '')) {
       socket.destroy();
       return;
     }
-    if (!this.#options.isAccepting()) return this.#refuse(socket, 'busy', 'the service is not ready');
-    // Node types an error where OpenSSL's short name comes.
-    const chainError = socket.authorized ? '' : String(socket.authorizationError ?? 'unknown');
-    const presented = {
-      certificate: socket.getPeerX509Certificate(),
-      chainError,
-      isResumed: socket.isSessionReused(),
-    };
-    const verdict = judge(presented, this.#options.findConnector, Date.now());
+    if (socket.alpnProtocol === echoProtocol) return this.#echo(socket);
+    if (!this.#options.isAccepting()) return this.#refuse(socket, notReady.reason, notReady.detail);
+    const verdict = judge(presentedBy(socket), this.#options.findConnector, Date.now());
     if (!verdict.accepted) return this.#refuse(socket, verdict.reason, verdict.detail);
     const { connector, sha256 } = verdict;
     if (this.#options.tunnelsOf(connector.id) >= this.#options.maxTunnelsPerConnector) {
@@ -118,6 +122,16 @@ export class TunnelListener {
     this.#options.hooks.onAccept(tunnel, connector);
   }
 
+  /** Says what was seen of the connection, and reads nothing. */
+  #echo(socket: tls.TLSSocket): void {
+    const { findConnector, isAccepting } = this.#options;
+    const presented = presentedBy(socket);
+    const now = Date.now();
+    const verdict = isAccepting() ? judge(presented, findConnector, now) : notReady;
+    const answer = echoAnswer(presented.certificate, socket.getProtocol(), verdict, now);
+    sayLast(socket, `${JSON.stringify(answer)}\n`);
+  }
+
   /** Says why on the control stream, which the connector opens first, and reads nothing. */
   #refuse(socket: tls.TLSSocket, reason: RefusalReason, detail: string): void {
     this.#options.log.warn(
@@ -125,11 +139,25 @@ export class TunnelListener {
       'tunnel refused',
     );
     const message: ServiceMessage = { type: 'refused', reason, detail, time: Date.now() };
-    socket.end(refusalFrame(encodeControlMessage(message)));
-    socket.resume();
-    const linger = setTimeout(() => socket.destroy(), refusalLingerMs);
-    socket.once('close', () => clearTimeout(linger));
+    sayLast(socket, refusalFrame(encodeControlMessage(message)));
   }
+}
+
+/** Ends a connection with these bytes; what still comes is dropped, so that no reset overtakes them. */
+function sayLast(socket: tls.TLSSocket, bytes: Buffer | string): void {
+  socket.end(bytes);
+  socket.resume();
+  const linger = setTimeout(() => socket.destroy(), refusalLingerMs);
+  socket.once('close', () => clearTimeout(linger));
+}
+
+function presentedBy(socket: tls.TLSSocket): PresentedCertificate {
+  return {
+    certificate: socket.getPeerX509Certificate(),
+    // Node types an error where OpenSSL's short name comes.
+    chainError: socket.authorized ? '' : String(socket.authorizationError ?? 'unknown'),
+    isResumed: socket.isSessionReused(),
+  };
 }
 
 /** One yamux data frame with ACK and FIN on stream 1, the connector's first. */
