@@ -8,6 +8,7 @@ import type { Log, LogLevel } from './events/log.ts';
 import { remedyFor } from './events/remedies.ts';
 import type { CertificatePair } from './identity/certificate-store.ts';
 import { type Identity, loadIdentity } from './identity/identity.ts';
+import { TrustLifecycle, type TrustTiming } from './identity/trust-lifecycle.ts';
 import { readLocalSettings } from './local-settings.ts';
 import type { OpenOutcome } from './serve-stream.ts';
 import { type OwnStatus, StatusFile } from './status.ts';
@@ -32,11 +33,15 @@ export interface RunOptions {
   readonly backendTimeoutMs?: number;
   /** How long streams in flight may take to end when the connector is told to stop. Default 30 000. */
   readonly drainMs?: number;
+  /** How often renewal and identity files are looked at; for tests. */
+  readonly trustTiming?: TrustTiming;
   /**
    * Aborted: the connector drains and stops. Without it, SIGTERM and SIGINT do that, and a second one ends the connector
    * at once.
    */
   readonly signal?: AbortSignal;
+  /** Variables that may name an outbound proxy. Default: those of the process. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 /**
@@ -72,12 +77,13 @@ function writeToStandardError(line: string): void {
 }
 
 class RunningConnector {
-  readonly #identity: Identity;
+  #identity: Identity;
   readonly #log: Log;
   readonly #statusFile: StatusFile;
   readonly #drainMs: number;
   readonly #keeper: TunnelKeeper;
   readonly #expiryWarnings: ExpiryWarnings;
+  readonly #trust: TrustLifecycle;
   #status: OwnStatus;
   /** Of the failure that was logged last, so that a long outage is one line and not thousands. */
   #loggedFailure: string | null = null;
@@ -116,13 +122,11 @@ class RunningConnector {
     });
     this.#keeper = new TunnelKeeper({
       count: options.tunnelCount ?? 2,
-      pairs,
+      identity,
       random: Math.random,
       hooks: this.#hooks(),
       tunnel: {
-        service,
         allow,
-        machineName,
         version: connectorVersion,
         os: describeOs(),
         windowBudget: new WindowBudget(),
@@ -130,6 +134,14 @@ class RunningConnector {
         backendTimeoutMs: options.backendTimeoutMs ?? 10_000,
         now: () => performance.now(),
       },
+    });
+    this.#trust = new TrustLifecycle({
+      dataDir: options.dataDir,
+      identity,
+      keeper: this.#keeper,
+      log,
+      onIdentity: taken => this.#take(taken),
+      ...(options.trustTiming !== undefined && { timing: options.trustTiming }),
     });
   }
 
@@ -149,6 +161,7 @@ class RunningConnector {
     if (!gently.aborted) this.#keeper.start();
     await aborted(gently);
     this.#expiryWarnings.stop();
+    this.#trust.stop();
     await this.#stop(atOnce);
   }
 
@@ -190,7 +203,21 @@ class RunningConnector {
         this.#saysFallback(`the service refused the certificate ${refused.thumbprint}`, pair);
         this.#update({ certificate: certificateStatus(pair) });
       },
+      onExpired: (pair, serviceTime) => this.#trust.expired(pair, serviceTime),
     };
+  }
+
+  #take(identity: Identity): void {
+    const { service, pairs } = identity;
+    this.#identity = identity;
+    this.#loggedFailure = null;
+    this.#update({
+      connectorId: service.connectorId,
+      machineName: service.machineName,
+      connect: `${service.connectHost}:${service.connectPort}`,
+      certificate: certificateStatus(pairs[0]!),
+      lastError: null,
+    });
   }
 
   #connected(tunnel: TunnelClient): void {
@@ -203,6 +230,7 @@ class RunningConnector {
       thumbprint: tunnel.pair.thumbprint,
     });
     this.#update({ lastError: null });
+    this.#trust.connected(tunnel);
   }
 
   #failed(tunnel: TunnelClient, error: TunnelError, pauseMs: number): void {
@@ -263,6 +291,7 @@ class RunningConnector {
 function stateOf(status: OwnStatus, live: number, lastError: OwnStatus['lastError']): OwnStatus['state'] {
   if (status.state === 'draining' || status.state === 'stopped') return status.state;
   if (live > 0) return 'connected';
+  if (lastError?.code === 'refused/expired') return 'expired';
   return lastError?.code.startsWith('refused') ? 'refused' : 'connecting';
 }
 

@@ -7,7 +7,7 @@ import { loadIdentity } from './identity/identity.ts';
 export interface ConnectorStatus {
   /** Whether the process that wrote this still exists. */
   readonly isRunning: boolean;
-  readonly state: 'connecting' | 'connected' | 'refused' | 'draining' | 'stopped';
+  readonly state: 'connecting' | 'connected' | 'refused' | 'expired' | 'draining' | 'stopped';
   readonly connectorId: string;
   readonly machineName: string;
   readonly version: string;

@@ -5,6 +5,7 @@ import {
   type ConnectorMessage,
   type EndReason,
   type RefusalReason,
+  type RenewalAnswer,
   type ServiceMessage,
   sessionLogFeature,
   tunnelProtocol,
@@ -15,6 +16,7 @@ import type { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import type { AllowList } from './allow-list.ts';
 import type { SessionLog } from './events/session-log.ts';
 import type { CertificatePair } from './identity/certificate-store.ts';
+import { RenewalError } from './identity/renewal.ts';
 import type { ServiceSettings } from './identity/service-settings.ts';
 import { lookupName } from './lookup-name.ts';
 import { type OpenOutcome, ServedStream, type ServeParts } from './serve-stream.ts';
@@ -27,6 +29,9 @@ const silenceMs = 9_000;
 /** A beat this late means that the process itself stood still, and bytes may be waiting to be read. */
 const lateBeatMs = 2_000;
 const beatMs = 1_000;
+
+/** The service signs in milliseconds, but a thousand connectors may ask it at once. */
+const renewalTimeoutMs = 30_000;
 
 /** Name, connection, handshake and the service's welcome: an attempt that takes longer is given up. */
 const defaultConnectTimeoutMs = 3_000;
@@ -51,15 +56,18 @@ export class TunnelError extends Error {
     | 'protocol_error'
     | 'closed';
   readonly refusal: RefusalReason | null;
+  /** The clock of the service that refused, in milliseconds since the epoch; null if it did not tell. */
+  readonly serviceTime: number | null;
 
   constructor(
     code: TunnelError['code'],
     message: string,
-    options?: ErrorOptions & { readonly refusal?: RefusalReason },
+    options?: ErrorOptions & { readonly refusal?: RefusalReason; readonly serviceTime?: number | null },
   ) {
     super(message, options);
     this.code = code;
     this.refusal = options?.refusal ?? null;
+    this.serviceTime = options?.serviceTime ?? null;
   }
 }
 
@@ -101,6 +109,8 @@ export class TunnelClient {
   address = '';
   /** When the service accepted the tunnel, in milliseconds since the epoch; 0 before. */
   since = 0;
+  /** The service's clock at its welcome, in milliseconds since the epoch; null if it did not tell. */
+  serviceTime: number | null = null;
   readonly pair: CertificatePair;
   readonly #options: TunnelClientOptions;
   readonly #socket: TLSSocket;
@@ -118,6 +128,8 @@ export class TunnelClient {
   /** The service opens no more streams, and those that it opened before are all here. */
   #hasWord = false;
   #isClosed = false;
+  #nextRenewal = 1;
+  readonly #renewals = new Map<number, (answer: RenewalAnswer | null) => void>();
 
   constructor(options: TunnelClientOptions) {
     this.#options = options;
@@ -166,6 +178,33 @@ export class TunnelClient {
 
   get roundTripMs(): number | null {
     return this.#session?.roundTripMs ?? null;
+  }
+
+  /** Pings that went out since anything was heard. */
+  get unansweredPings(): number {
+    if (this.#session === null) return 0;
+    return Math.floor((this.#options.now() - this.#session.lastReceivedAt) / pingMs);
+  }
+
+  /**
+   * Asks the service for a new trust certificate for a new key.
+   *
+   * @returns the certificate, PEM.
+   * @throws RenewalError `no_answer`, or what the service says.
+   */
+  async renew(proofCertificate: string): Promise<string> {
+    const id = this.#nextRenewal++;
+    const { promise, resolve } = Promise.withResolvers<RenewalAnswer | null>();
+    const timer = setTimeout(() => resolve(null), renewalTimeoutMs);
+    this.#renewals.set(id, resolve);
+    if (this.#isClosed) resolve(null);
+    this.#say({ type: 'renew', id, proofCertificate });
+    const answer = await promise;
+    clearTimeout(timer);
+    this.#renewals.delete(id);
+    if (answer === null) throw new RenewalError('no_answer', 'the service did not answer');
+    if ('error' in answer) throw new RenewalError(answer.error.code, String(answer.error.message));
+    return String(answer.certificate);
   }
 
   /** Tells the service to open no more streams, and closes the tunnel when those in flight have ended. */
@@ -259,6 +298,7 @@ export class TunnelClient {
         if (this.since > 0) return;
         clearTimeout(this.#attempt);
         this.nodeId = String(message.nodeId);
+        this.serviceTime = timeOf(message.time);
         this.since = Date.now();
         return this.#options.hooks.onWelcome(this);
       case 'configure':
@@ -267,8 +307,15 @@ export class TunnelClient {
         return this.#served.get(message.stream)?.beginRequest(String(message.requestId), message.offset);
       case 'answered':
         return this.#served.get(message.stream)?.endRequest();
+      case 'renewed':
+        return this.#renewals.get(message.id)?.(message);
       case 'refused':
-        return this.#close(new TunnelError('refused', String(message.detail), { refusal: message.reason }));
+        return this.#close(
+          new TunnelError('refused', String(message.detail), {
+            refusal: message.reason,
+            serviceTime: timeOf(message.time),
+          }),
+        );
     }
   }
 
@@ -376,8 +423,13 @@ export class TunnelClient {
     // What the session has just said still goes out; after that, nobody waits for the service.
     if (error.code === 'closed' && this.#session !== null) this.#socket.destroySoon();
     else this.#socket.destroy();
+    for (const resolve of this.#renewals.values()) resolve(null);
     this.#options.hooks.onClose(this, error);
   }
+}
+
+function timeOf(value: unknown): number | null {
+  return Number.isSafeInteger(value) ? (value as number) : null;
 }
 
 /** Reads what the service pushed; entries that cannot be understood may not be dialled. */
@@ -402,12 +454,12 @@ function isBackend(value: unknown): value is BackendConfiguration {
   );
 }
 
-const contexts = new WeakMap<CertificatePair, SecureContext>();
+const contexts = new WeakMap<CertificatePair, { service: ServiceSettings; context: SecureContext }>();
 
 // One context per certificate: each holds several hundred kilobytes outside the heap.
 function contextFor(service: ServiceSettings, pair: CertificatePair): SecureContext {
   const known = contexts.get(pair);
-  if (known) return known;
+  if (known?.service === service) return known.context;
   const context = createSecureContext({
     cert: pair.certificate,
     key: pair.privateKey,
@@ -415,6 +467,6 @@ function contextFor(service: ServiceSettings, pair: CertificatePair): SecureCont
     ca: [...service.anchors],
     minVersion: 'TLSv1.2',
   });
-  contexts.set(pair, context);
+  contexts.set(pair, { service, context });
   return context;
 }

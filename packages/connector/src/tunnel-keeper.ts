@@ -1,15 +1,17 @@
 import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
 import { networkCapMs, pauseBefore, refusedCapMs } from './backoff.ts';
 import type { CertificatePair } from './identity/certificate-store.ts';
+import type { Identity } from './identity/identity.ts';
+import type { ServiceSettings } from './identity/service-settings.ts';
 import type { OpenOutcome } from './serve-stream.ts';
 import { TunnelClient, type TunnelClientOptions, type TunnelError } from './tunnel-client.ts';
 
 export interface TunnelKeeperOptions {
   /** How many tunnels to keep. */
   readonly count: number;
-  /** What may be presented, in the order in which it is tried. */
-  readonly pairs: readonly CertificatePair[];
-  readonly tunnel: Omit<TunnelClientOptions, 'pair' | 'hooks'>;
+  /** The service, and what may be presented there, in the order in which it is tried. */
+  readonly identity: Pick<Identity, 'service' | 'pairs'>;
+  readonly tunnel: Omit<TunnelClientOptions, 'service' | 'machineName' | 'pair' | 'hooks'>;
   /** In [0, 1). */
   readonly random: () => number;
   readonly hooks: TunnelKeeperHooks;
@@ -25,10 +27,14 @@ export interface TunnelKeeperHooks {
   onStreamOpened(outcome: OpenOutcome): void;
   /** The pair in use was refused; another one is tried next. */
   onPairChanged(pair: CertificatePair, refused: CertificatePair): void;
+  /** The service says that the certificate has expired, and no other pair was accepted. */
+  onExpired(pair: CertificatePair, serviceTime: number | null): void;
 }
 
 /** A tunnel that lasted this long was a success; the attempts after it begin with the shortest pause again. */
 const stableMs = 10_000;
+/** An expired certificate does not become valid by itself; a wrong clock may be set right. */
+const expiredPauseMs = 3_600_000;
 
 /** The place of one tunnel: filled again whenever it is lost. */
 interface Slot {
@@ -36,6 +42,15 @@ interface Slot {
   attemptedAt: number;
   timer: NodeJS.Timeout | null;
   current: TunnelClient | null;
+  /** Tunnels with an earlier identity: they drain when the current one can carry requests. */
+  readonly outgoing: Set<TunnelClient>;
+}
+
+/** A tunnel that shows whether the service accepts a pair; it belongs to no place yet. */
+interface Trial {
+  readonly client: TunnelClient;
+  isConfigured: boolean;
+  readonly fail: (error: TunnelError) => void;
 }
 
 /**
@@ -47,19 +62,32 @@ export class TunnelKeeper {
   readonly #slots: Slot[];
   /** Every tunnel that is not closed; more than there are places while replaced ones drain. */
   readonly #tunnels = new Set<TunnelClient>();
+  #service: ServiceSettings;
+  #pairs: readonly CertificatePair[];
   #pairIndex = 0;
+  /** Pairs that were refused since the service last accepted one. */
+  readonly #refused = new Set<CertificatePair>();
+  #trial: Trial | null = null;
   #isStarted = false;
   #isStopping = false;
   #onEmpty: (() => void) | null = null;
 
   constructor(options: TunnelKeeperOptions) {
     this.#options = options;
+    this.#service = options.identity.service;
+    this.#pairs = options.identity.pairs;
     this.#slots = Array.from({ length: options.count }, () => ({
       failures: 0,
       attemptedAt: 0,
       timer: null,
       current: null,
+      outgoing: new Set(),
     }));
+  }
+
+  /** What is presented now. */
+  get pair(): CertificatePair {
+    return this.#pairs[this.#pairIndex]!;
   }
 
   /** Tunnels that the service has accepted and that are not ending. */
@@ -76,6 +104,58 @@ export class TunnelKeeper {
 
   start(): void {
     this.#attempt(this.#slots[0]!);
+  }
+
+  /**
+   * Opens a tunnel with another pair beside the present ones; resolves when the service has accepted it. It stays until
+   * {@link adopt} gives it a place, or {@link dropTrial} ends it.
+   *
+   * @throws TunnelError
+   */
+  tryPair(pair: CertificatePair): Promise<void> {
+    this.dropTrial();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const client: TunnelClient = this.#open(pair, {
+      onWelcome: resolve,
+      onConfigured: () => {
+        if (this.#trial?.client === client) this.#trial.isConfigured = true;
+      },
+    });
+    this.#trial = { client, isConfigured: false, fail: reject };
+    return promise;
+  }
+
+  /** Ends the tunnel of {@link tryPair}, unless it has a place already. */
+  dropTrial(): void {
+    const trial = this.#trial;
+    this.#trial = null;
+    trial?.client.drain();
+  }
+
+  /**
+   * Uses another identity from now on. Each tunnel gets a successor with its first pair; it drains once that one can carry
+   * requests, and not before.
+   */
+  adopt({ service, pairs }: Pick<Identity, 'service' | 'pairs'>): void {
+    this.#service = service;
+    this.#pairs = pairs;
+    this.#pairIndex = 0;
+    this.#refused.clear();
+    if (this.#isStopping) return;
+    let trial = this.#trial?.client.pair === pairs[0] ? this.#trial : null;
+    this.#trial = trial === null ? this.#trial : null;
+    for (const slot of this.#slots) {
+      // A place that nobody has tried to fill yet waits for the first tunnel.
+      if (slot.current === null && slot.timer === null) continue;
+      slot.failures = 0;
+      if (slot.timer !== null) clearTimeout(slot.timer);
+      slot.timer = null;
+      if (slot.current !== null) slot.outgoing.add(slot.current);
+      slot.current = trial?.client ?? null;
+      if (trial === null) this.#attempt(slot);
+      else if (trial.isConfigured) this.#drainOutgoing(slot);
+      trial = null;
+    }
   }
 
   /** Takes no more streams and resolves when those in flight have ended, or at once when `signal` aborts. */
@@ -100,64 +180,108 @@ export class TunnelKeeper {
   }
 
   #attempt(slot: Slot): void {
-    const { hooks, tunnel, pairs } = this.#options;
     slot.timer = null;
-    slot.attemptedAt = tunnel.now();
-    const client: TunnelClient = new TunnelClient({
-      ...tunnel,
-      pair: pairs[this.#pairIndex]!,
-      hooks: {
-        onWelcome: () => this.#welcomed(slot, client),
-        onConfigured: (_, backends) => hooks.onConfigured(backends),
-        onStreamOpened: (_, outcome) => hooks.onStreamOpened(outcome),
-        onGoAway: () => this.#replace(slot, client),
-        onClose: (_, error) => this.#closed(slot, client, error),
-      },
-    });
-    slot.current = client;
-    this.#tunnels.add(client);
+    slot.attemptedAt = this.#options.tunnel.now();
+    slot.current = this.#open(this.pair, { onWelcome: () => this.#welcomed(), onConfigured: () => {} });
   }
 
-  #welcomed(slot: Slot, client: TunnelClient): void {
-    this.#options.hooks.onConnected(client);
+  /** @param more What is done beside what is done for every tunnel. */
+  #open(
+    pair: CertificatePair,
+    more: { readonly onWelcome: () => void; readonly onConfigured: () => void },
+  ): TunnelClient {
+    const { hooks, tunnel } = this.#options;
+    const service = this.#service;
+    const client: TunnelClient = new TunnelClient({
+      ...tunnel,
+      service,
+      machineName: service.machineName,
+      pair,
+      hooks: {
+        onWelcome: () => {
+          this.#refused.clear();
+          hooks.onConnected(client);
+          more.onWelcome();
+        },
+        onConfigured: (_, backends) => {
+          more.onConfigured();
+          const slot = this.#slotOf(client);
+          if (slot !== undefined) this.#drainOutgoing(slot);
+          hooks.onConfigured(backends);
+        },
+        onStreamOpened: (_, outcome) => hooks.onStreamOpened(outcome),
+        onGoAway: () => this.#replace(client),
+        onClose: (_, error) => this.#closed(client, error),
+      },
+    });
+    this.#tunnels.add(client);
+    return client;
+  }
+
+  /** The second place and those after it are filled once the service has accepted this connector. */
+  #welcomed(): void {
     if (this.#isStarted || this.#isStopping) return;
     this.#isStarted = true;
-    for (const other of this.#slots) if (other !== slot) this.#attempt(other);
+    for (const slot of this.#slots) if (slot.current === null && slot.timer === null) this.#attempt(slot);
+  }
+
+  /** The place of a tunnel; undefined for one that is tried, or has a successor. */
+  #slotOf(client: TunnelClient): Slot | undefined {
+    return this.#slots.find(slot => slot.current === client);
+  }
+
+  #drainOutgoing(slot: Slot): void {
+    for (const client of slot.outgoing) client.drain();
+    slot.outgoing.clear();
   }
 
   // The replacement is under way before the old tunnel ends; what is in flight on that one goes on.
-  #replace(slot: Slot, client: TunnelClient): void {
-    if (this.#isStopping || slot.current !== client) return;
+  #replace(client: TunnelClient): void {
+    const slot = this.#slotOf(client);
+    if (this.#isStopping || slot === undefined) return;
     this.#options.hooks.onReplaced(client);
     this.#attempt(slot);
   }
 
-  #closed(slot: Slot, client: TunnelClient, error: TunnelError): void {
+  #closed(client: TunnelClient, error: TunnelError): void {
     this.#tunnels.delete(client);
     if (this.#tunnels.size === 0) this.#onEmpty?.();
+    if (this.#trial?.client === client) {
+      this.#trial.fail(error);
+      this.#trial = null;
+    }
     const { hooks } = this.#options;
-    if (slot.current !== client || this.#isStopping) return hooks.onEnded(client);
+    const slot = this.#slotOf(client);
+    for (const { outgoing } of this.#slots) outgoing.delete(client);
+    if (slot === undefined || this.#isStopping) return hooks.onEnded(client);
     slot.current = null;
     slot.failures = livedMs(client) >= stableMs ? 1 : slot.failures + 1;
     if (isRefusedTrust(error)) this.#tryAnotherPair(client.pair);
     const pauseMs = this.#pauseAfter(slot, client, error);
     slot.timer = setTimeout(() => this.#attempt(slot), pauseMs);
     hooks.onFailed(client, error, pauseMs);
+    if (this.#isExpired(error)) hooks.onExpired(client.pair, error.serviceTime);
   }
 
   #pauseAfter(slot: Slot, client: TunnelClient, error: TunnelError): number {
     const { tunnel, random } = this.#options;
     // The life of a tunnel that was accepted is no part of a failed attempt.
     const spentMs = client.since > 0 ? 0 : tunnel.now() - slot.attemptedAt;
+    if (this.#isExpired(error)) return Math.round(expiredPauseMs * (0.9 + random() / 5));
     const cap = error.code === 'refused' ? refusedCapMs : networkCapMs;
     return pauseBefore(slot.failures, cap, spentMs, random());
   }
 
+  /** The service has refused every pair there is, the last one as expired. */
+  #isExpired(error: TunnelError): boolean {
+    return error.refusal === 'expired' && this.#pairs.every(pair => this.#refused.has(pair));
+  }
+
   #tryAnotherPair(refused: CertificatePair): void {
-    const { pairs, hooks } = this.#options;
-    if (pairs.length === 1 || pairs[this.#pairIndex] !== refused) return;
-    this.#pairIndex = (this.#pairIndex + 1) % pairs.length;
-    hooks.onPairChanged(pairs[this.#pairIndex]!, refused);
+    this.#refused.add(refused);
+    if (this.#pairs.length === 1 || this.pair !== refused) return;
+    this.#pairIndex = (this.#pairIndex + 1) % this.#pairs.length;
+    this.#options.hooks.onPairChanged(this.pair, refused);
   }
 }
 

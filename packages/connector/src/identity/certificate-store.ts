@@ -1,11 +1,12 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { thumbprintOf, validityOf } from '@postern/protocol/x509/certificate';
-import { writeFileDurably } from './durable-file.ts';
+import { type DurableFiles, machineFiles, makeFoldersDurably, writeFileDurably } from './durable-file.ts';
 
 /** `machine` holds what registration brought, `user` what renewal brought. */
 export type StoreName = 'machine' | 'user';
+
+export const storeNames: readonly StoreName[] = ['machine', 'user'];
 
 /** A certificate with its private key, as found in one of the stores. */
 export interface CertificatePair {
@@ -34,22 +35,26 @@ export interface PendingKey {
 }
 
 /** Puts a new private key on disk (0600, synced), so that a certificate is never issued for a key that can be lost. */
-export async function saveNewKey(dataDir: string, store: StoreName, privateKey: string): Promise<PendingKey> {
-  const folder = storeFolder(dataDir, store);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  // Folders that exist already keep their permissions in mkdir; a wider one is narrowed.
-  await chmod(folder, 0o700);
+export async function saveNewKey(
+  dataDir: string,
+  store: StoreName,
+  privateKey: string,
+  files: DurableFiles = machineFiles,
+): Promise<PendingKey> {
+  const folder = await makeFoldersDurably(dataDir, ['certificates', store], files);
+  // Folders that exist already keep their permissions; a wider one is narrowed.
+  await files.setMode(folder, 0o700);
   const pending = join(folder, `pending-${process.pid}-${Date.now()}.key`);
-  await writeFileDurably(pending, privateKey, 0o600);
+  await writeFileDurably(pending, privateKey, 0o600, files);
   return {
     async complete(certificatePem) {
-      const thumbprint = thumbprintOf(new X509Certificate(certificatePem));
-      await rename(pending, join(folder, `${thumbprint}.key`));
+      const pair = readPair(store, certificatePem, privateKey);
+      await files.rename(pending, join(folder, `${pair.thumbprint}.key`));
       // Syncs the folder as well, and with it the rename.
-      await writeFileDurably(join(folder, `${thumbprint}.pem`), certificatePem, 0o600);
-      return readPair(store, certificatePem, privateKey);
+      await writeFileDurably(join(folder, `${pair.thumbprint}.pem`), certificatePem, 0o600, files);
+      return pair;
     },
-    discard: () => rm(pending, { force: true }),
+    discard: () => files.remove(pending),
   };
 }
 
@@ -58,12 +63,13 @@ export async function findPair(
   dataDir: string,
   store: StoreName,
   thumbprint: string,
+  files: DurableFiles = machineFiles,
 ): Promise<CertificatePair | null> {
   const file = join(storeFolder(dataDir, store), thumbprint);
   try {
     const [certificate, privateKey] = await Promise.all([
-      readFile(`${file}.pem`, 'utf8'),
-      readFile(`${file}.key`, 'utf8'),
+      files.read(`${file}.pem`),
+      files.read(`${file}.key`),
     ]);
     const pair = readPair(store, certificate, privateKey);
     return pair.thumbprint === thumbprint ? pair : null;
@@ -73,18 +79,28 @@ export async function findPair(
 }
 
 /** All pairs of both stores that are valid at `now` (milliseconds since the epoch), the newest first. */
-export async function findValidPairs(dataDir: string, now: number): Promise<CertificatePair[]> {
-  const found = await Promise.all((['machine', 'user'] as const).map(store => pairsOf(dataDir, store)));
-  return found
-    .flat()
-    .filter(pair => now >= pair.notBefore && now <= pair.notAfter)
-    .sort((one, other) => other.notBefore - one.notBefore);
+export async function findValidPairs(
+  dataDir: string,
+  now: number,
+  files: DurableFiles = machineFiles,
+): Promise<CertificatePair[]> {
+  const pairs = await findAllPairs(dataDir, files);
+  return pairs.filter(pair => now >= pair.notBefore && now <= pair.notAfter);
 }
 
-async function pairsOf(dataDir: string, store: StoreName): Promise<CertificatePair[]> {
-  const names = await readdir(storeFolder(dataDir, store)).catch(() => []);
+/** All pairs of both stores, valid or not, the newest first. */
+export async function findAllPairs(
+  dataDir: string,
+  files: DurableFiles = machineFiles,
+): Promise<CertificatePair[]> {
+  const found = await Promise.all(storeNames.map(store => pairsOf(dataDir, store, files)));
+  return found.flat().sort((one, other) => other.notBefore - one.notBefore);
+}
+
+async function pairsOf(dataDir: string, store: StoreName, files: DurableFiles): Promise<CertificatePair[]> {
+  const names = await files.list(storeFolder(dataDir, store)).catch(() => []);
   const thumbprints = names.flatMap(name => /^([0-9A-F]{40})\.pem$/.exec(name)?.[1] ?? []);
-  const pairs = await Promise.all(thumbprints.map(thumbprint => findPair(dataDir, store, thumbprint)));
+  const pairs = await Promise.all(thumbprints.map(thumbprint => findPair(dataDir, store, thumbprint, files)));
   return pairs.filter(pair => pair !== null);
 }
 

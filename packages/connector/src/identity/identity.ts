@@ -1,4 +1,5 @@
 import { type CertificatePair, findPair, findValidPairs } from './certificate-store.ts';
+import { type DurableFiles, machineFiles } from './durable-file.ts';
 import { IdentityError } from './identity-error.ts';
 import { readServiceSettings, type ServiceSettings } from './service-settings.ts';
 import { readTrustSettings, type TrustSettings } from './trust-settings.ts';
@@ -20,12 +21,18 @@ export interface Identity {
  * @param now Milliseconds since the epoch.
  * @throws IdentityError `not_registered`, `bad_service_settings`, `no_usable_certificate`.
  */
-export async function loadIdentity(dataDir: string, now: number): Promise<Identity> {
-  const service = await readServiceSettings(dataDir);
+export async function loadIdentity(
+  dataDir: string,
+  now: number,
+  files: DurableFiles = machineFiles,
+): Promise<Identity> {
+  const service = await readServiceSettings(dataDir, files);
   if (service === null) throw notRegistered(dataDir);
-  const { settings, problem } = await readSettings(dataDir);
-  const named = settings === null ? null : await findNamed(dataDir, settings);
-  const others = (await findValidPairs(dataDir, now)).filter(pair => pair.thumbprint !== named?.thumbprint);
+  const { settings, problem } = await readSettings(dataDir, files);
+  const named = settings === null ? null : await findNamed(dataDir, settings, files);
+  const others = (await findValidPairs(dataDir, now, files)).filter(
+    pair => pair.thumbprint !== named?.thumbprint,
+  );
   // An expired pair is still presented where there is no other: the service's clock may be the right one, and its
   // refusal says what is wrong.
   const isNamedValid = named !== null && now <= named.notAfter;
@@ -36,16 +43,21 @@ export async function loadIdentity(dataDir: string, now: number): Promise<Identi
 
 async function readSettings(
   dataDir: string,
+  files: DurableFiles,
 ): Promise<{ settings: TrustSettings | null; problem: string | null }> {
   try {
-    return { settings: await readTrustSettings(dataDir), problem: null };
+    return { settings: await readTrustSettings(dataDir, files), problem: null };
   } catch (error) {
     return { settings: null, problem: error instanceof Error ? error.message : String(error) };
   }
 }
 
-function findNamed(dataDir: string, settings: TrustSettings): Promise<CertificatePair | null> {
-  return findPair(dataDir, settings.isInUserStore ? 'user' : 'machine', settings.thumbprint);
+function findNamed(
+  dataDir: string,
+  settings: TrustSettings,
+  files: DurableFiles,
+): Promise<CertificatePair | null> {
+  return findPair(dataDir, settings.isInUserStore ? 'user' : 'machine', settings.thumbprint, files);
 }
 
 function describeFallback(

@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileDurably } from './durable-file.ts';
+import { type DurableFiles, machineFiles, makeFoldersDurably, writeFileDurably } from './durable-file.ts';
 import { IdentityError } from './identity-error.ts';
 
 /** What the connector learned about its service when it registered. */
@@ -20,9 +19,18 @@ function serviceSettingsFile(dataDir: string): string {
   return join(dataDir, 'Config', 'service.json');
 }
 
-export async function writeServiceSettings(dataDir: string, settings: ServiceSettings): Promise<void> {
-  await mkdir(join(dataDir, 'Config'), { recursive: true, mode: 0o700 });
-  await writeFileDurably(serviceSettingsFile(dataDir), `${JSON.stringify(settings, null, 2)}\n`, 0o600);
+export async function writeServiceSettings(
+  dataDir: string,
+  settings: ServiceSettings,
+  files: DurableFiles = machineFiles,
+): Promise<void> {
+  await makeFoldersDurably(dataDir, ['Config'], files);
+  await writeFileDurably(
+    serviceSettingsFile(dataDir),
+    `${JSON.stringify(settings, null, 2)}\n`,
+    0o600,
+    files,
+  );
 }
 
 /**
@@ -31,10 +39,13 @@ export async function writeServiceSettings(dataDir: string, settings: ServiceSet
  * @throws IdentityError `bad_service_settings`. Without readable anchors nothing would be trusted, and nothing is
  *   trusted in their place.
  */
-export async function readServiceSettings(dataDir: string): Promise<ServiceSettings | null> {
+export async function readServiceSettings(
+  dataDir: string,
+  files: DurableFiles = machineFiles,
+): Promise<ServiceSettings | null> {
   let text: string;
   try {
-    text = await readFile(serviceSettingsFile(dataDir), 'utf8');
+    text = await files.read(serviceSettingsFile(dataDir));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;

@@ -1,6 +1,5 @@
-import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileDurably } from './durable-file.ts';
+import { type DurableFiles, machineFiles, makeFoldersDurably, writeFileDurably } from './durable-file.ts';
 import { IdentityError } from './identity-error.ts';
 
 /** Which certificate the connector uses, and from which of its two stores. */
@@ -55,9 +54,12 @@ export function parseTrustSettings(xml: string): TrustSettings {
  *
  * @throws IdentityError `bad_trust_settings`.
  */
-export async function readTrustSettings(dataDir: string): Promise<TrustSettings | null> {
+export async function readTrustSettings(
+  dataDir: string,
+  files: DurableFiles = machineFiles,
+): Promise<TrustSettings | null> {
   try {
-    return parseTrustSettings(await readFile(trustSettingsFile(dataDir), 'utf8'));
+    return parseTrustSettings(await files.read(trustSettingsFile(dataDir)));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
@@ -65,9 +67,13 @@ export async function readTrustSettings(dataDir: string): Promise<TrustSettings 
 }
 
 /** Replaces the trust settings of a data folder; key and certificate have to be on disk before. */
-export async function writeTrustSettings(dataDir: string, settings: TrustSettings): Promise<void> {
-  await mkdir(join(dataDir, 'Config'), { recursive: true, mode: 0o700 });
-  await writeFileDurably(trustSettingsFile(dataDir), formatTrustSettings(settings), 0o644);
+export async function writeTrustSettings(
+  dataDir: string,
+  settings: TrustSettings,
+  files: DurableFiles = machineFiles,
+): Promise<void> {
+  await makeFoldersDurably(dataDir, ['Config'], files);
+  await writeFileDurably(trustSettingsFile(dataDir), formatTrustSettings(settings), 0o644, files);
 }
 
 function elementOf(xml: string, name: string): string {
