@@ -27,6 +27,7 @@ const needs: readonly Need[] = [
   { found: '/usr/share/novnc/vnc.html', debianPackage: 'novnc', purpose: 'the pages of that application' },
   { found: 'sshd', debianPackage: 'openssh-server', purpose: 'the ssh -R baseline of the bench' },
   { found: 'ssh', debianPackage: 'openssh-client', purpose: 'the ssh -R baseline of the bench' },
+  { found: 'squid', debianPackage: 'squid', purpose: 'an outbound proxy that none of us wrote' },
   { found: 'ip', debianPackage: 'iproute2', purpose: 'network namespaces' },
   { found: 'openssl', debianPackage: 'openssl', purpose: 'a second opinion on certificates' },
   { found: 'curl', debianPackage: 'curl', purpose: 'a client that none of us wrote' },
@@ -35,6 +36,11 @@ const needs: readonly Need[] = [
     debianPackage: 'systemd',
     purpose: 'checks the units of `postern service install`',
   },
+  { found: 'systemd-nspawn', debianPackage: 'systemd-container', purpose: 'boots machines with systemd' },
+  { found: 'debootstrap', debianPackage: 'debootstrap', purpose: 'lays down the disks of those machines' },
+  { found: 'nft', debianPackage: 'nftables', purpose: 'the firewall of the lab' },
+  { found: 'mitmdump', debianPackage: 'mitmproxy', purpose: 'the TLS inspector of the lab' },
+  { found: 'faketime', debianPackage: 'faketime', purpose: 'clocks that are wrong' },
 ];
 
 /**

@@ -1,0 +1,127 @@
+/**
+ * The system services, under a real systemd as process 1: one machine with the service, one in the private network with a
+ * connector, each installed from its packages.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { buildPackages, packPackages } from '../../scripts/build.ts';
+import { RestlessClient } from '../testbed/restless-client.ts';
+import { cable, SystemdMachine } from '../testbed/systemd-machine.ts';
+
+const domain = 'access.example.com';
+const serviceAddress = '203.0.113.10';
+const connectorAddress = '203.0.113.20';
+const password = 'four words make sense';
+/** Of `systemd-analyze security`: 0 is nothing that could be done without, 10 everything. */
+const mostExposure = 2;
+const hosts = Object.fromEntries(
+  ['login', 'portal', 'connect', 'wiki'].map(name => [`${name}.${domain}`, serviceAddress]),
+);
+
+describe('under systemd', { timeout: 1_200_000 }, () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'postern-systemd-'));
+  const outside = new SystemdMachine({ parent: folder, name: `ps${process.pid}a`, hosts });
+  const inside = new SystemdMachine({ parent: folder, name: `ps${process.pid}b`, hosts });
+  const authority = path.join(folder, 'ca.pem');
+
+  before(async () => {
+    const packed = path.join(folder, 'packed');
+    mkdirSync(packed);
+    const tarballs = packPackages(await buildPackages(path.join(folder, 'built')), packed);
+    await Promise.all([outside.make(), inside.make()]);
+    installPackages(outside, tarballs, /-(cli|server)-/);
+    installPackages(inside, tarballs, /-cli-/);
+    cable(outside, serviceAddress, inside, connectorAddress);
+    await Promise.all([outside.boot(), inside.boot()]);
+  });
+
+  after(async () => {
+    await Promise.all([outside.remove(), inside.remove()]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('the service is enabled, on its ports, as its own user, and allowed no more than it needs', async () => {
+    const setUp = await outside.run(`postern init --domain ${domain} --certificates local`);
+    await outside.run('postern service install');
+
+    const units = ['postern.socket', 'postern.service'];
+    assert.equal(await outside.run(`systemctl is-enabled ${units.join(' ')}`), 'enabled\nenabled\n');
+    assert.equal(await outside.run(`systemctl is-active ${units.join(' ')}`), 'active\nactive\n');
+    const listening = inNetworkOf(outside, 'ss', '-Hltn');
+    for (const port of [443, 80]) assert.match(listening, new RegExp(`0\\.0\\.0\\.0:${port}\\s`));
+    assert.equal(await userOf(outside, 'postern.service'), 'postern');
+    for (const unit of units) await assertSound(outside, unit);
+
+    copyFileSync(path.join(outside.root, 'var/lib/postern/certificates/local-ca.pem'), authority);
+    const link = new URL(/https:\S+set-up\S+/.exec(setUp)?.[0] ?? '');
+    const form = [
+      `secret=${link.searchParams.get('secret')}`,
+      `newPassword=${password}`,
+      `again=${password}`,
+    ].flatMap(field => ['--data-urlencode', field]);
+    const origin = `https://login.${domain}`;
+    const page = curl(
+      '--retry',
+      '5',
+      '--retry-all-errors',
+      '-H',
+      `Origin: ${origin}`,
+      ...form,
+      `${origin}/set-up`,
+    );
+    assert.match(page, /Password saved/);
+  });
+
+  test('a restart of the service refuses no connection', async () => {
+    const clients = ['a', 'b'].map(
+      name => new RestlessClient(inside.name, `http://${name}.${domain}/`, serviceAddress),
+    );
+    await Promise.all(clients.map(client => client.untilAnswered(10)));
+
+    await outside.run('systemctl restart postern.service');
+
+    await Promise.all(clients.map(client => client.untilAnswered(10)));
+    for (const client of clients) assert.deepEqual(await client.end(), []);
+  });
+
+  function curl(...parameters: string[]): string {
+    const names = Object.entries(hosts).flatMap(([host, address]) => ['--resolve', `${host}:443:${address}`]);
+    const options = ['-sS', '--fail-with-body', '--cacert', authority, ...names];
+    return inNetworkOf(outside, 'curl', ...options, ...parameters);
+  }
+});
+
+/** Installs packages with npm, on a machine that has a Node of its own. */
+function installPackages({ root }: SystemdMachine, tarballs: readonly string[], wanted: RegExp): void {
+  const prefix = path.join(root, 'usr/local');
+  const options = ['--offline', '--no-audit', '--no-fund', '--omit=optional', '--prefix', prefix];
+  execFileSync('npm', ['install', '--global', ...options, ...tarballs.filter(file => wanted.test(file))], {
+    stdio: 'pipe',
+  });
+  copyFileSync(process.execPath, path.join(prefix, 'bin/node'));
+}
+
+/** Runs a program of this host in a machine's network. */
+function inNetworkOf(machine: SystemdMachine, ...command: string[]): string {
+  return execFileSync('ip', ['netns', 'exec', machine.name, ...command], { encoding: 'utf8' });
+}
+
+async function userOf(machine: SystemdMachine, unit: string): Promise<string> {
+  const processId = (await machine.run(`systemctl show --value -p MainPID ${unit}`)).trim();
+  return (await machine.run(`stat -c %U /proc/${processId}`)).trim();
+}
+
+/** systemd finds nothing wrong with a unit, and little that it could do without. */
+async function assertSound(machine: SystemdMachine, unit: string): Promise<void> {
+  const file = `/etc/systemd/system/${unit}`;
+  const verified = await machine.attempt(`systemd-analyze verify --man=no ${file}`);
+  assert.deepEqual([verified.code, verified.all], [0, '']);
+  if (unit.endsWith('.socket')) return;
+  const judged = await machine.run(`systemd-analyze security --offline=true --no-pager ${file}`);
+  const exposure = /exposure level for \S+: (\d+\.\d+)/.exec(judged)?.[1];
+  assert.ok(Number(exposure) <= mostExposure, judged);
+}
