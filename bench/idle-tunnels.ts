@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { AllowList } from '@postern/connector/allow-list';
 import { loadIdentity } from '@postern/connector/identity/identity';
+import { Outbound } from '@postern/connector/outbound/outbound';
 import { TunnelClient } from '@postern/connector/tunnel-client';
 import { WindowBudget } from '@postern/protocol/yamux/window-budget';
 
@@ -19,6 +20,8 @@ function open(): Promise<void> {
       service: identity.service,
       pair: identity.pairs[0]!,
       allow,
+      outbound: new Outbound(),
+      backendOutbound: new Outbound(),
       machineName: 'idle',
       version: '0.0.0',
       os: 'linux',

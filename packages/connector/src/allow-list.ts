@@ -35,6 +35,11 @@ export class AllowList {
     return this.#networks.check(address, family);
   }
 
+  /** Whether a name may be dialled though nobody here can see its address. */
+  get allowsAnyName(): boolean {
+    return this.#isEmpty;
+  }
+
   #add(entry: string): void {
     const slash = entry.indexOf('/');
     if (slash >= 0) return this.#addNetwork(entry, entry.slice(0, slash), entry.slice(slash + 1));

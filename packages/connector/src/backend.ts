@@ -11,6 +11,7 @@ import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
 import type { OpenDetail, OpenFailure } from '@postern/protocol/tunnel/preamble';
 import type { AllowList } from './allow-list.ts';
 import { answer, isLoopbackName, lookupName } from './lookup-name.ts';
+import { type Outbound, OutboundError, type OutboundProxy } from './outbound/outbound.ts';
 
 /** Why a backend could not be connected to. */
 export class DialError extends Error {
@@ -25,8 +26,8 @@ export class DialError extends Error {
 }
 
 export interface Dialling {
-  /** To be destroyed where the connection is not wanted any more; null if nothing was dialled. */
-  readonly socket: Socket | null;
+  /** The connection is not wanted any more; not to be called once it is open. */
+  cancel(): void;
   /** Resolves when the connection (with `tls`, its handshake) is there; rejects with a DialError. */
   readonly opened: Promise<{ readonly socket: Socket; readonly detail: OpenDetail }>;
 }
@@ -36,6 +37,8 @@ export type OnBytes = (bytes: Buffer, isBorrowed: boolean) => boolean;
 
 export interface DialOptions {
   readonly allow: AllowList;
+  /** Names the proxy that leads to backends, where there is one. */
+  readonly outbound: Outbound;
   /** Takes what the backend sends, once the connection is open. False: no more until `socket.resume()`. */
   readonly onBytes: OnBytes;
   /** For name, connection and handshake together. */
@@ -50,8 +53,10 @@ export function dial(backend: BackendConfiguration, options: DialOptions): Diall
   const { allow } = options;
   const anyAddress = allow.allowsHost(host, port);
   if (isIP(host) !== 0 && !anyAddress && !allow.allowsAddress(host)) {
-    return { socket: null, opened: Promise.reject(notAllowed(backend, [host])) };
+    return { cancel() {}, opened: Promise.reject(notAllowed(backend, host)) };
   }
+  const proxy = options.outbound.proxyFor(host, port);
+  if (proxy !== null) return dialThrough(proxy, backend, options);
   const attempt = new Attempt(backend, options.now());
   const common = {
     host,
@@ -65,7 +70,54 @@ export function dial(backend: BackendConfiguration, options: DialOptions): Diall
     : netConnect({ ...common, onread: readInto(readBuffer, options.onBytes) });
   // TLS sockets have no `onread`.
   if (backend.tls) socket.on('data', bytes => void (options.onBytes(bytes, false) || socket.pause()));
-  return { socket, opened: attempt.wait(socket, options) };
+  return { cancel: () => void socket.destroy(), opened: attempt.wait(socket, options) };
+}
+
+// The proxy finds out the address, so that only the host can be compared with the allow-list.
+function dialThrough(proxy: OutboundProxy, backend: BackendConfiguration, options: DialOptions): Dialling {
+  const { host, port } = backend;
+  const { allow } = options;
+  if (isIP(host) === 0 && !allow.allowsHost(host, port) && !allow.allowsAnyName) {
+    return { cancel() {}, opened: Promise.reject(notAllowed(backend, 'resolved by a proxy')) };
+  }
+  const cancelled = new AbortController();
+  return {
+    cancel: () => cancelled.abort(),
+    opened: openThrough(proxy, backend, options, cancelled.signal),
+  };
+}
+
+async function openThrough(
+  proxy: OutboundProxy,
+  backend: BackendConfiguration,
+  options: DialOptions,
+  signal: AbortSignal,
+): Dialling['opened'] {
+  const { outbound, timeoutMs, now, onBytes } = options;
+  const attempt = new Attempt(backend, now());
+  let socket: Socket;
+  try {
+    socket = await outbound.connect(backend.host, backend.port, { timeoutMs, signal });
+  } catch (error) {
+    throw explainProxied(backend, error);
+  }
+  attempt.connectedThrough(proxy, now());
+  if (backend.tls) socket = tlsConnect({ socket, ...tlsOptions(backend) });
+  socket.on('data', bytes => void (onBytes(bytes, false) || socket.pause()));
+  if (backend.tls) {
+    const onAbort = () => socket.destroy();
+    signal.addEventListener('abort', onAbort, { once: true });
+    return attempt.wait(socket, options);
+  }
+  socket.on('error', () => {});
+  return { socket, detail: attempt.detail(socket, now()) };
+}
+
+function explainProxied(backend: BackendConfiguration, error: unknown): DialError {
+  const said = error instanceof Error ? error.message.replace(/\.$/, '') : String(error);
+  const isTimeout = error instanceof OutboundError && error.code === 'timed_out';
+  const code = isTimeout ? 'connection_timed_out' : 'unreachable';
+  return new DialError(code, `${describe(backend)}: ${said}`, {}, { cause: error });
 }
 
 // All plain sockets read into one buffer: between the read and the callback there is nobody else. A buffer for each
@@ -119,12 +171,17 @@ class Attempt {
       this.#address = `${socket.remoteFamily === 'IPv6' ? `[${socket.remoteAddress}]` : socket.remoteAddress}:${socket.remotePort}`;
     });
     socket.once(tls ? 'secureConnect' : 'connect', () =>
-      resolve({ socket, detail: this.#detail(socket, now()) }),
+      resolve({ socket, detail: this.detail(socket, now()) }),
     );
     return promise;
   }
 
-  #detail(socket: Socket, at: number): OpenDetail {
+  connectedThrough(proxy: OutboundProxy, at: number): void {
+    this.#connectedAt = at;
+    this.#address = `proxy ${isIP(proxy.host) === 6 ? `[${proxy.host}]` : proxy.host}:${proxy.port}`;
+  }
+
+  detail(socket: Socket, at: number): OpenDetail {
     const alpn = this.#backend.tls ? (socket as TLSSocket).alpnProtocol : false;
     return {
       ...this.#known(),
@@ -183,13 +240,7 @@ function restrict(backend: BackendConfiguration, allow: AllowList | null): Looku
       if (error) return callback(error, '');
       const allowed = addresses.filter(one => allow.allowsAddress(one.address));
       if (allowed.length > 0) return answer(allowed, options, callback);
-      callback(
-        notAllowed(
-          backend,
-          addresses.map(one => one.address),
-        ),
-        '',
-      );
+      callback(notAllowed(backend, addresses.map(one => one.address).join(', ')), '');
     };
     resolveAll(name, options, onResolved);
   };
@@ -206,8 +257,7 @@ function resolveAll(
   );
 }
 
-function notAllowed(backend: BackendConfiguration, addresses: readonly string[]): DialError {
-  const where = addresses.join(', ');
+function notAllowed(backend: BackendConfiguration, where: string): DialError {
   const message = `${describe(backend)} (${where}) is not on this connector's allow-list`;
   return new DialError('not_allowed', message, {});
 }

@@ -8,12 +8,25 @@ export interface LocalSettings {
   readonly allow: readonly string[];
   /** Keep a session log: a line for each request. */
   readonly sessionLog: boolean;
+  /** How the connector reaches the service. */
+  readonly outbound: OutboundSettings;
+  /** How it reaches backends; no variable of the environment counts here, for those are about the world outside. */
+  readonly backends: OutboundSettings;
 }
 
 type Settings = Readonly<Record<string, unknown>>;
 
 /** Every setting there is. */
-const names = ['allow', 'sessionLog'] as const;
+const names = [
+  'allow',
+  'sessionLog',
+  'outboundProxy',
+  'outboundProxyPasswordFile',
+  'noProxy',
+  'backendProxy',
+  'backendProxyPasswordFile',
+  'backendNoProxy',
+] as const;
 
 /**
  * Reads the local settings; without the file there are none.
@@ -29,7 +42,44 @@ export async function readLocalSettings(dataDir: string): Promise<LocalSettings>
       `${file}: there is no setting "${unknown}"; there are ${names.map(name => `"${name}"`).join(', ')}`,
     );
   }
-  return { allow: readAllow(file, settings), sessionLog: readSessionLog(file, settings) };
+  const text = (name: (typeof names)[number]) => readText(file, settings, name);
+  const path = (name: (typeof names)[number]) => {
+    const given = text(name);
+    return given === undefined ? undefined : resolve(dataDir, 'Config', given);
+  };
+  return {
+    allow: readAllow(file, settings),
+    sessionLog: readSessionLog(file, settings),
+    outbound: {
+      proxy: text('outboundProxy'),
+      proxyPasswordFile: path('outboundProxyPasswordFile'),
+      noProxy: text('noProxy'),
+    },
+    backends: {
+      proxy: text('backendProxy'),
+      proxyPasswordFile: path('backendProxyPasswordFile'),
+      noProxy: text('backendNoProxy'),
+    },
+  };
+}
+
+/**
+ * How this machine reaches the service, for commands that connect on behalf of a connector.
+ *
+ * @throws RangeError naming what is wrong with the settings, or with the variables of the environment.
+ */
+export async function readOutbound(
+  dataDir: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Outbound> {
+  const { outbound } = await readLocalSettings(dataDir);
+  return outboundFrom(outbound, environment);
+}
+
+function readText(file: string, settings: Settings, name: string): string | undefined {
+  const value = settings[name];
+  if (value === undefined || typeof value === 'string') return value;
+  throw new RangeError(`${file}: "${name}" has to be a text`);
 }
 
 function readAllow(file: string, { allow = [] }: Settings): readonly string[] {

@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { tunnelProtocol } from '@postern/protocol/tunnel/messages';
 import { issueServerLeaf } from '@postern/server/registration/authorities';
+import { RawProxy } from '../testing/raw-proxy.ts';
 import { readAll, TestBackend } from '../testing/test-backend.ts';
 import { domain, type ServiceTunnel, TestService } from '../testing/test-service.ts';
 import { loadIdentity } from './identity/identity.ts';
@@ -448,17 +449,17 @@ describe('a data stream', () => {
   });
 });
 
-describe('opening fails with a code that says why', () => {
-  async function codeFor(all: { tunnel: ServiceTunnel }, applicationId = 'a') {
-    const stream = all.tunnel.open(applicationId);
-    // What follows at once must go nowhere.
-    stream.stream.write(Buffer.from('GET / HTTP/1.1\r\n\r\n'));
-    const answer = await stream.answered;
-    assert.equal(await stream.over, null);
-    stream.stream.end();
-    return answer;
-  }
+async function codeFor(all: { tunnel: ServiceTunnel }, applicationId = 'a') {
+  const stream = all.tunnel.open(applicationId);
+  // What follows at once must go nowhere.
+  stream.stream.write(Buffer.from('GET / HTTP/1.1\r\n\r\n'));
+  const answer = await stream.answered;
+  assert.equal(await stream.over, null);
+  stream.stream.end();
+  return answer;
+}
 
+describe('opening fails with a code that says why', () => {
   test('an application that is not configured', async () => {
     await using all = await connected();
     await all.tunnel.configure();
@@ -573,6 +574,128 @@ describe('opening fails with a code that says why', () => {
     } finally {
       writeFileSync(file, '{}');
     }
+  });
+});
+
+describe('a proxy that leads to backends', () => {
+  const settings = (proxy: RawProxy, more: object = {}) =>
+    writeFileSync(
+      path.join(dataDir, 'Config', 'connector.json'),
+      JSON.stringify({ backendProxy: `http://127.0.0.1:${proxy.port}`, ...more }),
+    );
+  after(() => writeFileSync(path.join(dataDir, 'Config', 'connector.json'), '{}'));
+
+  test('is asked for names that only it knows, and the service is reached without it', async () => {
+    await using backend = await TestBackend.start(socket => void socket.pipe(socket));
+    await using proxy = await RawProxy.start(() => ({ through: { host: '127.0.0.1', port: backend.port } }));
+    settings(proxy);
+    await using all = await connected();
+    await all.tunnel.configure(backend.configuration('a', 'wiki.corp.test'));
+    const stream = all.tunnel.open('a');
+
+    const answer = await stream.answered;
+    stream.stream.write(Buffer.from('hello'));
+
+    assert.equal(answer.code, 'ok');
+    assert.equal(answer.detail.address, `proxy 127.0.0.1:${proxy.port}`);
+    assert.equal((await stream.receive(5)).toString(), 'hello');
+    assert.deepEqual(
+      proxy.heads.map(head => head.split('\r\n')[0]),
+      [`CONNECT wiki.corp.test:${backend.port} HTTP/1.1`],
+    );
+    stream.stream.reset();
+  });
+
+  test('carries TLS that the connector itself makes and judges', async t => {
+    const leaf = await issueServerLeaf(service.authorities.local, ['wiki.corp.test'], Date.now());
+    const server = createTlsServer({ cert: leaf.certificate, key: leaf.privateKey }, socket => {
+      socket.on('error', () => {});
+      socket.end('secret');
+    });
+    server.on('tlsClientError', () => {});
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    await using proxy = await RawProxy.start(() => ({ through: { host: '127.0.0.1', port } }));
+    settings(proxy);
+    await using all = await connected();
+    const backend = {
+      applicationId: 'a',
+      host: 'wiki.corp.test',
+      port,
+      tls: true,
+      validateCertificate: true,
+    };
+
+    await all.tunnel.configure(backend);
+    const refused = await codeFor(all);
+    await all.tunnel.configure({ ...backend, validateCertificate: false });
+    const stream = all.tunnel.open('a');
+    const answer = await stream.answered;
+
+    assert.equal(refused.code, 'tls_failed');
+    assert.match(refused.detail.error ?? '', /certificate/);
+    assert.equal(answer.code, 'ok');
+    assert.equal(await stream.over, null);
+    assert.equal(stream.received.toString(), 'secret');
+    stream.stream.end();
+  });
+
+  test('is named where it refuses', async () => {
+    await using proxy = await RawProxy.start(() => ({ say: 'HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n' }));
+    settings(proxy);
+    await using backend = await TestBackend.start();
+    await using all = await connected();
+    await all.tunnel.configure(backend.configuration('a', 'wiki.corp.test'));
+
+    const answer = await codeFor(all);
+
+    assert.equal(answer.code, 'unreachable');
+    assert.match(
+      answer.detail.error ?? '',
+      /The proxy 127\.0\.0\.1:\d+ .* refused the connection to wiki\.corp\.test:\d+: 403 No$/,
+    );
+  });
+
+  test('that does not answer is let go when nobody wants the backend any more', async () => {
+    const asked = Promise.withResolvers<void>();
+    await using proxy = await RawProxy.start(() => {
+      asked.resolve();
+      return { say: '' };
+    });
+    settings(proxy);
+    await using backend = await TestBackend.start();
+    await using all = await connected();
+    await all.tunnel.configure(backend.configuration('a', 'wiki.corp.test'));
+    const stream = all.tunnel.open('a');
+    stream.answered.catch(() => {});
+    await asked.promise;
+
+    stream.stream.reset();
+
+    await proxy.empty;
+  });
+
+  test('does not widen the allow-list: a name that only it resolves has to be on it by name', async () => {
+    await using backend = await TestBackend.start(socket => void socket.end('yes'));
+    await using proxy = await RawProxy.start(() => ({ through: { host: '127.0.0.1', port: backend.port } }));
+    settings(proxy, { allow: ['127.0.0.0/8', 'wiki.corp.test'] });
+    await using all = await connected();
+
+    await all.tunnel.configure(
+      backend.configuration('a', 'wiki.corp.test'),
+      backend.configuration('b', 'files.corp.test'),
+      backend.configuration('c', '169.254.169.254'),
+    );
+    const stream = all.tunnel.open('a');
+
+    assert.equal((await stream.answered).code, 'ok');
+    const answer = await codeFor(all, 'b');
+    assert.equal(answer.code, 'not_allowed');
+    assert.match(answer.detail.error ?? '', /\(resolved by a proxy\) is not on this connector's allow-list/);
+    assert.equal((await codeFor(all, 'c')).code, 'not_allowed');
+    assert.equal(proxy.heads.length, 1);
+    stream.stream.end();
   });
 });
 

@@ -10,9 +10,10 @@ import type { CertificatePair } from './identity/certificate-store.ts';
 import { type Identity, loadIdentity } from './identity/identity.ts';
 import { TrustLifecycle, type TrustTiming } from './identity/trust-lifecycle.ts';
 import { readLocalSettings } from './local-settings.ts';
+import { outboundFrom } from './outbound/outbound.ts';
 import type { OpenOutcome } from './serve-stream.ts';
 import { type OwnStatus, StatusFile } from './status.ts';
-import type { TunnelClient, TunnelError } from './tunnel-client.ts';
+import type { TunnelClient, TunnelClientOptions, TunnelError } from './tunnel-client.ts';
 import { TunnelKeeper, type TunnelKeeperHooks } from './tunnel-keeper.ts';
 import { connectorVersion, describeOs } from './version.ts';
 
@@ -54,7 +55,11 @@ export async function runConnector(options: RunOptions): Promise<void> {
   tuneGarbageCollection();
   const { dataDir } = options;
   const local = await readLocalSettings(dataDir);
-  const allow = new AllowList([...(options.allow ?? []), ...local.allow]);
+  const reach: Reach = {
+    allow: new AllowList([...(options.allow ?? []), ...local.allow]),
+    outbound: outboundFrom(local.outbound, options.environment ?? process.env),
+    backendOutbound: outboundFrom(local.backends, {}),
+  };
   const identity = await loadIdentity(dataDir, Date.now());
   const statusFile = await StatusFile.create(dataDir);
   const logs = openLogs(dataDir, {
@@ -62,7 +67,7 @@ export async function runConnector(options: RunOptions): Promise<void> {
     write: options.writeLog ?? writeToStandardError,
     hasSessionLog: options.sessionLog ?? local.sessionLog,
   });
-  const connector = new RunningConnector(identity, allow, logs, statusFile, options);
+  const connector = new RunningConnector(identity, reach, logs, statusFile, options);
   const stop = options.signal ? followSignal(options.signal) : followProcessSignals();
   try {
     await connector.run(stop.gently, stop.atOnce);
@@ -75,6 +80,9 @@ export async function runConnector(options: RunOptions): Promise<void> {
 function writeToStandardError(line: string): void {
   process.stderr.write(line);
 }
+
+/** What the connector may connect to, and how. */
+type Reach = Pick<TunnelClientOptions, 'allow' | 'outbound' | 'backendOutbound'>;
 
 class RunningConnector {
   #identity: Identity;
@@ -90,7 +98,7 @@ class RunningConnector {
 
   constructor(
     identity: Identity,
-    allow: AllowList,
+    reach: Reach,
     { log, sessionLog }: ConnectorLogs,
     statusFile: StatusFile,
     options: RunOptions,
@@ -126,7 +134,7 @@ class RunningConnector {
       random: Math.random,
       hooks: this.#hooks(),
       tunnel: {
-        allow,
+        ...reach,
         version: connectorVersion,
         os: describeOs(),
         windowBudget: new WindowBudget(),

@@ -11,12 +11,15 @@ import type { YamuxStream } from '@postern/protocol/yamux/stream';
 import type { AllowList } from './allow-list.ts';
 import { DialError, dial, type OnBytes } from './backend.ts';
 import type { OpenRecord, RequestOutcome, SessionLog } from './events/session-log.ts';
+import type { Outbound } from './outbound/outbound.ts';
 
 /** What a data stream needs of the connector that serves it. */
 export interface ServeParts {
   /** The backend that is configured for an application right now. */
   readonly findBackend: (applicationId: string) => BackendConfiguration | undefined;
   readonly allow: AllowList;
+  /** Names the proxy that leads to backends, where there is one. */
+  readonly backendOutbound: Outbound;
   /** For preamble, name, connection and handshake together. */
   readonly connectTimeoutMs: number;
   /** Sends an end report; what is sent on the data stream afterwards arrives after it. */
@@ -51,7 +54,9 @@ export class ServedStream {
   readonly #stream: YamuxStream;
   readonly #parts: ServeParts;
   #backend: BackendConfiguration | null = null;
+  /** Once the backend's connection is open. */
   #socket: Socket | null = null;
+  #cancelDial: () => void = () => {};
   readonly #timer: NodeJS.Timeout;
   #early: Buffer[] = [];
   #serviceEnded = false;
@@ -135,17 +140,18 @@ export class ServedStream {
     }
     this.#backend = backend;
     this.beginRequest(preamble.requestId, 0);
-    const { allow, connectTimeoutMs, now } = this.#parts;
+    const { allow, backendOutbound: outbound, connectTimeoutMs, now } = this.#parts;
     const onBytes: OnBytes = (bytes, isBorrowed) => {
       this.#record?.received(bytes.length);
       return isBorrowed ? this.#stream.writeBorrowed(bytes) : this.#stream.write(bytes);
     };
-    const dialling = dial(backend, { allow, timeoutMs: connectTimeoutMs, now, onBytes });
-    this.#socket = dialling.socket;
+    const dialling = dial(backend, { allow, outbound, timeoutMs: connectTimeoutMs, now, onBytes });
+    this.#cancelDial = dialling.cancel;
     clearTimeout(this.#timer);
     try {
       const { socket, detail } = await dialling.opened;
-      if (this.#isOver) return;
+      if (this.#isOver) return void socket.destroy();
+      this.#socket = socket;
       const answer: OpenAnswer = { code: 'ok', detail };
       this.#stream.write(encodeOpenAnswer(answer));
       this.#relay(socket);
@@ -251,6 +257,7 @@ export class ServedStream {
     this.#endRecord('service_closed');
     this.#stream.reset();
     if (this.#socket) cutBackend(this.#socket);
+    else this.#cancelDial();
     this.#over();
   }
 

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { ControlDecoder, encodeControlMessage } from '@postern/protocol/tunnel/control-framing';
 import {
@@ -18,7 +19,7 @@ import type { SessionLog } from './events/session-log.ts';
 import type { CertificatePair } from './identity/certificate-store.ts';
 import { RenewalError } from './identity/renewal.ts';
 import type { ServiceSettings } from './identity/service-settings.ts';
-import { lookupName } from './lookup-name.ts';
+import { type Outbound, OutboundError, type OutboundProxy } from './outbound/outbound.ts';
 import { type OpenOutcome, ServedStream, type ServeParts } from './serve-stream.ts';
 
 /** Both sides ping this often; any byte received is life. */
@@ -34,7 +35,9 @@ const beatMs = 1_000;
 const renewalTimeoutMs = 30_000;
 
 /** Name, connection, handshake and the service's welcome: an attempt that takes longer is given up. */
-const defaultConnectTimeoutMs = 3_000;
+const directTimeoutMs = 3_000;
+/** The same through a proxy, which may have to look up a name, ask for the password and find out who has it. */
+const proxiedTimeoutMs = 10_000;
 
 /** How a tunnel ended, or why there was none. */
 export class TunnelError extends Error {
@@ -81,7 +84,11 @@ export interface TunnelClientOptions {
   readonly windowBudget: WindowBudget;
   /** Gets every request; without it, none is written down. */
   readonly sessionLog?: SessionLog | undefined;
-  /** For a tunnel. Default 3 000. */
+  /** Makes the connection to the service. */
+  readonly outbound: Outbound;
+  /** Names the proxy that leads to backends, where there is one. */
+  readonly backendOutbound: Outbound;
+  /** For a tunnel. Default 3 000, through a proxy 10 000. */
   readonly connectTimeoutMs?: number;
   /** For a backend. */
   readonly backendTimeoutMs: number;
@@ -113,7 +120,10 @@ export class TunnelClient {
   serviceTime: number | null = null;
   readonly pair: CertificatePair;
   readonly #options: TunnelClientOptions;
-  readonly #socket: TLSSocket;
+  readonly #proxy: OutboundProxy | null;
+  /** Null until the connection is there, and TLS begins. */
+  #socket: TLSSocket | null = null;
+  readonly #closing = new AbortController();
   readonly #decoder = new ControlDecoder();
   readonly #served = new Map<number, ServedStream>();
   readonly #serveParts: ServeParts;
@@ -138,6 +148,7 @@ export class TunnelClient {
     this.#serveParts = {
       findBackend: applicationId => this.#backends.get(applicationId),
       allow: options.allow,
+      backendOutbound: options.backendOutbound,
       connectTimeoutMs: options.backendTimeoutMs,
       report: (stream, reason, bytesWritten) => this.#say({ type: 'ended', stream, reason, bytesWritten }),
       onOpened: outcome => options.hooks.onStreamOpened(this, outcome),
@@ -146,20 +157,11 @@ export class TunnelClient {
       now: options.now,
     };
     const { connectHost, connectPort } = options.service;
-    const timeoutMs = options.connectTimeoutMs ?? defaultConnectTimeoutMs;
+    this.#proxy = options.outbound.proxyFor(connectHost, connectPort);
+    const timeoutMs = options.connectTimeoutMs ?? (this.#proxy === null ? directTimeoutMs : proxiedTimeoutMs);
+    // Before the timer, so that at the same moment the connection says what it waited for.
+    void this.#connect(contextFor(options.service, options.pair), timeoutMs);
     this.#attempt = setTimeout(() => this.#giveUp(timeoutMs), timeoutMs);
-    this.#socket = connect({
-      host: connectHost,
-      port: connectPort,
-      servername: connectHost,
-      lookup: lookupName,
-      ALPNProtocols: [tunnelProtocol],
-      secureContext: contextFor(options.service, options.pair),
-    });
-    this.#socket.setNoDelay(true);
-    this.#socket.once('secureConnect', () => this.#begin());
-    this.#socket.on('error', error => this.#close(this.#explain(error)));
-    this.#socket.once('close', () => this.#close(new TunnelError('lost', 'the connection was closed')));
   }
 
   /** The service has accepted the tunnel and it is not ending. */
@@ -223,9 +225,34 @@ export class TunnelClient {
     this.#close(new TunnelError('closed', 'ended by this connector'));
   }
 
-  #begin(): void {
-    const socket = this.#socket;
-    this.address = `${socket.remoteFamily === 'IPv6' ? `[${socket.remoteAddress}]` : socket.remoteAddress}:${socket.remotePort}`;
+  // TLS begins and ends here and at the service, whatever lies between: a proxy sees the name, the port and ciphertext.
+  async #connect(secureContext: SecureContext, timeoutMs: number): Promise<void> {
+    const { service, outbound } = this.#options;
+    const { connectHost, connectPort } = service;
+    let connection: Socket;
+    try {
+      connection = await outbound.connect(connectHost, connectPort, {
+        timeoutMs,
+        signal: this.#closing.signal,
+      });
+    } catch (error) {
+      return this.#close(noConnection(error));
+    }
+    const socket = connect({
+      socket: connection,
+      servername: connectHost,
+      ALPNProtocols: [tunnelProtocol],
+      secureContext,
+    });
+    this.#socket = socket;
+    socket.once('secureConnect', () => this.#begin(socket));
+    socket.on('error', error => this.#close(this.#explain(socket, error)));
+    socket.once('close', () => this.#close(new TunnelError('lost', 'the connection was closed')));
+    if (this.#isClosed) socket.destroy();
+  }
+
+  #begin(socket: TLSSocket): void {
+    this.address = this.#describeWay(socket);
     if (socket.alpnProtocol !== tunnelProtocol) {
       return this.#close(
         new TunnelError('not_a_tunnel', 'the service answered without the protocol postern/1'),
@@ -402,11 +429,18 @@ export class TunnelClient {
     this.#close(new TunnelError('unreachable', `${what} within ${timeoutMs / 1000} s`));
   }
 
-  #explain(error: NodeJS.ErrnoException): TunnelError {
+  #describeWay(socket: TLSSocket): string {
+    if (this.#proxy === null) return hostAndPort(socket.remoteAddress, socket.remotePort);
+    const { connectHost, connectPort } = this.#options.service;
+    const proxy = hostAndPort(this.#proxy.host, this.#proxy.port);
+    return `${connectHost}:${connectPort} through the proxy ${proxy}`;
+  }
+
+  #explain(socket: TLSSocket, error: NodeJS.ErrnoException): TunnelError {
     const { code = '' } = error;
     const message = error.message === '' ? code : error.message;
     if (this.#session !== null) return new TunnelError('lost', message, { cause: error });
-    if (this.#socket.authorizationError || code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    if (socket.authorizationError || code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
       return new TunnelError('untrusted_service', message, { cause: error });
     }
     const isTls = code.startsWith('ERR_SSL') || code === 'EPROTO';
@@ -421,8 +455,9 @@ export class TunnelClient {
     if (error.code === 'lost') this.#session?.transportClosed(error);
     else this.#session?.close();
     // What the session has just said still goes out; after that, nobody waits for the service.
-    if (error.code === 'closed' && this.#session !== null) this.#socket.destroySoon();
-    else this.#socket.destroy();
+    if (error.code === 'closed' && this.#session !== null) this.#socket?.destroySoon();
+    else this.#socket?.destroy();
+    this.#closing.abort();
     for (const resolve of this.#renewals.values()) resolve(null);
     this.#options.hooks.onClose(this, error);
   }
@@ -430,6 +465,19 @@ export class TunnelClient {
 
 function timeOf(value: unknown): number | null {
   return Number.isSafeInteger(value) ? (value as number) : null;
+}
+
+function noConnection(error: unknown): TunnelError {
+  if (!(error instanceof OutboundError)) {
+    return new TunnelError('unreachable', error instanceof Error ? error.message : String(error), {
+      cause: error,
+    });
+  }
+  return new TunnelError('unreachable', error.message.replace(/\.$/, ''), { cause: error });
+}
+
+function hostAndPort(host: string | undefined, port: number | undefined): string {
+  return host?.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** Reads what the service pushed; entries that cannot be understood may not be dialled. */

@@ -13,6 +13,7 @@ export class RawProxy {
   port = 0;
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
+  readonly #empty = Promise.withResolvers<void>();
   readonly #reply: (head: string, index: number) => ProxyReply;
 
   private constructor(reply: (head: string, index: number) => ProxyReply) {
@@ -28,6 +29,11 @@ export class RawProxy {
     await once(proxy.#server.listen(0, host), 'listening');
     proxy.port = (proxy.#server.address() as net.AddressInfo).port;
     return proxy;
+  }
+
+  /** Resolves when everybody who connected has gone. */
+  get empty(): Promise<void> {
+    return this.#empty.promise;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -72,6 +78,9 @@ export class RawProxy {
   #keep(socket: net.Socket): void {
     this.#sockets.add(socket);
     socket.on('error', () => {});
-    socket.once('close', () => this.#sockets.delete(socket));
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#empty.resolve();
+    });
   }
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { readOutbound } from '../local-settings.ts';
 import { readEnrolmentToken, readRegistrationToken } from '../registration-token.ts';
 import { type ConnectorCommand, dataDirOf, dataOption, exitCodes, UsageError } from './command.ts';
 
@@ -42,9 +43,11 @@ async function register(args: readonly string[]): Promise<number> {
   }
   // What registration needs beside a running connector (making certificates) is loaded only here.
   const { registerConnector } = await import('../register.ts');
+  const dataDir = dataDirOf(values.data);
   const done = await registerConnector({
     token,
-    dataDir: dataDirOf(values.data),
+    dataDir,
+    outbound: await readOutbound(dataDir, process.env),
     key: values.key,
     isNew: values.new,
     ...(values.service !== undefined && { service: values.service }),

@@ -442,8 +442,8 @@ function refused(
 }
 
 function remedyForStatus(status: number, target: string): string {
-  // The proxy tried and failed, or has nobody to ask.
-  if (status >= 502 && status <= 504) {
+  // The proxy tried and failed; 501 says that it knows no CONNECT.
+  if (status >= 500 && status !== 501) {
     return `The proxy itself could not reach ${target}: let it resolve that name and connect to it. Its log says which failed.`;
   }
   const port = target.slice(target.lastIndexOf(':') + 1);
