@@ -10,8 +10,10 @@ import {
 } from '@postern/protocol/registration';
 import { sha256Of, splitCertificates } from '@postern/protocol/x509/certificate';
 import { type CertificatePair, type PendingKey, saveNewKey } from './identity/certificate-store.ts';
+import { asDataOwner } from './identity/data-owner.ts';
 import { type Identity, loadIdentity } from './identity/identity.ts';
 import { IdentityError } from './identity/identity-error.ts';
+import { rememberMachine } from './identity/machine-binding.ts';
 import { createKey, type KeyKind } from './identity/proof.ts';
 import { writeServiceSettings } from './identity/service-settings.ts';
 import { writeTrustSettings } from './identity/trust-settings.ts';
@@ -220,6 +222,7 @@ async function save(
       connectPort: result.tunnelPort,
       anchors: result.tunnelAnchors,
     });
+    await rememberMachine(dataDir);
     await writeTrustSettings(dataDir, { thumbprint: pair.thumbprint, isInUserStore: false });
     return pair;
   });
@@ -227,7 +230,7 @@ async function save(
 
 async function onDisk<T>(dataDir: string, write: () => Promise<T>): Promise<T> {
   try {
-    return await write();
+    return await asDataOwner(dataDir, write);
   } catch (cause) {
     throw dataFolderError(dataDir, cause);
   }

@@ -1,6 +1,7 @@
 import { type CertificatePair, findPair, findValidPairs } from './certificate-store.ts';
 import { type DurableFiles, machineFiles } from './durable-file.ts';
 import { IdentityError } from './identity-error.ts';
+import { refuseOtherMachine } from './machine-binding.ts';
 import { readServiceSettings, type ServiceSettings } from './service-settings.ts';
 import { readTrustSettings, type TrustSettings } from './trust-settings.ts';
 
@@ -19,7 +20,7 @@ export interface Identity {
  * file does not cut a connector off.
  *
  * @param now Milliseconds since the epoch.
- * @throws IdentityError `not_registered`, `bad_service_settings`, `no_usable_certificate`.
+ * @throws IdentityError `not_registered`, `other_machine`, `bad_service_settings`, `no_usable_certificate`.
  */
 export async function loadIdentity(
   dataDir: string,
@@ -28,6 +29,7 @@ export async function loadIdentity(
 ): Promise<Identity> {
   const service = await readServiceSettings(dataDir, files);
   if (service === null) throw notRegistered(dataDir);
+  await refuseOtherMachine(dataDir, files);
   const { settings, problem } = await readSettings(dataDir, files);
   const named = settings === null ? null : await findNamed(dataDir, settings, files);
   const others = (await findValidPairs(dataDir, now, files)).filter(
