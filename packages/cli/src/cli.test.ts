@@ -5,6 +5,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { hiddenField } from '@postern/server/sign-in/test-browser';
 import { password, type Run, startTestService, type TestService } from '../testing/service.ts';
+import { createServiceFetch } from './service-fetch.ts';
 
 let service: TestService;
 before(async () => {
@@ -435,7 +436,142 @@ Certificate  THUMBPRINT, valid until TIME`,
     const refused = await run('connector', 'register', '--data', data);
 
     assert.equal(refused.code, 4, refused.stderr);
-    assert.match(refused.stderr, /neither Application Administrator nor Global Administrator/);
+    assert.match(
+      refused.stderr,
+      /holds no role; registering a connector needs the role Application Administrator or Global Administrator/,
+    );
+    assert.match(refused.stderr, /A Global Administrator can grant it/);
+  });
+
+  test('whoami says the same to whoever has no role', async () => {
+    const run = await service.as('nobody');
+
+    const whoami = await run('whoami');
+    const document = JSON.parse((await run('whoami', '--json')).stdout);
+
+    assert.match(
+      whoami.stdout,
+      /^Missing role +Application Administrator or Global Administrator, .* A Global Administrator can grant it\.$/m,
+    );
+    assert.equal(document.mayRegisterConnectors, false);
+  });
+});
+
+describe('registering without a person at the machine', () => {
+  const register = (...more: readonly string[]) => ['connector', 'register', '--key', 'p384', ...more];
+
+  test('an enrolment token is made, shown once, used, listed and revoked', async () => {
+    const run = await service.as('publisher');
+    await run('connector-group', 'create', 'Branches');
+    const create = ['connector', 'enrolment-token', 'create', '--connector-group', 'Branches'];
+
+    const created = await run(...create, '--max-uses', '2', '--valid-for', '30m', '--name', 'Branch 7');
+    const [token = ''] = /postern_enrolment_[\w-]+/.exec(created.stdout) ?? [];
+    const id = /revoke (\S+)$/m.exec(created.stdout)?.[1] ?? '';
+    const data = path.join(service.folder, 'enrolled');
+    const fromInput = await service.postern(
+      register('--data', data, '--name', 'branch', '--token-file', '-'),
+      {
+        input: `${token}\n`,
+      },
+    );
+    const file = path.join(service.folder, 'enrolment');
+    await writeFile(file, token);
+    const again = await service.postern(register('--data', data, '--name', 'branch', '--token-file', file));
+    const usedUp = await service.postern(
+      register('--data', path.join(service.folder, 'too-many'), '--token-file', file),
+    );
+    const list = await run('connector', 'enrolment-token', 'list');
+    const revoked = await run('connector', 'enrolment-token', 'revoke', id);
+    const listAfterwards = await run('connector', 'enrolment-token', 'list', '--json');
+    const group = JSON.parse((await run('connector', 'show', 'branch', '--json')).stdout).memberOf[0];
+
+    assert.match(
+      transcript(created),
+      /^Created an enrolment token for 2 machines and the connector group Branches, until TIME\. It is shown only now\./,
+    );
+    assert.match(fromInput.stdout, /^Registered branch as connector /);
+    assert.match(again.stdout, /^Registered branch as the same connector /);
+    assert.equal(group.name, 'Branches');
+    assert.equal(usedUp.code, 4);
+    assert.match(usedUp.stderr, /used up: 2 connectors registered with it/);
+    assert.match(transcript(list), /^Branch 7 +used up +2 of 2 +TIME +ID$/m);
+    assert.equal(revoked.code, 0, revoked.stderr);
+    const listed = JSON.parse(listAfterwards.stdout).find((each: { id: string }) => each.id === id);
+    assert.equal(listed.status, 'revoked');
+    const said = [fromInput, again, usedUp, list, revoked, listAfterwards].map(transcript).join('');
+    assert.ok(!said.includes(token.slice(20, 60)));
+  });
+
+  test('an enrolment token is for administrators, and for times and numbers that mean something', async () => {
+    const create = ['connector', 'enrolment-token', 'create'];
+
+    const refused = await (await service.as('nobody'))(...create);
+    const endless = await (await service.as('publisher'))(...create, '--valid-for', '31d');
+    const none = await (await service.as('publisher'))(...create, '--max-uses', '0');
+
+    assert.equal(refused.code, 4);
+    assert.match(refused.stderr, /You hold no role; this needs Application Administrator/);
+    assert.deepEqual([endless.code, none.code], [2, 2]);
+    assert.match(endless.stderr, /from a minute to 30 days/);
+  });
+
+  test('a token that was cut off is told from a wrong one, and the group is not up for choice', async () => {
+    const run = await service.as('publisher');
+    const { token } = JSON.parse((await run('connector', 'enrolment-token', 'create', '--json')).stdout);
+    const args = register('--data', path.join(service.folder, 'cut'), '--token-file', '-');
+
+    const cut = await service.postern(args, { input: token.slice(0, -1) });
+    const withGroup = await service.postern([...args, '--connector-group', 'Branches'], { input: token });
+
+    assertRun(
+      cut,
+      2,
+      `
+postern: The enrolment token is incomplete or was changed on its way: its checksum is wrong.
+  Copy the whole token again, from "postern_enrolment_" to its end; if it is lost, make another with "postern connector enrolment-token create".`,
+    );
+    assert.equal(withGroup.code, 2);
+    assert.match(withGroup.stderr, /for one connector group/);
+  });
+
+  test('an access token for registration is written for its owner alone, and is good for nothing else', async () => {
+    const file = path.join(service.folder, 'access-token');
+    const login = [
+      ...['login', '--service', service.name, '--ca-file', service.caFile, '--user', 'publisher'],
+      ...['--password-stdin', '--scope', 'register', '--token-file', file],
+    ];
+
+    const written = await service.postern(login, { input: password, configDir: 'token-mode' });
+    const token = (await readFile(file, 'utf8')).trim();
+    const known = await service.postern(['whoami', '--service', service.name], { configDir: 'token-mode' });
+    const data = path.join(service.folder, 'by-token');
+    const where = ['--service', service.name, '--ca-file', service.caFile, '--data', data];
+    const registered = await service.postern(register(...where, '--name', 'by-token', '--token-file', file));
+    const fetch = createServiceFetch({ caFile: service.caFile });
+    const headers = { authorization: `Bearer ${token}` };
+    const forApi = await fetch(`https://portal.${service.name}/api/v1.0/me`, { headers });
+
+    assert.match(
+      transcript(written),
+      /^Wrote an access token for SERVICE to FOLDER\/access-token; it is good for "register" until TIME\.$/m,
+    );
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    assert.ok(!transcript(written).includes(token));
+    assert.equal(known.code, 3, 'nothing is remembered here');
+    assert.equal(registered.code, 0, registered.stderr);
+    assert.match(await forApi.text(), /lacks the scope/);
+  });
+
+  test('an access token comes from POSTERN_TOKEN, too, and a wrong one says so', async () => {
+    const where = ['--service', service.name, '--ca-file', service.caFile, '--data'];
+    const args = register(...where, path.join(service.folder, 'by-variable'));
+
+    const run = await service.postern(args, { environment: { POSTERN_TOKEN: 'forged-token' } });
+
+    assert.equal(run.code, 3);
+    assert.match(run.stderr, /The access token was not accepted/);
+    assert.doesNotMatch(run.stderr, /forged-token/);
   });
 });
 

@@ -7,6 +7,7 @@ import { addAppShow } from './commands/app/show.ts';
 import { addAppUnassign } from './commands/app/unassign.ts';
 import { addAppUpdate } from './commands/app/update.ts';
 import { addConnectorProgram } from './commands/connector/connector-program.ts';
+import { addConnectorEnrolmentToken } from './commands/connector/enrolment-token.ts';
 import { addConnectorList } from './commands/connector/list.ts';
 import { addConnectorMove } from './commands/connector/move.ts';
 import { addConnectorRegister } from './commands/connector/register.ts';
@@ -82,6 +83,7 @@ export function createProgram(version: string): Command {
     addConnectorRun,
     addConnectorStatus,
     addConnectorProgram,
+    addConnectorEnrolmentToken,
     addConnectorList,
     addConnectorShow,
     addConnectorMove,
@@ -145,7 +147,9 @@ Exit codes:
   7  the service cannot be reached
 
 Environment:
-  POSTERN_SERVICE     the service to talk to, as --service
-  POSTERN_CONFIG_DIR  folder of the credentials file (default: ~/.config/postern)
-  NO_COLOR            no colour
+  POSTERN_SERVICE          the service to talk to, as --service
+  POSTERN_CONFIG_DIR       folder of the credentials file (default: ~/.config/postern)
+  POSTERN_ENROLMENT_TOKEN  enrolment token to register a connector with
+  POSTERN_TOKEN            access token to register a connector with
+  NO_COLOR                 no colour
 `;

@@ -185,6 +185,9 @@ function translate(error: unknown): CliError {
       cause: error,
     });
   }
+  if (code === 'interaction_required' && description !== undefined) {
+    return new CliError('notSignedIn', description, { cause: error });
+  }
   const detail = description ?? code ?? (error as Error).message;
   return new CliError('failed', `The sign-in failed: ${detail}.`, { cause: error });
 }

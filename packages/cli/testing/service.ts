@@ -32,6 +32,8 @@ export interface Run {
 export interface RunOptions {
   readonly input?: string;
   readonly configDir?: string;
+  /** Further variables. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** A run that has not ended. */
@@ -89,8 +91,8 @@ export async function startTestService(): Promise<TestService> {
   const name = `${domain}:${port}`;
   const caFile = path.join(certificates, 'local-ca.pem');
   const configFolder = (configDir: string) => path.join(folder, 'cli', configDir);
-  const start: TestService['start'] = (args, { input = '', configDir = 'nobody' } = {}) =>
-    startPostern(args, input, configFolder(configDir));
+  const start: TestService['start'] = (args, { input = '', configDir = 'nobody', environment } = {}) =>
+    startPostern(args, input, { ...environment, POSTERN_CONFIG_DIR: configFolder(configDir) });
   const postern: TestService['postern'] = (args, options) => start(args, options).ended;
   return {
     folder,
@@ -160,11 +162,15 @@ async function addUser(database: string, port: number, name: string, role?: Role
 
 const program = path.join(import.meta.dirname, '../bin/postern.mjs');
 
-function startPostern(args: readonly string[], input: string, configDir: string): RunningProgram {
+function startPostern(
+  args: readonly string[],
+  input: string,
+  environment: Readonly<Record<string, string>>,
+): RunningProgram {
   const child = spawn(process.execPath, [program, ...args], {
     // No PATH: the program must not open this machine's browser.
     env: {
-      POSTERN_CONFIG_DIR: configDir,
+      ...environment,
       TZ: 'UTC',
       NO_COLOR: '1',
       // Taking the types out of the same hundred files takes a start most of its time.

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { UserRow } from '../store/users.ts';
 import { cliClientId, credentialsGrantType } from './clients.ts';
 import { checkCredentials } from './credentials.ts';
 import { PasswordHasher } from './password-hash.ts';
@@ -45,6 +46,23 @@ describe('the grant of name and password', () => {
     assert.ok(body.refresh_token);
     assert.equal((await service.signIn.authenticateBearer(body.access_token))?.userId, user.id);
     assert.match(String(answer.headers['cache-control']), /no-store/);
+  });
+
+  test('an account with a second factor is told which way to sign in, once its password is right', async () => {
+    await using service = await startTestService();
+    await service.addUser('ann');
+    Object.assign(service.signIn.credentials, {
+      hasSecondFactor: ({ userPrincipalName }: UserRow) => userPrincipalName === 'ann',
+    });
+
+    const answer = await grant(service, 'ann', testPassword);
+    const wrong = await grant(service, 'ann', 'wrong password');
+
+    const { error, error_description: description } = JSON.parse(answer.body);
+    assert.equal(answer.status, 400);
+    assert.equal(error, 'interaction_required');
+    assert.match(description, /second factor.* Sign in with a browser .*--device.* enrolment token/);
+    assert.equal(JSON.parse(wrong.body).error, 'invalid_grant');
   });
 
   test('a scope that the command line may not have is refused', async () => {

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { id } from '@postern/protocol/admin/collection';
 import { type Command, Option } from 'commander';
 import { AdminClient } from '../../admin-client.ts';
@@ -13,7 +12,6 @@ import {
 import { addDataOption, type ConnectorOptions, explainConnectorError } from '../../connector-options.ts';
 import { findConnectorGroup } from '../../find-object.ts';
 import { formatTime } from '../../format-time.ts';
-import { readSecretFromInput } from '../../read-secret.ts';
 import { discover, revoke } from '../../sign-in.ts';
 import { addSignInOptions, type SignInOptions, signIn } from '../../sign-in-options.ts';
 
@@ -21,6 +19,7 @@ interface RegisterOptions extends SignInOptions, ConnectorOptions {
   readonly name?: string;
   readonly connectorGroup?: string;
   readonly key: 'rsa3072' | 'p384';
+  readonly new?: boolean;
   readonly tokenFile?: string;
 }
 
@@ -32,43 +31,65 @@ export function addConnectorRegister(parent: Command): void {
     .command('register')
     .summary('register this machine as a connector')
     .description(
-      'Registers this machine as a connector: makes a key here, proves it, and has the service certify it. Uses the ' +
-        'sign-in of `postern login`; without one it signs in for this registration alone and keeps nothing of it here.',
+      'Registers this machine as a connector: makes a key here, proves it, and has the service certify it. Takes an ' +
+        'enrolment token, which names the service and says how to recognise it, or an access token (`postern login ' +
+        '--scope register --token-file FILE`) from a file, standard input, POSTERN_ENROLMENT_TOKEN or POSTERN_TOKEN. ' +
+        'Without a token it uses the sign-in of `postern login`, and without that it signs in for this registration ' +
+        'alone and keeps nothing of it here. A machine that is a connector already stays that connector.',
     )
+    .option('--token-file <file>', 'enrolment token or access token; - for standard input')
     .option('--name <name>', "name of this machine (default: the machine's own)")
     .option('--connector-group <group>', 'connector group to join, by name or id (default: Default)')
+    .option('--new', 'become a new connector, even where this machine is one')
     .addOption(
       new Option('--key <kind>', 'kind of key to make').choices(['rsa3072', 'p384']).default('rsa3072'),
-    )
-    .option(
-      '--token-file <file>',
-      'access token of an administrator, instead of a sign-in; - for standard input',
     );
   addSignInOptions(addDataOption(command)).action(async (options: RegisterOptions) => {
     const context = contextOf(command);
-    const connection = selectService(context, await context.credentials.read());
-    await using sign = await authenticate(context, connection, options);
-    const admin = new AdminClient(connection.service, connection.fetch, async () => sign.token);
-    // Making certificates is loaded only here: it is large, and no other command needs it.
-    const { registerConnector } = await import('@postern/connector/register');
-    const registered = await registerConnector({
-      service: new URL(connection.service.connectOrigin).host,
-      token: sign.token,
-      dataDir: options.data,
-      machineName: options.name,
-      connectorGroupId: await connectorGroupId(admin, options.connectorGroup),
-      key: options.key,
-      caFile: connection.caFile,
-    }).catch(error => {
+    const registered = await register(context, options).catch(error => {
       throw explainConnectorError(error);
     });
     context.output.result(
       registered,
-      `Registered ${registered.machineName} as connector ${registered.connectorId}.\n` +
+      `Registered ${registered.machineName} as ${registered.isNewConnector ? '' : 'the same '}connector ` +
+        `${registered.connectorId}${registered.isNewConnector ? '' : ' as before'}.\n` +
         `Its certificate ${registered.thumbprint} is valid until ` +
         `${formatTime(new Date(registered.notAfter).toISOString())}.\n` +
         `Start it: postern connector run --data ${registered.dataDir}`,
     );
+  });
+}
+
+async function register(context: CommandContext, options: RegisterOptions) {
+  // Making certificates is loaded only here: it is large, and no other command needs it.
+  const { registerConnector } = await import('@postern/connector/register');
+  const { readEnrolmentToken, readRegistrationToken } = await import('@postern/connector/registration-token');
+  const own = { dataDir: options.data, machineName: options.name, key: options.key, isNew: options.new };
+  const token = wantsOwnSignIn(options)
+    ? null
+    : readRegistrationToken(options.tokenFile, context.environment);
+  if (token !== null && readEnrolmentToken(token) !== null) {
+    if (options.connectorGroup !== undefined) {
+      throw new CliError(
+        'usage',
+        'An enrolment token is for one connector group; --connector-group has no say in it.',
+        {
+          remedy: 'Leave it out, or make a token for that group.',
+        },
+      );
+    }
+    const { service, caFile } = context.options;
+    return registerConnector({ ...own, token, service, caFile });
+  }
+  const connection = selectService(context, await context.credentials.read());
+  await using sign = token === null ? await authenticate(context, connection, options) : keep(token);
+  const admin = new AdminClient(connection.service, connection.fetch, async () => sign.token);
+  return await registerConnector({
+    ...own,
+    service: new URL(connection.service.connectOrigin).host,
+    token: sign.token,
+    connectorGroupId: await connectorGroupId(admin, options.connectorGroup),
+    caFile: connection.caFile,
   });
 }
 
@@ -81,12 +102,8 @@ async function authenticate(
   connection: ServiceConnection,
   options: RegisterOptions,
 ): Promise<RegistrationSignIn> {
-  if (options.tokenFile !== undefined) {
-    return keep(await readToken(options.tokenFile));
-  }
-  const wantsOwnSignIn = options.device === true || options.user !== undefined;
   const known = await context.credentials.read();
-  if (!wantsOwnSignIn && known.services[connection.service.name]?.tokens !== undefined) {
+  if (!wantsOwnSignIn(options) && known.services[connection.service.name]?.tokens !== undefined) {
     return keep(await currentAccessToken(context, connection));
   }
   const tokens = await signIn(connection, options, { scope: registrationScope, output: context.output });
@@ -102,24 +119,17 @@ async function authenticate(
   };
 }
 
+function wantsOwnSignIn({ device, user, tokenFile }: RegisterOptions): boolean {
+  if (tokenFile !== undefined && (device || user !== undefined)) {
+    throw new CliError('usage', '--token-file is instead of a sign-in.', {
+      remedy: 'Leave out --device and --user, or --token-file.',
+    });
+  }
+  return device === true || user !== undefined;
+}
+
 function keep(token: string): RegistrationSignIn {
   return { token, async [Symbol.asyncDispose]() {} };
-}
-
-async function readToken(file: string): Promise<string> {
-  const text = file === '-' ? await readSecretFromInput(process.stdin) : await readTokenFile(file);
-  if (text.trim() === '') {
-    throw new CliError('usage', 'The access token is empty.');
-  }
-  return text.trim();
-}
-
-async function readTokenFile(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new CliError('usage', `${file} cannot be read: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 async function connectorGroupId(
