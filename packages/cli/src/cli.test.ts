@@ -59,9 +59,8 @@ Id            ID`,
   });
 
   test('in a browser on this machine', async () => {
-    const running = service.start(['login', '--service', service.name, '--ca-file', service.caFile], {
-      configDir: 'browser',
-    });
+    const login = ['login', '--service', service.name, '--ca-file', service.caFile, '--browser'];
+    const running = service.start(login, { configDir: 'browser' });
     const [, address] = await running.said(/^ {2}(https:\S+)$/m);
 
     const browser = service.browser();
@@ -78,11 +77,10 @@ Id            ID`,
     assert.match(transcript(run), /^Signed in to SERVICE as publisher\.$/m);
   });
 
-  test('with a code in a browser anywhere', async () => {
-    const running = service.start(
-      ['login', '--service', service.name, '--ca-file', service.caFile, '--device'],
-      { configDir: 'device' },
-    );
+  test('with a code in a browser anywhere, where this machine has none', async () => {
+    const running = service.start(['login', '--service', service.name, '--ca-file', service.caFile], {
+      configDir: 'device',
+    });
     const [, address] = await running.said(/^Open (https:\S+) /m);
     const [, userCode] = await running.said(/^ {2}(\S+)$/m);
 

@@ -8,6 +8,7 @@ import { discover, signInWithBrowser, signInWithDeviceCode, signInWithPassword }
 
 /** How a person wants to sign in. */
 export interface SignInOptions {
+  readonly browser?: boolean;
   readonly device?: boolean;
   readonly user?: string;
   readonly passwordStdin?: boolean;
@@ -15,6 +16,13 @@ export interface SignInOptions {
 
 export function addSignInOptions(command: Command): Command {
   return command
+    .addOption(
+      new Option('--browser', 'open the browser of this machine, even where none seems to be').conflicts([
+        'device',
+        'user',
+        'passwordStdin',
+      ]),
+    )
     .addOption(
       new Option('--device', 'show a code to enter in a browser on any machine').conflicts([
         'user',
@@ -26,7 +34,7 @@ export function addSignInOptions(command: Command): Command {
 }
 
 /**
- * Signs a person in, in the way that the options name: with a browser here by default.
+ * Signs a person in, in the way that the options name: by default with a browser here, or with a code where there is none.
  *
  * @throws CliError
  */
@@ -45,7 +53,7 @@ export async function signIn(
     return signInWithPassword(configuration, { scope, userName: options.user, password });
   }
   const notice = (text: string) => output.notice(text);
-  return options.device
+  return options.device || !(options.browser || mayHaveBrowser(process.platform, process.env))
     ? signInWithDeviceCode(configuration, { scope, notice })
     : signInWithBrowser(configuration, { scope, notice });
 }
@@ -54,4 +62,14 @@ function readPassword(options: SignInOptions): Promise<string> {
   return options.passwordStdin
     ? readSecretFromInput(process.stdin)
     : askSecret(`Password of ${options.user}: `, { input: process.stdin, output: process.stderr });
+}
+
+/** Whether a browser that this program opens could appear before the person who typed the command. */
+export function mayHaveBrowser(platform: NodeJS.Platform, environment: NodeJS.ProcessEnv): boolean {
+  // Over SSH the browser would open on the other machine's screen, if it has one.
+  if (environment.SSH_CONNECTION && !environment.DISPLAY) {
+    return false;
+  }
+  const hasDesktop = platform === 'darwin' || platform === 'win32';
+  return hasDesktop || Boolean(environment.DISPLAY || environment.WAYLAND_DISPLAY);
 }

@@ -19,7 +19,7 @@ export function addLogin(program: Command): void {
     .summary('sign in to a service')
     .description(
       'Signs in to the service named by --service: in the browser of this machine, with a code in a browser anywhere ' +
-        '(--device), or with a name and a password (--user). Where --ca-file is given it is remembered for the service. ' +
+        '(--device, and where this machine shows none), or with a name and a password (--user). Where --ca-file is given it is remembered for the service. ' +
         'With --token-file nothing is remembered: an access token is written that lasts an hour, good for what --scope ' +
         'says; by default for registering connectors, and for nothing else.',
     );

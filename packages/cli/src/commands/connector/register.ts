@@ -63,8 +63,15 @@ export function addConnectorRegister(parent: Command): void {
 async function register(context: CommandContext, options: RegisterOptions) {
   // Making certificates is loaded only here: it is large, and no other command needs it.
   const { registerConnector } = await import('@postern/connector/register');
+  const { readOutbound } = await import('@postern/connector/local-settings');
   const { readEnrolmentToken, readRegistrationToken } = await import('@postern/connector/registration-token');
-  const own = { dataDir: options.data, machineName: options.name, key: options.key, isNew: options.new };
+  const own = {
+    dataDir: options.data,
+    machineName: options.name,
+    key: options.key,
+    isNew: options.new,
+    outbound: await readOutbound(options.data, context.environment),
+  };
   const token = wantsOwnSignIn(options)
     ? null
     : readRegistrationToken(options.tokenFile, context.environment);
@@ -119,13 +126,14 @@ async function authenticate(
   };
 }
 
-function wantsOwnSignIn({ device, user, tokenFile }: RegisterOptions): boolean {
-  if (tokenFile !== undefined && (device || user !== undefined)) {
+function wantsOwnSignIn({ browser, device, user, tokenFile }: RegisterOptions): boolean {
+  const isWanted = browser === true || device === true || user !== undefined;
+  if (tokenFile !== undefined && isWanted) {
     throw new CliError('usage', '--token-file is instead of a sign-in.', {
-      remedy: 'Leave out --device and --user, or --token-file.',
+      remedy: 'Leave out --browser, --device and --user, or --token-file.',
     });
   }
-  return device === true || user !== undefined;
+  return isWanted;
 }
 
 function keep(token: string): RegistrationSignIn {
