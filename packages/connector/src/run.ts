@@ -1,6 +1,7 @@
 import { tuneGarbageCollection } from '@postern/protocol/garbage-collection';
 import { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import { AllowList } from './allow-list.ts';
+import { BackendsFile } from './backends-file.ts';
 import type { EventName } from './events/catalogue.ts';
 import { type ConnectorLogs, openLogs } from './events/connector-logs.ts';
 import { ExpiryWarnings } from './events/expiry-warnings.ts';
@@ -77,6 +78,8 @@ export async function runConnector(options: RunOptions): Promise<void> {
   }
 }
 
+const statusRefreshMs = 5_000;
+
 function writeToStandardError(line: string): void {
   process.stderr.write(line);
 }
@@ -88,6 +91,7 @@ class RunningConnector {
   #identity: Identity;
   readonly #log: Log;
   readonly #statusFile: StatusFile;
+  readonly #backendsFile: BackendsFile;
   readonly #drainMs: number;
   readonly #keeper: TunnelKeeper;
   readonly #expiryWarnings: ExpiryWarnings;
@@ -108,6 +112,7 @@ class RunningConnector {
     this.#identity = identity;
     this.#log = log;
     this.#statusFile = statusFile;
+    this.#backendsFile = new BackendsFile(options.dataDir);
     this.#drainMs = options.drainMs ?? 30_000;
     this.#status = {
       state: 'connecting',
@@ -165,9 +170,12 @@ class RunningConnector {
     });
     if (fallback !== null) this.#saysFallback(fallback, pairs[0]!);
     this.#update({});
+    // Round trips change without an event.
+    const refresh = setInterval(() => this.#update({}), statusRefreshMs);
     await this.#expiryWarnings.start();
     if (!gently.aborted) this.#keeper.start();
     await aborted(gently);
+    clearInterval(refresh);
     this.#expiryWarnings.stop();
     this.#trust.stop();
     await this.#stop(atOnce);
@@ -203,6 +211,7 @@ class RunningConnector {
         }),
       onEnded: () => this.#update({}),
       onConfigured: backends => {
+        this.#backendsFile.write(backends);
         if (backends.length !== this.#status.applicationCount)
           this.#update({ applicationCount: backends.length });
       },
@@ -284,7 +293,13 @@ class RunningConnector {
   }
 
   #update(change: Partial<OwnStatus>): void {
-    const tunnels = this.#keeper.live.map(({ nodeId, address, since }) => ({ nodeId, address, since }));
+    const tunnels = this.#keeper.live.map(({ nodeId, address, since, roundTripMs, unansweredPings }) => ({
+      nodeId,
+      address,
+      since,
+      roundTripMs,
+      unansweredPings,
+    }));
     const lastError = change.lastError === undefined ? this.#status.lastError : change.lastError;
     this.#status = {
       ...this.#status,

@@ -24,6 +24,9 @@ export interface ConnectorStatus {
     /** Address and port on the other side. */
     readonly address: string;
     readonly since: number;
+    /** By the last ping; null before the first answer. */
+    readonly roundTripMs: number | null;
+    readonly unansweredPings: number;
   }[];
   /** Applications whose backends the service has configured. */
   readonly applicationCount: number;

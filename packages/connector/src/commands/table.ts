@@ -5,5 +5,12 @@ export const commands: Readonly<Record<string, () => Promise<ConnectorCommand>>>
   register: async () => (await import('./register.ts')).registerCommand,
   run: async () => (await import('./run.ts')).runCommand,
   events: async () => (await import('./events.ts')).eventsCommand,
+  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+  requirements: async () => (await import('./requirements.ts')).requirementsCommand,
+  install: async () => (await import('./install.ts')).installCommand,
+  uninstall: async () => (await import('./uninstall.ts')).uninstallCommand,
+  start: async () => (await import('./start.ts')).startCommand,
+  stop: async () => (await import('./stop.ts')).stopCommand,
+  restart: async () => (await import('./restart.ts')).restartCommand,
   status: async () => (await import('./status.ts')).statusCommand,
 };

@@ -3,6 +3,14 @@ import type { Command } from 'commander';
 
 /** Commands of the connector's own program: what they do is done on this machine, and described there. */
 const connectorCommands: readonly (readonly [name: string, summary: string])[] = [
+  ['install', 'make the connector of this machine a system service'],
+  ['uninstall', 'remove it from this machine and from its service'],
+  ['start', 'start it'],
+  ['stop', 'stop it; requests in flight end first'],
+  ['restart', 'restart it; requests in flight end first'],
+  ['events', 'show the logs of the connector of this machine'],
+  ['doctor', 'look for what is wrong on this machine, and say what to do'],
+  ['requirements', 'show the names and ports that this machine has to reach'],
 ];
 
 export function addConnectorProgram(parent: Command): void {
