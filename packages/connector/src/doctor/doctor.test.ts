@@ -8,6 +8,7 @@ import { domain, TestService } from '../../testing/test-service.ts';
 import { trustSettingsFile, writeTrustSettings } from '../identity/trust-settings.ts';
 import { Outbound } from '../outbound/outbound.ts';
 import { registerConnector } from '../register.ts';
+import { withCheckTables } from './check-table.ts';
 import { type ContextOptions, createContext } from './context.ts';
 import { checksByGroup, runDoctor } from './doctor.ts';
 import { formatFindings, formatLine } from './print.ts';
@@ -62,6 +63,12 @@ describe('the table of checks', () => {
       assert.doesNotMatch(check.title, /\.$/);
       assert.match(check.otherwise, /\.$/);
     }
+  });
+
+  test('is in docs/troubleshooting.md (node packages/connector/src/doctor/write-check-table.ts)', () => {
+    const document = readFileSync(new URL('../../../../docs/troubleshooting.md', import.meta.url), 'utf8');
+
+    assert.equal(document, withCheckTables(document));
   });
 
   test('names needs that come before, in its own group or an earlier one', () => {
