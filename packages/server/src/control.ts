@@ -21,6 +21,7 @@ import { Presence } from './feed/presence.ts';
 import { FeedPublisher, prepareSocketPath, type TunnelEvents } from './feed/publisher.ts';
 import { openData } from './operate/open-data.ts';
 import { hostConstraint } from './pages/host-constraint.ts';
+import { registerPortCheck } from './port-check/register.ts';
 import { controlFetch } from './preauth/control-fetch.ts';
 import { registerPreauth } from './preauth/register.ts';
 import { createTunnelTrust, openAuthorities } from './registration/authorities.ts';
@@ -132,6 +133,7 @@ export async function startControl(
   const ownFetch = controlFetch(paths.controlSocket);
   await registerSignIn(app, signIn);
   await registerPreauth(app, { signIn, fetch: ownFetch.fetch });
+  registerPortCheck(app, config);
   registerMyApps(app, signIn, { isConnectorLive: connectorId => presence.isLive(connectorId) });
   await app.register(async portal => {
     keepToHost(portal, controlHosts(config).portal);

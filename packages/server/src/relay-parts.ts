@@ -26,6 +26,7 @@ import type {
   TunnelReport,
 } from './feed/messages.ts';
 import type { RelayState } from './feed/relay-state.ts';
+import { answerPortCheck } from './port-check/answers.ts';
 import { RouteTable } from './routes/route-table.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { Metrics } from './telemetry/metrics.ts';
@@ -147,6 +148,8 @@ export class RelayParts {
     this.#plain = new PlainHttpListener({
       routes: () => this.#routes,
       portSuffix: this.#portSuffix,
+      answerInTheClear: (host, path) =>
+        host === controlHosts(config).portcheck ? answerPortCheck(config, 'http', path) : null,
       limits,
       headTimeoutMs: config.limits.headTimeoutMs,
       maxConnections: config.limits.maxConnections,

@@ -6,17 +6,31 @@ export function controlHosts(config: Pick<Config, 'domain'>): {
   readonly login: string;
   readonly portal: string;
   readonly connect: string;
+  readonly portcheck: string;
 } {
   return {
     login: `login.${config.domain}`,
     portal: `portal.${config.domain}`,
     connect: `connect.${config.domain}`,
+    portcheck: `portcheck.${config.domain}`,
   };
 }
 
 /** `https://<host>`, with the public port where it is not 443. The host comes without a port. */
 export function originOf(config: Pick<Config, 'publicPort'>, host: string): string {
   return config.publicPort === 443 ? `https://${host}` : `https://${host}:${config.publicPort}`;
+}
+
+/**
+ * The port at which the public reaches plain HTTP: 80 where the service is at 443 (a firewall may forward both), else the
+ * port that is listened on.
+ *
+ * @returns null where nothing listens.
+ */
+export function plainHttpPort(config: Pick<Config, 'publicPort' | 'listen'>): number | null {
+  const [first] = config.listen.http;
+  if (first === undefined) return null;
+  return config.publicPort === 443 ? 80 : first.port;
 }
 
 /** Files, folders and sockets inside the data folder. */

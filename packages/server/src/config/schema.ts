@@ -60,11 +60,24 @@ const certificateFiles = z.strictObject({
   }),
 });
 
+const region = z.strictObject({
+  name: option(z.string().min(1).max(60), {
+    description: 'What the table calls it.',
+    allowed: 'a text such as Frankfurt',
+  }),
+  host: option(z.string().toLowerCase().regex(hostName), {
+    description: 'Its portcheck host.',
+    allowed: 'a host name such as portcheck.eu.example.com',
+  }),
+  httpsPort: option(port().default(443), { description: 'Its public port for HTTPS.' }),
+  httpPort: option(port().default(80), { description: 'Its public port for plain HTTP.' }),
+});
+
 /** Every option of the service, described once: the manual, `config check` and the environment names follow from it. */
 export const configSchema = z.strictObject({
   domain: option(z.string().toLowerCase().regex(hostName), {
     description:
-      'The service’s own domain. It answers at login.<domain>, portal.<domain> and connect.<domain>; applications are published at other names under it, or at names of their own.',
+      'The service’s own domain. It answers at login.<domain>, portal.<domain>, connect.<domain> and portcheck.<domain>; applications are published at other names under it, or at names of their own.',
     allowed: 'a host name such as access.example.com, without scheme and port',
   }),
   publicPort: option(port().default(443), {
@@ -111,7 +124,7 @@ export const configSchema = z.strictObject({
         }),
         files: option(z.array(certificateFiles).default([]), {
           description:
-            'Certificates for the service’s public names, reloaded when the files change. Together they must cover login, portal and connect.<domain> and every application’s host.',
+            'Certificates for the service’s public names, reloaded when the files change. Together they must cover login, portal, connect and portcheck.<domain> and every application’s host.',
           allowed: 'a list of certificateFile and keyFile',
         }),
       })
@@ -193,6 +206,22 @@ export const configSchema = z.strictObject({
       })
       .prefault({}),
     { description: 'Bounds on what clients, connectors and backends may use.' },
+  ),
+  portCheck: option(
+    z
+      .strictObject({
+        regions: option(z.array(region).max(50).default([]), {
+          description:
+            'Services whose ports the page at portcheck.<domain> tests from the visitor’s browser, in the order of its table.',
+          zero: 'this service alone',
+          allowed: 'a list of name and host, with httpsPort and httpPort where they are not 443 and 80',
+        }),
+      })
+      .prefault({}),
+    {
+      description:
+        'The port check page, which shows before anything is installed what a firewall has to let out.',
+    },
   ),
   drainMs: option(milliseconds(0, 3_600_000).default(30_000), {
     description: 'How long requests in flight may take to finish after SIGTERM.',

@@ -19,6 +19,10 @@ before(async () => {
   listener = new PlainHttpListener({
     routes: () => routes,
     portSuffix: ':8443',
+    answerInTheClear: (host, path) =>
+      host === 'portcheck.example.com' && path === '/clear'
+        ? { status: 200, headers: { 'x-own': 'yes' }, body: 'Grüße' }
+        : null,
     limits: defaultHeadLimits,
     headTimeoutMs: 200,
     maxConnections: 10,
@@ -54,6 +58,33 @@ describe('plain HTTP', () => {
     const answer = await ask('GET http://evil.example/x HTTP/1.1\r\nHost: portal.example.com\r\n\r\n');
 
     assert.doesNotMatch(answer, /evil/);
+  });
+
+  test('what is made to be read by everybody is answered in the clear, whatever the query', async () => {
+    const answer = await ask('GET /clear?x=/y HTTP/1.1\r\nHost: PortCheck.example.com.:80\r\n\r\n');
+
+    assert.equal(
+      answer,
+      'HTTP/1.1 200 \r\nx-own: yes\r\ncontent-length: 7\r\nconnection: close\r\n\r\nGrüße',
+    );
+  });
+
+  test('HEAD is answered without a body, and no other method changes anything', async () => {
+    const head = await ask('HEAD /clear HTTP/1.1\r\nHost: portcheck.example.com\r\n\r\n');
+    const post = await ask('POST /clear HTTP/1.1\r\nHost: portcheck.example.com\r\n\r\n');
+
+    assert.match(head, /^HTTP\/1\.1 200 .*\r\ncontent-length: 7\r\n.*\r\n\r\n$/s);
+    assert.match(post, /^HTTP\/1\.1 405 .*\r\nAllow: GET, HEAD, OPTIONS\r\n/s);
+  });
+
+  test('every other path of that host, and the same path of another, goes to HTTPS', async () => {
+    for (const [host, path] of [
+      ['portcheck.example.com', '/clear/'],
+      ['portal.example.com', '/clear'],
+    ]) {
+      const answer = await ask(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+      assert.match(answer, new RegExp(`\\r\\nLocation: https://${host}:8443${path}\\r\\n`));
+    }
   });
 
   test('a malformed head is refused', async () => {

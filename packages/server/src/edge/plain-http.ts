@@ -9,13 +9,25 @@ import type { RouteTable } from '../routes/route-table.ts';
 export interface PlainHttpOptions {
   readonly routes: () => RouteTable;
   readonly portSuffix: string;
+  /** What is answered in the clear: a whole answer for a host and a path without its query; null: a redirection to HTTPS. */
+  readonly answerInTheClear: (host: string, path: string) => PlainAnswer | null;
   readonly limits: HeadLimits;
   readonly headTimeoutMs: number;
   readonly maxConnections: number;
   readonly log: Logger;
 }
 
-/** Port 80: sends every request for a name of ours to HTTPS and closes. Nothing is relayed in the clear. */
+/** An answer that says nothing that others on the way may not read or change. */
+interface PlainAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/**
+ * Port 80: sends requests for a name of ours to HTTPS, but for the few answers that are made to be given in the clear,
+ * and closes. Nothing is relayed.
+ */
 export class PlainHttpListener {
   readonly #options: PlainHttpOptions;
   readonly #servers: net.Server[] = [];
@@ -79,7 +91,20 @@ export class PlainHttpListener {
     }
     const target = head.bytes.toString('latin1', head.targetStart, head.targetEnd);
     const path = target.startsWith('/') ? target : '/';
+    const [withoutQuery = '/'] = path.split('?', 1);
+    const plain = this.#options.answerInTheClear(name, withoutQuery);
+    if (plain !== null) return writeAnswer(plain, head.method);
     const location = `https://${name}${this.#options.portSuffix}${path}`;
     return `HTTP/1.1 308 Permanent Redirect\r\nLocation: ${location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
   }
+}
+
+function writeAnswer({ status, headers, body }: PlainAnswer, method: string): string {
+  if (method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS') {
+    return 'HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD, OPTIONS\r\nContent-Length: 0\r\nConnection: close\r\n\r\n';
+  }
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  // 204 has no length (RFC 9110 §8.6).
+  const length = status === 204 ? '' : `content-length: ${Buffer.byteLength(body)}\r\n`;
+  return `HTTP/1.1 ${status} \r\n${fields.join('')}${length}connection: close\r\n\r\n${method === 'GET' ? body : ''}`;
 }

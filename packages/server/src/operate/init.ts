@@ -71,7 +71,7 @@ export async function init(
 /** What the operator reads afterwards: the records to make, what is missing, the link, and what to type next. */
 export function describeSetUp(setUp: SetUp): string {
   const { config, link } = setUp;
-  const { login, portal, connect } = controlHosts(config);
+  const names = requiredNames(config);
   const width = config.domain.length + 12;
   const record = (name: string) => `  ${name.padEnd(width)} A / AAAA   the public address of this machine`;
   return [
@@ -79,10 +79,10 @@ export function describeSetUp(setUp: SetUp): string {
     `Data           ${config.dataDir}`,
     '',
     'DNS records to make:',
-    ...[login, portal, connect, `*.${config.domain}`].map(record),
+    ...[...names, `*.${config.domain}`].map(record),
     '',
     'Names that the certificates must cover:',
-    `  ${[login, portal, connect].join(', ')}, and the host of every application`,
+    `  ${names.join(', ')}, and the host of every application`,
     `  (one wildcard certificate for *.${config.domain} covers them all)`,
     ...(config.certificates.local ? ['', ...localAuthorityLines(config)] : []),
     ...(setUp.warnings.length > 0 ? ['', ...setUp.warnings.map(warning => `⚠ ${warning}`)] : []),

@@ -111,6 +111,7 @@ function connectorRoute(application: ApplicationRecord): Route {
 function* controlPaths(domain: string): Generator<[string, string, ApplicationRecord['preAuthentication']]> {
   yield [`login.${domain}`, '/', 'passthrough'];
   yield [`connect.${domain}`, '/', 'passthrough'];
+  yield [`portcheck.${domain}`, '/', 'passthrough'];
   yield [`portal.${domain}`, '/api/', 'passthrough'];
   yield [`portal.${domain}`, '/', 'preAuthenticated'];
 }
