@@ -48,6 +48,10 @@ export interface TestbedOptions {
   readonly domain?: string;
   /** Address beside the loopback on which the public port listens. */
   readonly address?: string;
+  /** The public port; a free one where absent. */
+  readonly port?: number;
+  /** With it, plain HTTP is answered on the same addresses. */
+  readonly httpPort?: number;
   /** Program and parameters that the connectors are started through, in a network of their own, say. */
   readonly connectorThrough?: readonly string[];
   /** Gives the port that a connector's tunnels dial in place of the public one: that of a forwarder, say. */
@@ -111,8 +115,8 @@ export interface Testbed extends AsyncDisposable {
   connect(host: string, protocols?: readonly string[]): Promise<tls.TLSSocket>;
   /** Sends bytes for an application's host on a connection of their own and collects the answer until it closes. */
   exchange(host: string, bytes: string | Buffer): Promise<string>;
-  /** An access token with scope `api` of the administrator. */
-  token(): Promise<string>;
+  /** An access token of somebody, by default the administrator. */
+  token(user?: string): Promise<string>;
   /** Calls the admin API as the administrator. */
   api(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }>;
 }
@@ -124,7 +128,8 @@ const answerLimitMs = 60_000;
 /** Starts a constellation; dispose of it when done. */
 export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
   const folder = mkdtempSync(path.join(tmpdir(), 'postern-testbed-'));
-  const [port, privatePort] = await freePorts(2);
+  const [freePort, privatePort] = await freePorts(2);
+  const port = options.port ?? freePort!;
   // Names under localhost are the loopback's (RFC 6761), for the connector too.
   const domain = options.domain ?? 'bed.localhost';
   const programs = options.programs ?? {
@@ -140,7 +145,7 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
     publicPort: port,
     listen: {
       https: addresses.map(address => `${address}:${port}`),
-      http: [],
+      http: options.httpPort === undefined ? [] : addresses.map(address => `${address}:${options.httpPort}`),
       private: [`127.0.0.1:${privatePort}`],
     },
     certificates: { local: true },
@@ -175,9 +180,10 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
     if (answer === '') throw new Error(`nothing came from ${host}:\n${log.text}`);
     return answer;
   };
-  let known: string | null = null;
-  const token = async () => {
-    known ??= await fetchToken(exchange, domain);
+  const tokens = new Map<string, string>();
+  const token = async (user = 'ada') => {
+    const known = tokens.get(user) ?? (await fetchToken(exchange, domain, user));
+    tokens.set(user, known);
     return known;
   };
   const connectors: TestConnector[] = [];
@@ -197,7 +203,7 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
           caFile,
           token,
           index,
-          await options.tunnelPort?.(port!, index),
+          await options.tunnelPort?.(port, index),
         ),
       );
     } catch (error) {
@@ -208,7 +214,7 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
 
   return {
     domain,
-    port: port!,
+    port,
     privatePort: privatePort!,
     caFile,
     ca,
@@ -410,11 +416,11 @@ export async function readAll(socket: tls.TLSSocket | net.Socket): Promise<strin
 
 type ExchangeBytes = (host: string, bytes: string | Buffer) => Promise<string>;
 
-async function fetchToken(exchange: ExchangeBytes, domain: string): Promise<string> {
+async function fetchToken(exchange: ExchangeBytes, domain: string, username: string): Promise<string> {
   const form = new URLSearchParams({
     grant_type: 'urn:postern:params:grant-type:credentials',
     client_id: 'postern-cli',
-    username: 'ada',
+    username,
     password,
     scope: 'openid api register',
   }).toString();

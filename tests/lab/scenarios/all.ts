@@ -1,0 +1,16 @@
+import type { Scenario } from '../scenario.ts';
+import { administratorScenarios } from './administrator.ts';
+import { backendScenarios } from './backend.ts';
+import { connectivityScenarios } from './connectivity.ts';
+import { machineScenarios } from './machine.ts';
+import { revocationScenario, trustScenarios } from './trust.ts';
+
+/** Every scenario, in the order of the doctor's groups. */
+export const scenarios: readonly Scenario[] = [
+  ...connectivityScenarios,
+  ...trustScenarios,
+  ...administratorScenarios,
+  ...machineScenarios,
+  ...backendScenarios,
+  revocationScenario,
+];
