@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { addAlertTest } from './commands/alert/send-test.ts';
 import { addAppAssign } from './commands/app/assign.ts';
 import { addAppList } from './commands/app/list.ts';
 import { addAppPublish } from './commands/app/publish.ts';
@@ -114,6 +115,7 @@ export function createProgram(version: string): Command {
     addGroupRemoveMember,
     addGroupRemove,
   ]);
+  addNoun(program, 'alert', 'alerts by mail and webhook', [addAlertTest]);
   addServerPrograms(program);
   return program;
 }

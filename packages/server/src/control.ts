@@ -8,6 +8,9 @@ import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
 import { registerAdminApi } from './admin/register.ts';
+import { Alerts } from './alerts/alerts.ts';
+import { createChannels } from './alerts/create-channels.ts';
+import { watchExpiry } from './alerts/expiry-watch.ts';
 import { ConfigError, loadConfig } from './config/load.ts';
 import { controlHosts, dataPaths, originOf } from './config/names.ts';
 import type { Config } from './config/schema.ts';
@@ -124,6 +127,8 @@ export async function startControl(
     onServerError: error => log.error({ err: error }, 'sign-in failed for a reason of its own'),
   });
 
+  const alerts = new Alerts({ db, channels: createChannels(config, now), log, now });
+
   // 5. HTTP: one server; each part keeps to its host.
   const app = createControlServer({
     log,
@@ -146,6 +151,7 @@ export async function startControl(
       },
       createInvitation: userId => createInvitation({ db, config }, { userId, purpose: 'invite', now: now() }),
       isConnectorLive: connectorId => presence.isLive(connectorId),
+      testAlerts: () => alerts.test(),
       firstContact: () => readFirstContact(config),
       portalOrigin: originOf(config, controlHosts(config).portal),
     });
@@ -183,6 +189,13 @@ export async function startControl(
         everyMs: 60 * minuteMs,
         run: () => purgeEnrolmentTokens(directory),
       },
+      {
+        name: 'watch certificates',
+        everyMs: 60 * minuteMs,
+        beginsAtOnce: true,
+        run: () => watchExpiry(db, alerts, now()),
+      },
+      { name: 'deliver alerts', everyMs: minuteMs, run: () => alerts.deliverDue() },
       { name: 'renew tunnel certificate', everyMs: 60 * minuteMs, run: () => publisher.refreshTunnelTrust() },
       { name: 'renew local certificates', everyMs: 60 * minuteMs, run: renewLocalCertificates },
     ],

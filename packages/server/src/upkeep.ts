@@ -5,6 +5,8 @@ export interface Job {
   readonly name: string;
   readonly everyMs: number;
   readonly run: () => Promise<unknown>;
+  /** The first turn is at the start, and not one interval later. */
+  readonly beginsAtOnce?: boolean;
 }
 
 /** Runs jobs at their intervals until it is stopped. A job that fails is logged and tried again at its next turn. */
@@ -16,6 +18,7 @@ export class Upkeep {
   constructor(jobs: readonly Job[], log: Logger) {
     this.#log = log;
     this.#timers = jobs.map(job => setInterval(() => this.#turn(job), job.everyMs));
+    for (const job of jobs) if (job.beginsAtOnce === true) this.#turn(job);
   }
 
   /** Begins no more jobs, and waits for those that run. */

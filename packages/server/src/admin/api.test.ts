@@ -244,7 +244,36 @@ describe('admin API', () => {
         registeredDateTime: '1970-01-01T00:00:01.000Z',
         lastSeenDateTime: null,
         revokedDateTime: null,
+        certificate: null,
       });
+    });
+
+    test('a connector shows the certificate that is valid longest, and how many days are left', async () => {
+      const id = await register('edge09');
+      const day = 86_400_000;
+      const notBefore = Date.now() - 170 * day;
+      const row = { connectorId: id, revokedAt: null, pem: '' };
+      const validity = { notBefore, notAfter: notBefore + 180 * day };
+      const older = { notBefore: notBefore - 180 * day, notAfter: notBefore };
+      await bench.directory.db
+        .insertInto('connectorCertificate')
+        .values([
+          { serial: '1', sha256: '1', thumbprint: 'OLD', ...row, ...older },
+          { serial: '2', sha256: '2', thumbprint: 'NEW', ...row, ...validity },
+        ])
+        .execute();
+
+      const shown = await call('application', 'GET', `${profile}/connectors/${id}`);
+      const listed = await call('application', 'GET', `${profile}/connectors?$filter=id eq '${id}'`);
+
+      assert.deepEqual(shown.json().certificate, {
+        thumbprint: 'NEW',
+        startDateTime: new Date(validity.notBefore).toISOString(),
+        expirationDateTime: new Date(validity.notAfter).toISOString(),
+        expiresInDays: 10,
+        expiryWarning: 14,
+      });
+      assert.deepEqual(listed.json().value[0].certificate, shown.json().certificate);
     });
 
     test('a connector moves between groups, and a group with a connector stays', async () => {

@@ -40,6 +40,8 @@ export const accessTable: Readonly<Record<string, Access>> = {
   [`POST ${profile}/enrolmentTokens`]: application,
   [`DELETE ${profile}/enrolmentTokens/:id`]: application,
 
+  'POST /alerts/test': application,
+
   'GET /applications': application,
   'POST /applications': application,
   'GET /applications/:id': application,

@@ -28,7 +28,7 @@ import { entityTag, expectedVersion } from './entity-tag.ts';
 import { answerPage, type ListKind, loadFrom } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
 import { profilePath } from './publishing-profile.ts';
-import { representApplication, representConnector, representConnectorGroup } from './represent.ts';
+import { representApplication, representConnectorGroup, representConnectors } from './represent.ts';
 import { idParams, listUrl, nothing, requireReferencedId } from './requests.ts';
 
 const tags = ['connectorGroups'];
@@ -157,7 +157,7 @@ export function addConnectorGroups(app: AdminApp, parts: ResourceParts): void {
           kind: { filterable: {}, sortKey: machineNameOf },
           key,
           load: loadFrom(rows, machineNameOf),
-          represent: page => page.map(row => representConnector(row, parts)),
+          represent: page => representConnectors(page, parts),
         },
       );
     },

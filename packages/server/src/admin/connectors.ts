@@ -8,7 +8,7 @@ import { actorOf } from './authorize.ts';
 import { answerPage, type ListKind } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
 import { profilePath } from './publishing-profile.ts';
-import { representConnector, representConnectorGroup } from './represent.ts';
+import { representConnectorGroup, representConnectors } from './represent.ts';
 import { idParams, listUrl, nothing, requireReferencedId } from './requests.ts';
 
 const tags = ['connectors'];
@@ -39,7 +39,7 @@ export function addConnectors(app: AdminApp, parts: ResourceParts): void {
           kind: connectorList,
           key,
           load: options => listConnectors(directory.db, options),
-          represent: rows => rows.map(row => representConnector(row, parts)),
+          represent: rows => representConnectors(rows, parts),
         },
       ),
   );
@@ -47,7 +47,11 @@ export function addConnectors(app: AdminApp, parts: ResourceParts): void {
   app.get(
     `${path}/:id`,
     { schema: { summary: 'Show a connector', tags, params: idParams, response: { 200: connector } } },
-    async request => representConnector(await requireConnector(directory.db, request.params.id), parts),
+    async request => {
+      const row = await requireConnector(directory.db, request.params.id);
+      const [represented] = await representConnectors([row], parts);
+      return represented!;
+    },
   );
 
   const revoke = {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { ChannelResult } from '../alerts/alert.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { FirstContact } from '../registration/first-contact.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -14,6 +15,8 @@ export interface AdminApiParts {
   readonly authenticateBearer: AuthorizeParts['authenticateBearer'];
   /** Makes a single-use link with which a person sets a password; `expiresAt` in milliseconds since the epoch. */
   readonly createInvitation: (userId: string) => Promise<{ url: string; expiresAt: number }>;
+  /** Sends a test alert by every channel. */
+  readonly testAlerts: () => Promise<readonly ChannelResult[]>;
   /** Whether a connector has a tunnel now. */
   readonly isConnectorLive: (connectorId: string) => boolean;
   /** How a machine that registers finds and recognises the service: what enrolment tokens carry. */

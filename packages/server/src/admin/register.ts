@@ -14,6 +14,7 @@ import { hostConstraint } from '../pages/host-constraint.ts';
 import { rolesOf } from '../store/roles.ts';
 import { findUser } from '../store/users.ts';
 import { AdminError } from './admin-error.ts';
+import { addAlerts } from './alerts.ts';
 import { answerError } from './answer-error.ts';
 import { addApplicationTemplates } from './application-templates.ts';
 import { addApplications } from './applications.ts';
@@ -54,6 +55,7 @@ const resources: readonly ((app: AdminApp, parts: ResourceParts) => void)[] = [
   addPublishingProfile,
   addConnectors,
   addConnectorGroups,
+  addAlerts,
   addEnrolmentTokens,
 ];
 

@@ -6,13 +6,16 @@ import {
   onPremisesTags,
   type ServicePrincipal,
 } from '@postern/protocol/admin/service-principals';
+import { daysLeft, dueWarning } from '@postern/protocol/expiry';
 import type { ServiceAddress } from '../directory/published-urls.ts';
 import { publishingOf } from '../directory/publishing.ts';
 import type { ApplicationRow } from '../store/applications.ts';
 import type { ConnectorGroupRow } from '../store/connector-groups.ts';
 import type { ConnectorRow } from '../store/connectors.ts';
 import type { GroupRow } from '../store/groups.ts';
+import { type NewestCertificate, newestCertificatesOf } from '../store/newest-certificates.ts';
 import type { UserRow } from '../store/users.ts';
+import type { ResourceParts } from './parts.ts';
 import { dateTime, dateTimeOrNull } from './requests.ts';
 
 // Rows of the store as the admin API shows them. Several resources show the same things, so these stand apart from them.
@@ -62,11 +65,41 @@ export function representServicePrincipal(row: ApplicationRow): ServicePrincipal
   };
 }
 
-/** A connector as the API shows it; it is active while a tunnel of it is open. */
-export function representConnector(
+/** Connectors as the API shows them, each with the certificate that is valid longest. */
+export async function representConnectors(
+  rows: readonly ConnectorRow[],
+  parts: Pick<ResourceParts, 'directory' | 'isConnectorLive'>,
+): Promise<Connector[]> {
+  const { db, now } = parts.directory;
+  const certificates = await newestCertificatesOf(
+    db,
+    rows.map(({ id }) => id),
+  );
+  return rows.map(row => ({
+    ...representConnector(row, parts),
+    certificate: representCertificate(certificates.get(row.id), now()),
+  }));
+}
+
+function representCertificate(
+  certificate: NewestCertificate | undefined,
+  now: number,
+): Connector['certificate'] {
+  if (certificate === undefined) return null;
+  return {
+    thumbprint: certificate.thumbprint,
+    startDateTime: dateTime(certificate.notBefore),
+    expirationDateTime: dateTime(certificate.notAfter),
+    expiresInDays: daysLeft(certificate, now),
+    expiryWarning: dueWarning(certificate, now),
+  };
+}
+
+/** It is active while a tunnel of it is open. */
+function representConnector(
   row: ConnectorRow,
-  { isConnectorLive }: { readonly isConnectorLive: (connectorId: string) => boolean },
-): Connector {
+  { isConnectorLive }: Pick<ResourceParts, 'isConnectorLive'>,
+): Omit<Connector, 'certificate'> {
   return {
     id: row.id,
     machineName: row.machineName,

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { RoleName } from '@postern/protocol/admin/directory';
 import { type FastifyInstance, fastify, type InjectOptions, type LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
+import type { ChannelResult } from '../alerts/alert.ts';
 import { Directory } from '../directory/directory.ts';
 import { assignRole } from '../directory/roles.ts';
 import { createUser } from '../directory/users.ts';
@@ -20,6 +21,8 @@ export interface AdminApiBench extends AsyncDisposable {
   readonly events: Record<string, unknown>[];
   /** Connectors that have a tunnel. */
   readonly live: Set<string>;
+  /** What becomes of a test alert. */
+  readonly alertResults: ChannelResult[];
   /** Access tokens: the person's user name is the token. */
   readonly tokens: Map<string, { userId: string; scopes: readonly string[] }>;
   /**
@@ -60,6 +63,7 @@ export async function openAdminApi(): Promise<AdminApiBench> {
 
   const events: AdminApiBench['events'] = [];
   const live = new Set<string>();
+  const alertResults: ChannelResult[] = [];
   const app = fastify();
   const routes = new Set<string>();
   app.addHook('onRoute', ({ method, url }) => {
@@ -77,6 +81,7 @@ export async function openAdminApi(): Promise<AdminApiBench> {
       expiresAt: Date.now() + 1000,
     }),
     isConnectorLive: id => live.has(id),
+    testAlerts: async () => alertResults,
     firstContact: () => ({ host: 'connect.test.example', port: 443, rootSha256: 'AB'.repeat(32) }),
     portalOrigin: `https://${portalHost}`,
   });
@@ -87,6 +92,7 @@ export async function openAdminApi(): Promise<AdminApiBench> {
     events,
     directory,
     live,
+    alertResults,
     tokens,
     call: (as, method, url, body, headers) =>
       app.inject({

@@ -99,6 +99,7 @@ function finish(config: Config, source: string): Config {
       source,
     });
   }
+  problems.push(...mailProblems(config, source));
   const named = Object.entries(config.identityHeaders).filter(([, name]) => name !== '');
   for (const [key, name] of named) {
     if (!reservedFields.has(name.toLowerCase())) continue;
@@ -115,6 +116,21 @@ function finish(config: Config, source: string): Config {
   }
   if (problems.length > 0) throw invalid(problems);
   return { ...config, runDir };
+}
+
+function mailProblems({ mail }: Config, source: string): ConfigProblem[] {
+  if (mail.host === '') return [];
+  const needed = (option: string, allowed: string) => ({ option, allowed, source });
+  return [
+    ...(mail.from === '' ? [needed('mail.from', 'an address: mail.host is set')] : []),
+    ...(mail.to.length === 0 ? [needed('mail.to', 'at least one address: mail.host is set')] : []),
+    ...((mail.user === '') !== (mail.passwordFile === '')
+      ? [needed('mail.user', 'both mail.user and mail.passwordFile, or neither')]
+      : []),
+    ...(mail.user !== '' && mail.tls === 'none'
+      ? [needed('mail.tls', 'starttls or tls: a password must not go in the clear')]
+      : []),
+  ];
 }
 
 const reservedFields = new Set(

@@ -49,6 +49,27 @@ const cidr = z
 const headerName = () => z.union([z.literal(''), z.string().regex(fieldName)]);
 const headerAllowed = 'a field name of letters, digits and hyphens, or empty';
 
+const optionalPath = () => z.union([z.literal(''), absolutePath()]);
+const mailAddress = () => z.string().regex(/^[^\s@<>,;]{1,64}@[^\s@<>,;]{1,255}$/);
+
+const webhook = z.strictObject({
+  url: option(z.string().refine(isWebhookUrl), {
+    description:
+      'Where alerts are posted to. Redirections are not followed. It may be in a private network: whoever writes this file decides.',
+    allowed: 'an address that begins with https:// or http://, without user and password',
+  }),
+  secretFile: option(absolutePath(), {
+    description:
+      'File with the secret that signs what is posted (HMAC-SHA256 in the field postern-signature), on one line.',
+    allowed: 'an absolute path',
+  }),
+  caFile: option(optionalPath().default(''), {
+    description: 'PEM file of the authority that issued the receiver’s certificate.',
+    zero: 'the authorities that Node knows',
+    allowed: 'an absolute path',
+  }),
+});
+
 const certificateFiles = z.strictObject({
   certificateFile: option(absolutePath(), {
     description: 'PEM file with the certificate, followed by its chain.',
@@ -299,6 +320,63 @@ export const configSchema = z.strictObject({
       .prefault({}),
     { description: 'The sign-in page.' },
   ),
+  mail: option(
+    z
+      .strictObject({
+        host: option(z.union([z.literal(''), z.string().toLowerCase().regex(hostName)]).default(''), {
+          description:
+            'Mail server (SMTP) that takes alerts, such as those before a trust certificate expires.',
+          zero: 'no mail is sent',
+          allowed: 'a host name or an IPv4 address',
+        }),
+        port: option(port().default(587), {
+          description: 'Its port: usually 587 with starttls, 465 with tls, 25 without.',
+        }),
+        tls: option(z.enum(['starttls', 'tls', 'none']).default('starttls'), {
+          description:
+            'starttls: the connection must become TLS before anything is said; tls: it is from its beginning; none: everything goes in the clear, and no password may be configured.',
+        }),
+        user: option(
+          z
+            .string()
+            .max(256)
+            .regex(/^\P{Cc}*$/u)
+            .default(''),
+          {
+            description: 'Name to sign in with at the mail server.',
+            zero: 'no sign-in',
+            allowed: 'a text of at most 256 characters',
+          },
+        ),
+        passwordFile: option(optionalPath().default(''), {
+          description: 'File with the password of that user, on one line.',
+          zero: 'no sign-in',
+          allowed: 'an absolute path',
+        }),
+        caFile: option(optionalPath().default(''), {
+          description: 'PEM file of the authority that issued the mail server’s certificate.',
+          zero: 'the authorities that Node knows',
+          allowed: 'an absolute path',
+        }),
+        from: option(z.union([z.literal(''), mailAddress()]).default(''), {
+          description: 'Sender of alerts.',
+          shownDefault: 'none; needed with mail.host',
+          allowed: 'an address such as postern@example.com',
+        }),
+        to: option(z.array(mailAddress()).max(50).default([]), {
+          description: 'Who gets alerts.',
+          shownDefault: 'nobody; needed with mail.host',
+          allowed: 'a list of addresses such as it@example.com',
+        }),
+      })
+      .prefault({}),
+    { description: 'Alerts by mail. `postern alert test` tries it.' },
+  ),
+  webhooks: option(z.array(webhook).max(20).default([]), {
+    description: 'Alerts posted as JSON, each to every one of these. `postern alert test` tries them.',
+    zero: 'none',
+    allowed: 'a list of url and secretFile',
+  }),
 });
 
 /** The whole configuration, defaults filled in, `runDir` resolved. */
@@ -336,6 +414,12 @@ function everyAddress(portNumber: number): Endpoint[] {
     { host: '::', port: portNumber },
     { host: '0.0.0.0', port: portNumber },
   ];
+}
+
+function isWebhookUrl(value: string): boolean {
+  const url = URL.parse(value);
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return false;
+  return url.username === '' && url.password === '' && url.hash === '';
 }
 
 function isCidr(value: string): boolean {

@@ -5,6 +5,7 @@ import { type Kysely, sql } from 'kysely';
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration';
 import { firstTables } from './migrations/0001-first-tables.ts';
 import { enrolmentTokens } from './migrations/0002-enrolment-tokens.ts';
+import { alerts } from './migrations/0004-alerts.ts';
 import type { Database } from './schema.ts';
 import { StoreError } from './store-error.ts';
 import { syncToDisk } from './sync-to-disk.ts';
@@ -13,6 +14,7 @@ import { syncToDisk } from './sync-to-disk.ts';
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first-tables': firstTables,
   '0002-enrolment-tokens': enrolmentTokens,
+  '0004-alerts': alerts,
 };
 
 export interface MigrateOptions {

@@ -93,7 +93,7 @@ describe('a folder that cannot be used', () => {
 describe('migrations', () => {
   const later = {
     ...migrations,
-    '0002-later': {
+    '9999-later': {
       up: async db => void (await db.schema.createTable('later').addColumn('id', 'text').execute()),
     },
   } satisfies typeof migrations;
@@ -110,7 +110,7 @@ describe('migrations', () => {
     const backups = path.join(path.dirname(file), 'backups');
     const copies = readdirSync(backups);
     assert.equal(copies.length, 1);
-    assert.match(copies[0], /^before-0002-later-/);
+    assert.match(copies[0], /^before-9999-later-/);
     assert.equal(statSync(path.join(backups, copies[0])).mode & 0o777, 0o600);
     const copy = new DatabaseSync(path.join(backups, copies[0]));
     assert.equal(copy.prepare('select name from connectorGroup').get()?.['name'], 'Renamed');
@@ -129,7 +129,7 @@ describe('migrations', () => {
     await assert.rejects(openStore(file), (error: unknown) => {
       assert(error instanceof StoreError);
       assert.equal(error.code, 'newer_schema');
-      assert.match(error.message, /newer release of Postern \(0002-later\)/);
+      assert.match(error.message, /newer release of Postern \(9999-later\)/);
       return true;
     });
 

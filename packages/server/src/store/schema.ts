@@ -16,6 +16,9 @@ export interface Database {
   connectorCertificate: ConnectorCertificateTable;
   registrationProof: RegistrationProofTable;
   enrolmentToken: EnrolmentTokenTable;
+  connectorEvent: ConnectorEventTable;
+  alert: AlertTable;
+  alertDelivery: AlertDeliveryTable;
   edgeSession: EdgeSessionTable;
   invitation: InvitationTable;
   signInFailure: SignInFailureTable;
@@ -147,6 +150,38 @@ export interface EnrolmentTokenTable {
   expiresAt: number;
   lastUsedAt: number | null;
   revokedAt: number | null;
+}
+
+/** What happened to a connector lately, as the service saw it; the oldest rows of each go. */
+export interface ConnectorEventTable {
+  sequence: Generated<number>;
+  connectorId: string;
+  createdAt: number;
+  /** Stable name. */
+  event: string;
+  /** `info`, `warn` or `error`. */
+  level: string;
+  message: string;
+}
+
+/** Alerts that were raised. A subject is raised once, whatever became of the deliveries. */
+export interface AlertTable {
+  id: string;
+  /** Such as `certificate:<serial>:<days>`. */
+  subject: string;
+  createdAt: number;
+  alertJson: string;
+}
+
+/** One alert by one channel. */
+export interface AlertDeliveryTable {
+  alertId: string;
+  channel: string;
+  attempts: number;
+  /** Null: delivered, or given up. */
+  nextAttemptAt: number | null;
+  deliveredAt: number | null;
+  lastError: string | null;
 }
 
 export interface EdgeSessionTable {

@@ -11,6 +11,7 @@ export interface Actor {
   readonly requestId?: string | undefined;
 }
 
+/** @param fields.host Of the application that the person goes on to; null for the command line. */
 export function userSignedIn(
   log: Logger,
   fields: {
@@ -179,4 +180,23 @@ export function assignmentChanged(
   fields: { applicationId: string; principalId: string; what: 'assigned' | 'removed'; actor: Actor },
 ): void {
   log.info({ event: 'assignment_changed', ...fields }, 'an assignment was changed');
+}
+
+export function alertRaised(
+  log: Logger,
+  fields: { alertId: string; type: string; details: Readonly<Record<string, unknown>> },
+): void {
+  log.warn({ event: 'alert_raised', ...fields }, 'an alert was raised');
+}
+
+export function alertDelivered(log: Logger, fields: { alertId: string; channel: string }): void {
+  log.info({ event: 'alert_delivered', ...fields }, 'an alert was delivered');
+}
+
+/** @param fields.isLast It is not tried again. */
+export function alertDeliveryFailed(
+  log: Logger,
+  fields: { alertId: string; channel: string; attempts: number; reason: string; isLast: boolean },
+): void {
+  log.error({ event: 'alert_delivery_failed', ...fields }, 'an alert could not be delivered');
 }

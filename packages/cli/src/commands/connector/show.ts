@@ -1,4 +1,4 @@
-import { connectorGroup } from '@postern/protocol/admin/connectors';
+import { type Connector, connectorGroup } from '@postern/protocol/admin/connectors';
 import type { Command } from 'commander';
 import { connectAdmin, contextOf } from '../../command-context.ts';
 import { findConnector, publishingPath } from '../../find-object.ts';
@@ -27,8 +27,17 @@ export function addConnectorShow(parent: Command): void {
           ['Registered', formatTime(found.registeredDateTime)],
           ['Last seen', formatTime(found.lastSeenDateTime)],
           ['Revoked', formatTime(found.revokedDateTime)],
+          ['Certificate', certificateText(found)],
           ['Id', found.id],
         ]),
       );
     });
+}
+
+function certificateText({ certificate }: Connector): string | null {
+  if (certificate === null) return null;
+  const { thumbprint, expirationDateTime, expiresInDays, expiryWarning } = certificate;
+  const days = expiresInDays === 1 ? '1 day' : `${expiresInDays} days`;
+  const left = expiryWarning === 0 ? 'has expired' : `${days} left`;
+  return `${thumbprint}, until ${formatTime(expirationDateTime)}${expiryWarning === null ? '' : ` (${left})`}`;
 }
