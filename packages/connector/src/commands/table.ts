@@ -12,5 +12,6 @@ export const commands: Readonly<Record<string, () => Promise<ConnectorCommand>>>
   start: async () => (await import('./start.ts')).startCommand,
   stop: async () => (await import('./stop.ts')).stopCommand,
   restart: async () => (await import('./restart.ts')).restartCommand,
+  certificates: async () => (await import('./certificates.ts')).certificatesCommand,
   status: async () => (await import('./status.ts')).statusCommand,
 };

@@ -8,6 +8,9 @@ export type StoreName = 'machine' | 'user';
 
 export const storeNames: readonly StoreName[] = ['machine', 'user'];
 
+/** First and last moment, in milliseconds since the epoch. */
+type Validity = ReturnType<typeof validityOf>;
+
 /** A certificate with its private key, as found in one of the stores. */
 export interface CertificatePair {
   readonly store: StoreName;
@@ -64,6 +67,7 @@ export async function findPair(
   store: StoreName,
   thumbprint: string,
   files: DurableFiles = machineFiles,
+  isWanted: (validity: Validity) => boolean = () => true,
 ): Promise<CertificatePair | null> {
   const file = join(storeFolder(dataDir, store), thumbprint);
   try {
@@ -71,6 +75,8 @@ export async function findPair(
       files.read(`${file}.pem`),
       files.read(`${file}.key`),
     ]);
+    // Keys are slow to read, and a store may hold the certificates of years.
+    if (!isWanted(validityOf(new X509Certificate(certificate)))) return null;
     const pair = readPair(store, certificate, privateKey);
     return pair.thumbprint === thumbprint ? pair : null;
   } catch {
@@ -84,8 +90,9 @@ export async function findValidPairs(
   now: number,
   files: DurableFiles = machineFiles,
 ): Promise<CertificatePair[]> {
-  const pairs = await findAllPairs(dataDir, files);
-  return pairs.filter(pair => now >= pair.notBefore && now <= pair.notAfter);
+  const isValid = ({ notBefore, notAfter }: Validity) => now >= notBefore && now <= notAfter;
+  const found = await Promise.all(storeNames.map(store => pairsOf(dataDir, store, files, isValid)));
+  return found.flat().sort((one, other) => other.notBefore - one.notBefore);
 }
 
 /** All pairs of both stores, valid or not, the newest first. */
@@ -93,14 +100,21 @@ export async function findAllPairs(
   dataDir: string,
   files: DurableFiles = machineFiles,
 ): Promise<CertificatePair[]> {
-  const found = await Promise.all(storeNames.map(store => pairsOf(dataDir, store, files)));
+  const found = await Promise.all(storeNames.map(store => pairsOf(dataDir, store, files, () => true)));
   return found.flat().sort((one, other) => other.notBefore - one.notBefore);
 }
 
-async function pairsOf(dataDir: string, store: StoreName, files: DurableFiles): Promise<CertificatePair[]> {
+async function pairsOf(
+  dataDir: string,
+  store: StoreName,
+  files: DurableFiles,
+  isWanted: (validity: Validity) => boolean,
+): Promise<CertificatePair[]> {
   const names = await files.list(storeFolder(dataDir, store)).catch(() => []);
   const thumbprints = names.flatMap(name => /^([0-9A-F]{40})\.pem$/.exec(name)?.[1] ?? []);
-  const pairs = await Promise.all(thumbprints.map(thumbprint => findPair(dataDir, store, thumbprint, files)));
+  const pairs = await Promise.all(
+    thumbprints.map(thumbprint => findPair(dataDir, store, thumbprint, files, isWanted)),
+  );
   return pairs.filter(pair => pair !== null);
 }
 

@@ -1,4 +1,4 @@
-import { chmod, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /**
@@ -10,6 +10,8 @@ export interface DurableFiles {
   read(file: string): Promise<string>;
   /** Names of what is in a folder. */
   list(folder: string): Promise<string[]>;
+  /** When a file was last written, in milliseconds since the epoch. */
+  writtenAt(file: string): Promise<number>;
   /** Makes a folder unless it is there. Its parent has to exist. */
   makeFolder(folder: string, mode: number): Promise<void>;
   /** Creates a file that must not exist. */
@@ -32,6 +34,7 @@ export interface NewFile {
 export const machineFiles: DurableFiles = {
   read: file => readFile(file, 'utf8'),
   list: folder => readdir(folder),
+  writtenAt: async file => (await stat(file)).mtimeMs,
   async makeFolder(folder, mode) {
     try {
       await mkdir(folder, { mode });
@@ -118,6 +121,11 @@ async function makeDataFolder(folder: string, files: DurableFiles): Promise<void
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === folder) throw error;
     await makeDataFolder(parent, files);
     await files.makeFolder(folder, 0o700);
-    await files.syncFolder(parent);
+  }
+  try {
+    await files.syncFolder(dirname(folder));
+  } catch (error) {
+    // Not everybody may read the folder that theirs is in; then it was made by somebody else, who saw to this.
+    if (!['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }

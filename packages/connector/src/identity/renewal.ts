@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { RenewalRefusal } from '@postern/protocol/tunnel/messages';
 import { type CertificatePair, findValidPairs, saveNewKey } from './certificate-store.ts';
-import { type DurableFiles, machineFiles } from './durable-file.ts';
+import { type DurableFiles, machineFiles, makeFoldersDurably } from './durable-file.ts';
 import type { KeyKind, NewKey } from './proof.ts';
 import { readTrustSettings, writeTrustSettings } from './trust-settings.ts';
 
@@ -98,6 +98,9 @@ async function findLeftOver(steps: RenewalSteps, current: CertificatePair): Prom
   const [newest] = await findValidPairs(dataDir, now(), files);
   const isNewer = newest !== undefined && newest.notBefore > current.notBefore;
   if (!isNewer || newest.store !== 'user' || now() >= renewalDueAt(newest)) return null;
+  // Whoever wrote it may have been killed before its name was synced.
+  const folder = await onDisk(() => makeFoldersDurably(dataDir, ['certificates', 'user'], files));
+  await onDisk(() => files.syncFolder(folder));
   try {
     await tryPair(newest);
     return newest;

@@ -9,6 +9,7 @@ const connectorCommands: readonly (readonly [name: string, summary: string])[] =
   ['stop', 'stop it; requests in flight end first'],
   ['restart', 'restart it; requests in flight end first'],
   ['events', 'show the logs of the connector of this machine'],
+  ['certificates', 'list the certificates of the connector of this machine, or prune them'],
   ['doctor', 'look for what is wrong on this machine, and say what to do'],
   ['requirements', 'show the names and ports that this machine has to reach'],
 ];
