@@ -10,6 +10,7 @@ import { measureBulk } from './bulk.ts';
 import { type Measurement, readOptions } from './command-line.ts';
 import { measureLongLink } from './long-link.ts';
 import { measureMemory } from './memory.ts';
+import { measureReconnectStorm } from './reconnect-storm.ts';
 import { type Figure, formatTable } from './report.ts';
 import { measureSmallRequests } from './small-requests.ts';
 import { measureWebSocket } from './websocket.ts';
@@ -20,6 +21,7 @@ const measurements: Readonly<Record<string, Measurement>> = {
   'long link': measureLongLink,
   WebSocket: measureWebSocket,
   memory: measureMemory,
+  'reconnect storm': measureReconnectStorm,
 };
 
 const options = readOptions();
