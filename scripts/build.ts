@@ -16,6 +16,7 @@ import {
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
+import { buildPortal } from './build-portal.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 
@@ -28,6 +29,8 @@ interface PackagePlan {
   readonly exports: Readonly<Record<string, string>>;
   /** Whether it brings Node for machines whose own is too old. The server is started by the command line's. */
   readonly bringsNode: boolean;
+  /** Whether it serves the Admin center. */
+  readonly hasPortal?: boolean;
 }
 
 const plans: readonly PackagePlan[] = [
@@ -37,6 +40,7 @@ const plans: readonly PackagePlan[] = [
     command: 'postern-server',
     exports: { './postern-server': './dist/postern-server.js' },
     bringsNode: false,
+    hasPortal: true,
   },
   {
     folder: 'connector',
@@ -101,6 +105,7 @@ async function buildPackage(plan: PackagePlan, folder: string): Promise<string> 
     external: ['@postern/server/*'],
     logLevel: 'warning',
   });
+  if (plan.hasPortal) await buildPortal(path.join(folder, 'dist', 'admin-center'));
   writeCommand(plan, folder);
   writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(manifestOf(plan, source), null, 2)}\n`);
   for (const name of ['LICENSE', 'README.md', 'CHANGELOG.md'])

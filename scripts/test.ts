@@ -19,6 +19,7 @@ const checks = { passed: 0, failed: 0 };
 const commands: readonly (readonly [title: string, program: string, ...parameters: string[]])[] = [
   ['format and lint', 'biome', 'check', '--error-on-warnings', '.'],
   ['types', 'tsc', '-p', 'tsconfig.json'],
+  ['types of the Admin center', 'tsc', '-p', 'packages/portal/tsconfig.json'],
   ['unused code', 'knip'],
 ];
 

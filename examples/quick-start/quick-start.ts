@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, wri
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { buildPortalIfStale } from '../../scripts/build-portal.ts';
 import { QuickStartError } from './failure.ts';
 import { canListen, portOf } from './ports.ts';
 import {
@@ -90,7 +91,11 @@ export class QuickStart {
     const addresses = await this.#requirePorts();
     // Written before anything listens, so that every later start uses the same ports.
     this.#saveState(this.#state);
-    const link = existsSync(configFile) ? undefined : await this.#init(configFile, addresses);
+    const [link] = await Promise.all([
+      existsSync(configFile) ? undefined : this.#init(configFile, addresses),
+      // The service reads what was built when it starts.
+      buildPortalIfStale(),
+    ]);
 
     const service = this.#run('the service', 'service', [postern, 'serve', '--config', configFile]);
     await this.#until(service, 'the service answers', async () => {

@@ -7,6 +7,7 @@ import { chmodSync } from 'node:fs';
 import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
+import type { AdminApiParts } from './admin/parts.ts';
 import { registerAdminApi } from './admin/register.ts';
 import { Alerts } from './alerts/alerts.ts';
 import { createChannels } from './alerts/create-channels.ts';
@@ -25,6 +26,8 @@ import { FeedPublisher, prepareSocketPath, type TunnelEvents } from './feed/publ
 import { openData } from './operate/open-data.ts';
 import { hostConstraint } from './pages/host-constraint.ts';
 import { registerPortCheck } from './port-check/register.ts';
+import { registerPageDoor } from './portal/page-door.ts';
+import { registerPortal } from './portal/register.ts';
 import { controlFetch } from './preauth/control-fetch.ts';
 import { registerPreauth } from './preauth/register.ts';
 import { createTunnelTrust, openAuthorities } from './registration/authorities.ts';
@@ -140,9 +143,10 @@ export async function startControl(
   await registerPreauth(app, { signIn, fetch: ownFetch.fetch });
   registerPortCheck(app, config);
   registerMyApps(app, signIn, { isConnectorLive: connectorId => presence.isLive(connectorId) });
+  registerPortal(app, signIn);
   await app.register(async portal => {
     keepToHost(portal, controlHosts(config).portal);
-    await registerAdminApi(portal, {
+    const adminApi: AdminApiParts = {
       directory,
       log,
       authenticateBearer: async token => {
@@ -154,7 +158,9 @@ export async function startControl(
       testAlerts: () => alerts.test(),
       firstContact: () => readFirstContact(config),
       portalOrigin: originOf(config, controlHosts(config).portal),
-    });
+    };
+    await registerAdminApi(portal, adminApi);
+    await registerPageDoor(portal, adminApi);
   });
   registerRegistration(app, {
     db,

@@ -104,7 +104,7 @@ export class RelayParts {
       feedGraceMs: config.limits.feedGraceMs,
       findSession: (idHash, host) => feed.findSession(idHash, host),
     };
-    const metrics = createMetrics(state, this.#registry, this.#open);
+    const metrics = createMetrics(state, this.#registry, this.#open, () => this.#edge.refusedConnections);
     const parts: EdgeParts = {
       admit: this.#admit,
       exchange: {
@@ -344,7 +344,12 @@ function requestIds(): () => string {
   };
 }
 
-function createMetrics(state: RelayState, registry: TunnelRegistry, open: ReadonlySet<Exchange>) {
+function createMetrics(
+  state: RelayState,
+  registry: TunnelRegistry,
+  open: ReadonlySet<Exchange>,
+  refusedConnections: () => number,
+) {
   const metrics = new Metrics('relay');
   metrics.collectProcess();
   const classes = [0, 0, 0, 0, 0, 0];
@@ -353,6 +358,12 @@ function createMetrics(state: RelayState, registry: TunnelRegistry, open: Readon
   });
   metrics.gauge('postern_open_exchanges', 'Requests, upgrades and streams under way.', [], gauge =>
     gauge.set(open.size),
+  );
+  metrics.gauge(
+    'postern_refused_connections',
+    'Connections refused since start: over limits.maxConnections, or too many handshakes of one address.',
+    [],
+    gauge => gauge.set(refusedConnections()),
   );
   metrics.gauge('postern_tunnels', 'Tunnels that are up.', [], gauge => gauge.set(registry.tunnels.length));
   metrics.gauge('postern_sessions', 'Signed-in sessions.', [], gauge => gauge.set(state.sessionCount));

@@ -128,15 +128,25 @@ export async function authorize(
       `The access token lacks the scope "${apiScope}". Sign in again with a program that asks for it.`,
     );
   }
-  const roles = await parts.rolesOfActiveUser(identity.userId);
+  return callerFor(identity.userId, access, parts);
+}
+
+/**
+ * Gives the caller whom a door of the admin API has made out, where their roles allow the route.
+ *
+ * @throws AdminError `InvalidAuthenticationToken` or `Authorization_RequestDenied`.
+ */
+export async function callerFor(
+  userId: string,
+  access: Exclude<Access, 'anybody'>,
+  { rolesOfActiveUser }: Pick<AuthorizeParts, 'rolesOfActiveUser'>,
+): Promise<Caller> {
+  const roles = await rolesOfActiveUser(userId);
   if (roles === null) {
-    throw new AdminError(
-      'InvalidAuthenticationToken',
-      'The account of this access token is disabled or gone.',
-    );
+    throw new AdminError('InvalidAuthenticationToken', 'The account that asks is disabled or gone.');
   }
   requireRole(roles, access);
-  return { userId: identity.userId, roles };
+  return { userId, roles };
 }
 
 async function authenticate(header: string | undefined, parts: AuthorizeParts) {

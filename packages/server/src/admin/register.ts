@@ -18,7 +18,14 @@ import { addAlerts } from './alerts.ts';
 import { answerError } from './answer-error.ts';
 import { addApplicationTemplates } from './application-templates.ts';
 import { addApplications } from './applications.ts';
-import { type Access, type AuthorizeParts, accessTable, authorize, rememberCaller } from './authorize.ts';
+import {
+  type Access,
+  type AuthorizeParts,
+  accessTable,
+  authorize,
+  type Caller,
+  rememberCaller,
+} from './authorize.ts';
 import { addConnectorGroups } from './connector-groups.ts';
 import { addConnectors } from './connectors.ts';
 import { addDirectoryRoles } from './directory-roles.ts';
@@ -39,6 +46,21 @@ declare module 'fastify' {
 
 /** Longest body of a request; the longest that means something is far below. */
 const maxBodyBytes = 256 * 1024;
+
+/**
+ * A way into the admin API: an address below which its routes are, and who says for whom a request is made. The routes,
+ * the table of roles and the errors are the same behind every door.
+ */
+export interface Door {
+  /** Such as `/api`. */
+  readonly prefix: string;
+  /** All mean the same. */
+  readonly versions: readonly string[];
+  /** Adds what the door alone has, before its routes. */
+  readonly prepare?: (api: AdminApp) => Promise<void>;
+  /** @throws AdminError where the request may not be made. */
+  readonly authorize: (request: FastifyRequest, access: Exclude<Access, 'anybody'>) => Promise<Caller>;
+}
 
 const prefix = '/api';
 /** Both mean the same; scripts written for Microsoft Graph name either. */
@@ -65,17 +87,32 @@ const resources: readonly ((app: AdminApp, parts: ResourceParts) => void)[] = [
  * @throws TypeError where a route is missing from the table of authorize.ts.
  */
 export async function registerAdminApi(app: FastifyInstance, parts: AdminApiParts): Promise<void> {
-  await app.register(scope => addAdminApi(scope.withTypeProvider<ZodTypeProvider>(), parts), { prefix });
-}
-
-async function addAdminApi(api: AdminApp, parts: AdminApiParts): Promise<void> {
-  const resourceParts: ResourceParts = { ...parts, pagingKey: randomBytes(32) };
   const authorizeParts: AuthorizeParts = {
     authenticateBearer: parts.authenticateBearer,
     rolesOfActiveUser: userId => rolesOfActiveUser(parts, userId),
     portalOrigin: parts.portalOrigin,
   };
+  await registerDoor(app, parts, {
+    prefix,
+    versions,
+    prepare: describe,
+    authorize: (request, access) => authorize(request, access, authorizeParts),
+  });
+}
 
+/**
+ * Adds the admin API behind a door to the portal's host.
+ *
+ * @throws TypeError where a route is missing from the table of authorize.ts.
+ */
+export async function registerDoor(app: FastifyInstance, parts: AdminApiParts, door: Door): Promise<void> {
+  await app.register(scope => addAdminApi(scope.withTypeProvider<ZodTypeProvider>(), parts, door), {
+    prefix: door.prefix,
+  });
+}
+
+async function addAdminApi(api: AdminApp, parts: AdminApiParts, door: Door): Promise<void> {
+  const resourceParts: ResourceParts = { ...parts, pagingKey: randomBytes(32) };
   api.setValidatorCompiler(validatorCompiler);
   api.setSerializerCompiler(serializerCompiler);
   acceptJsonOnly(api);
@@ -83,13 +120,36 @@ async function addAdminApi(api: AdminApp, parts: AdminApiParts): Promise<void> {
   const constraints = hostConstraint(new URL(parts.portalOrigin).hostname);
   api.addHook('onRoute', route => {
     route.constraints = constraints;
-    describeAccess(route);
+    describeAccess(route, door);
   });
   api.addHook('onRequest', async (request, reply) => {
-    reply.header('request-id', request.id).header('cache-control', 'no-store');
-    await admit(request, authorizeParts);
+    reply.headers({
+      'request-id': request.id,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    });
+    await admit(request, door);
   });
 
+  await door.prepare?.(api);
+  for (const version of door.versions) {
+    await api.register(
+      async scope => {
+        for (const addResource of resources) {
+          addResource(scope.withTypeProvider<ZodTypeProvider>(), resourceParts);
+        }
+      },
+      { prefix: `/${version}` },
+    );
+  }
+  // A route of its own rather than a not-found handler, which another part's wildcard for the host would come before.
+  api.all('/*', { config: { access: 'anybody' }, schema: { hide: true } }, async () => {
+    throw new AdminError('Request_ResourceNotFound', 'The admin API has no such address.');
+  });
+}
+
+/** Adds the OpenAPI document of every route that is added after it. */
+async function describe(api: AdminApp): Promise<void> {
   await api.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -109,30 +169,19 @@ async function addAdminApi(api: AdminApp, parts: AdminApiParts): Promise<void> {
     transform: jsonSchemaTransform,
     transformObject: document => withoutUnused(jsonSchemaTransformObject(document) as OpenApiDocument),
   });
-  for (const version of versions) {
-    await api.register(
-      async scope => {
-        for (const addResource of resources) {
-          addResource(scope.withTypeProvider<ZodTypeProvider>(), resourceParts);
-        }
-      },
-      { prefix: `/${version}` },
-    );
-  }
   api.get(
     '/openapi.json',
     { config: { access: 'anybody' }, schema: { hide: true, response: { 200: z.unknown() } } },
     async () => api.swagger(),
   );
-  // A route of its own rather than a not-found handler, which another part's wildcard for the host would come before.
-  api.all('/*', { config: { access: 'anybody' }, schema: { hide: true } }, async () => {
-    throw new AdminError('Request_ResourceNotFound', 'The admin API has no such address.');
-  });
 }
 
 /** Gives a route its row of the access table, in force and in its description. */
-function describeAccess(route: RouteOptions): void {
-  const path = versions.reduce((url, version) => url.replace(`${prefix}/${version}`, ''), route.url);
+function describeAccess(route: RouteOptions, door: Door): void {
+  const path = door.versions.reduce(
+    (url, version) => url.replace(`${door.prefix}/${version}`, ''),
+    route.url,
+  );
   // HEAD routes come by themselves with GET.
   const method = route.method === 'HEAD' ? 'GET' : String(route.method);
   const access = route.config?.access ?? accessTable[`${method} ${path}`];
@@ -174,13 +223,13 @@ function neededRole(access: Access): string {
   return access === 'signed-in' ? 'Everybody who is signed in.' : `Needs ${access}.`;
 }
 
-async function admit(request: FastifyRequest, parts: AuthorizeParts): Promise<void> {
+async function admit(request: FastifyRequest, door: Door): Promise<void> {
   const { access } = request.routeOptions.config;
   // Without one no route matched, and the answer will be 404 whoever asks.
   if (access === undefined || access === 'anybody') {
     return;
   }
-  rememberCaller(request, await authorize(request, access, parts));
+  rememberCaller(request, await door.authorize(request, access));
 }
 
 /** Anything but JSON is 415: a form on another page could send `text/plain` and say what it likes in it. */
@@ -193,8 +242,9 @@ function acceptJsonOnly(api: AdminApp): void {
   );
 }
 
-async function rolesOfActiveUser(
-  { directory }: AdminApiParts,
+/** Roles of a person; null where they do not exist or are disabled. */
+export async function rolesOfActiveUser(
+  { directory }: Pick<AdminApiParts, 'directory'>,
   userId: string,
 ): Promise<readonly string[] | null> {
   const user = await findUser(directory.db, userId);

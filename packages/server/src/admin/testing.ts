@@ -9,11 +9,14 @@ import { Directory } from '../directory/directory.ts';
 import { assignRole } from '../directory/roles.ts';
 import { createUser } from '../directory/users.ts';
 import { openStore } from '../store/open.ts';
+import type { AdminApiParts } from './parts.ts';
 import { registerAdminApi } from './register.ts';
 
 /** The admin API of `test.example` on a database of its own, with one person for each kind of caller. */
 export interface AdminApiBench extends AsyncDisposable {
   readonly app: FastifyInstance;
+  /** What the API was made from. */
+  readonly parts: AdminApiParts;
   /** `METHOD /path` of every route that was registered. */
   readonly routes: ReadonlySet<string>;
   readonly directory: Directory;
@@ -69,7 +72,7 @@ export async function openAdminApi(): Promise<AdminApiBench> {
   app.addHook('onRoute', ({ method, url }) => {
     routes.add(`${method} ${url}`);
   });
-  await registerAdminApi(app, {
+  const parts: AdminApiParts = {
     directory,
     log: pino({}, { write: (line: string) => void events.push(JSON.parse(line)) }),
     authenticateBearer: async token => {
@@ -84,10 +87,12 @@ export async function openAdminApi(): Promise<AdminApiBench> {
     testAlerts: async () => alertResults,
     firstContact: () => ({ host: 'connect.test.example', port: 443, rootSha256: 'AB'.repeat(32) }),
     portalOrigin: `https://${portalHost}`,
-  });
+  };
+  await registerAdminApi(app, parts);
 
   return {
     app,
+    parts,
     routes,
     events,
     directory,

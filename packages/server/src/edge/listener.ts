@@ -59,6 +59,7 @@ export class EdgeListener {
   readonly #unfinished = new Map<string, Unfinished>();
   readonly #sweep: NodeJS.Timeout;
   #isStopping = false;
+  /** Since start: over the limit, or too many unfinished handshakes of one address. */
   refusedConnections = 0;
 
   constructor(options: EdgeListenerOptions) {

@@ -20,6 +20,8 @@ export interface MyAppsPage {
   readonly search: string;
   readonly displayName: string;
   readonly changePasswordUrl: string;
+  /** Whether there is something for this person in the Admin center. */
+  readonly isAdministrator: boolean;
   readonly signOutAction: string;
   readonly domain: string;
 }
@@ -71,6 +73,7 @@ export function renderMyApps(page: MyAppsPage): string {
     body: html`<header class="bar"><div>
 ${brand}
 <span class="who">${page.displayName}</span>
+${page.isAdministrator && html`<a class="small" href="/admin">Admin center</a>`}
 <a class="small" href="${page.changePasswordUrl}">Change password</a>
 <form method="post" action="${page.signOutAction}"><button class="button second small" type="submit">Sign out</button></form>
 </div></header>

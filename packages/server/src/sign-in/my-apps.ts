@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import { controlHosts, originOf } from '../config/names.ts';
 import type { Config } from '../config/schema.ts';
 import { externalUrlOf } from '../directory/published-urls.ts';
+import { rolesOf } from '../directory/roles.ts';
 import { hostConstraint } from '../pages/host-constraint.ts';
 import { pageHeaders } from '../pages/page-headers.ts';
 import { readAllConnectors } from '../store/connectors.ts';
@@ -45,6 +46,7 @@ export function registerMyApps(app: FastifyInstance, signIn: SignIn, parts: MyAp
       recent: await findRecent(db, user.id, tiles),
       search: typeof search === 'string' ? search.slice(0, 100) : '',
       displayName: user.displayName,
+      isAdministrator: (await rolesOf(db, user.id)).length > 0,
       changePasswordUrl: `${issuerOf(config)}${changePasswordPath}`,
       signOutAction: '/.postern/sign-out',
       domain: config.domain,

@@ -1,0 +1,54 @@
+import type { Application } from '@postern/protocol/admin/applications';
+import type { Connector, ConnectorGroup } from '@postern/protocol/admin/connectors';
+import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { change, readAll } from './client.ts';
+
+const path = '/onPremisesPublishingProfiles/applicationProxy/connectorGroups';
+
+/** Everything about connector groups. */
+export const connectorGroupsKey = ['connector-groups'] as const;
+
+/** A connector group with what it holds. */
+export interface GroupWithMembers extends ConnectorGroup {
+  readonly connectors: readonly Connector[];
+  readonly applications: readonly Application[];
+}
+
+/** Every group, with its connectors and applications: they are few, and each page shows them together. */
+export const connectorGroupsQuery = queryOptions({
+  queryKey: [...connectorGroupsKey, 'all'],
+  queryFn: async ({ signal }): Promise<GroupWithMembers[]> => {
+    const groups = await readAll<ConnectorGroup>(path, signal);
+    return Promise.all(
+      groups.map(async group => {
+        const [connectors, applications] = await Promise.all([
+          readAll<Connector>(`${path}/${group.id}/members`, signal),
+          readAll<Application>(`${path}/${group.id}/applications`, signal),
+        ]);
+        return { ...group, connectors, applications };
+      }),
+    );
+  },
+  refetchInterval: 15_000,
+});
+
+export function useCreateConnectorGroup() {
+  return useGroupChange((name: string) => change<ConnectorGroup>('POST', path, { name }));
+}
+
+export function useRenameConnectorGroup(id: string) {
+  return useGroupChange((name: string) => change('PATCH', `${path}/${id}`, { name }));
+}
+
+/** The group must be empty of applications and of connectors that are not revoked. */
+export function useRemoveConnectorGroup(id: string) {
+  return useGroupChange(() => change('DELETE', `${path}/${id}`));
+}
+
+function useGroupChange<Input, Answer>(mutationFn: (input: Input) => Promise<Answer>) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn,
+    onSettled: () => client.invalidateQueries({ queryKey: connectorGroupsKey }),
+  });
+}

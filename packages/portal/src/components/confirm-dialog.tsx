@@ -1,0 +1,84 @@
+import {
+  Button,
+  Dialog,
+  DialogActions,
+  DialogBody,
+  DialogContent,
+  DialogSurface,
+  DialogTitle,
+  makeStyles,
+  mergeClasses,
+  tokens,
+} from '@fluentui/react-components';
+import type { FormEvent, ReactNode } from 'react';
+import { Failure } from './failure.tsx';
+
+const useStyles = makeStyles({
+  content: { display: 'flex', flexDirection: 'column', gap: '16px', paddingBottom: '8px' },
+  confirm: { whiteSpace: 'nowrap' },
+  danger: {
+    backgroundColor: tokens.colorPaletteRedForeground1,
+    color: tokens.colorNeutralBackground1,
+    ':hover': { backgroundColor: tokens.colorPaletteRedForeground1, color: tokens.colorNeutralBackground1 },
+    ':hover:active': {
+      backgroundColor: tokens.colorPaletteRedForeground1,
+      color: tokens.colorNeutralBackground1,
+    },
+  },
+});
+
+interface ConfirmDialogProps {
+  readonly title: string;
+  /** What will happen, and to whom; or the fields of a form. */
+  readonly children: ReactNode;
+  /** The verb and what it is done to: "Revoke nuc-3". */
+  readonly confirm: string;
+  readonly onConfirm: () => void;
+  readonly onClose: () => void;
+  readonly isPending: boolean;
+  /** What went wrong when it was confirmed. */
+  readonly error: Error | null;
+  /** Whether it takes something away that does not come back. */
+  readonly isDangerous?: boolean;
+  /** Whether what is filled in cannot be sent yet. */
+  readonly isIncomplete?: boolean;
+}
+
+/** Asks before something is done, stays while it is done, and says why it was not. It is open while it is mounted. */
+export function ConfirmDialog(props: ConfirmDialogProps) {
+  const { title, children, confirm, onConfirm, onClose, isPending, error, isIncomplete, isDangerous } = props;
+  const styles = useStyles();
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (!isPending && !isIncomplete) onConfirm();
+  };
+  return (
+    <Dialog open onOpenChange={(_event, { open }) => !open && !isPending && onClose()}>
+      <DialogSurface>
+        <form onSubmit={submit}>
+          <DialogBody>
+            <DialogTitle>{title}</DialogTitle>
+            <DialogContent className={styles.content}>
+              {children}
+              {error !== null && <Failure error={error} />}
+            </DialogContent>
+            <DialogActions>
+              <Button
+                type="submit"
+                className={mergeClasses(styles.confirm, isDangerous && styles.danger)}
+                appearance="primary"
+                disabled={isIncomplete}
+                disabledFocusable={isPending}
+              >
+                {isPending ? 'Working …' : confirm}
+              </Button>
+              <Button disabledFocusable={isPending} onClick={onClose}>
+                Cancel
+              </Button>
+            </DialogActions>
+          </DialogBody>
+        </form>
+      </DialogSurface>
+    </Dialog>
+  );
+}

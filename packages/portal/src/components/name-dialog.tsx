@@ -1,0 +1,32 @@
+import { Field, Input } from '@fluentui/react-components';
+import { useState } from 'react';
+import { ConfirmDialog } from './confirm-dialog.tsx';
+
+interface NameDialogProps {
+  readonly title: string;
+  readonly help: string;
+  readonly confirm: string;
+  /** The name that it has. */
+  readonly name?: string;
+  readonly isPending: boolean;
+  readonly error: Error | null;
+  readonly onConfirm: (name: string) => void;
+  readonly onClose: () => void;
+}
+
+/** Asks for a name. */
+export function NameDialog({ name = '', help, onConfirm, ...dialog }: NameDialogProps) {
+  const [value, setValue] = useState(name);
+  const wanted = value.trim();
+  return (
+    <ConfirmDialog
+      {...dialog}
+      isIncomplete={wanted === '' || wanted === name}
+      onConfirm={() => onConfirm(wanted)}
+    >
+      <Field label="Name" hint={help} required>
+        <Input value={value} maxLength={256} onChange={(_event, data) => setValue(data.value)} />
+      </Field>
+    </ConfirmDialog>
+  );
+}

@@ -1,0 +1,128 @@
+import type { RoleName } from '@postern/protocol/admin/directory';
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from '@tanstack/react-router';
+import { BrokenPage, UnknownPage } from './components/broken-page.tsx';
+import { Shell } from './components/shell.tsx';
+
+declare module '@tanstack/react-router' {
+  interface StaticDataRouteOption {
+    /** The role without which the page shows nothing but what is missing. */
+    needs?: RoleName;
+  }
+  interface Register {
+    router: typeof router;
+  }
+}
+
+const needsApplicationAdministrator = { needs: 'Application Administrator' } as const;
+
+const root = createRootRoute({
+  component: Shell,
+  notFoundComponent: UnknownPage,
+  errorComponent: BrokenPage,
+});
+
+const home = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/connectors', replace: true });
+  },
+});
+
+const connectors = createRoute({
+  getParentRoute: () => root,
+  path: '/connectors',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/connectors/connectors-page.tsx'), 'ConnectorsPage'),
+});
+
+const connector = createRoute({
+  getParentRoute: () => root,
+  path: '/connectors/$connectorId',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/connector/connector-page.tsx'), 'ConnectorPage'),
+});
+
+const connectorGroups = createRoute({
+  getParentRoute: () => root,
+  path: '/connector-groups',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(
+    () => import('./screens/connector-groups/connector-groups-page.tsx'),
+    'ConnectorGroupsPage',
+  ),
+});
+
+const connectorGroup = createRoute({
+  getParentRoute: () => root,
+  path: '/connector-groups/$groupId',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(
+    () => import('./screens/connector-group/connector-group-page.tsx'),
+    'ConnectorGroupPage',
+  ),
+});
+
+const enrolmentTokens = createRoute({
+  getParentRoute: () => root,
+  path: '/enrolment-tokens',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(
+    () => import('./screens/enrolment-tokens/enrolment-tokens-page.tsx'),
+    'EnrolmentTokensPage',
+  ),
+});
+
+const requirements = createRoute({
+  getParentRoute: () => root,
+  path: '/requirements',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(
+    () => import('./screens/requirements/requirements-page.tsx'),
+    'RequirementsPage',
+  ),
+});
+
+const users = createRoute({
+  getParentRoute: () => root,
+  path: '/users',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/users/users-page.tsx'), 'UsersPage'),
+});
+
+const user = createRoute({
+  getParentRoute: () => root,
+  path: '/users/$userId',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/user/profile-page.tsx'), 'ProfilePage'),
+});
+
+const directoryRole = createRoute({
+  getParentRoute: () => root,
+  path: '/users/$userId/directory-role',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/user/directory-role-page.tsx'), 'DirectoryRolePage'),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    home,
+    connectors,
+    connector,
+    connectorGroups,
+    connectorGroup,
+    enrolmentTokens,
+    requirements,
+    users,
+    user,
+    directoryRole,
+  ]),
+  basepath: '/admin',
+  defaultErrorComponent: BrokenPage,
+});

@@ -1,0 +1,180 @@
+import { Button } from '@fluentui/react-components';
+import type { Application } from '@postern/protocol/admin/applications';
+import type { Connector } from '@postern/protocol/admin/connectors';
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate, useParams } from '@tanstack/react-router';
+import { useState } from 'react';
+import {
+  connectorGroupsQuery,
+  type GroupWithMembers,
+  useRemoveConnectorGroup,
+  useRenameConnectorGroup,
+} from '../../api/connector-groups.ts';
+import { ConfirmDialog } from '../../components/confirm-dialog.tsx';
+import { ConnectorState, stateOf } from '../../components/connector-state.tsx';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { Empty } from '../../components/empty.tsx';
+import { Failure } from '../../components/failure.tsx';
+import { PageLink } from '../../components/links.tsx';
+import { Loading } from '../../components/loading.tsx';
+import { Moment } from '../../components/moment.tsx';
+import { NameDialog } from '../../components/name-dialog.tsx';
+import { Page } from '../../components/page.tsx';
+import { Section } from '../../components/section.tsx';
+
+/** One connector group: its connectors and the applications that they carry. */
+export function ConnectorGroupPage() {
+  const { groupId } = useParams({ from: '/connector-groups/$groupId' });
+  const groups = useQuery(connectorGroupsQuery);
+  const group = groups.data?.find(({ id }) => id === groupId);
+  const [dialog, setDialog] = useState<'rename' | 'remove' | null>(null);
+  return (
+    <Page
+      title={group?.name ?? 'Connector group'}
+      above={<PageLink to="/connector-groups">Connector groups</PageLink>}
+      lead={
+        group?.isDefault &&
+        'Connectors that register without naming a group join this one. It cannot be removed.'
+      }
+      actions={
+        group !== undefined && (
+          <>
+            <Button onClick={() => setDialog('rename')}>Rename</Button>
+            {!group.isDefault && <Button onClick={() => setDialog('remove')}>Remove</Button>}
+          </>
+        )
+      }
+    >
+      {groups.isError && (
+        <Failure
+          error={groups.error}
+          what="The connector group cannot be shown."
+          retry={() => void groups.refetch()}
+        />
+      )}
+      {groups.isPending && <Loading what="the connector group" />}
+      {groups.data !== undefined && group === undefined && (
+        <Empty title="There is no such group">It may have been removed meanwhile.</Empty>
+      )}
+      {group !== undefined && (
+        <>
+          <Section title="Connectors" isBare>
+            {group.connectors.length === 0 ? (
+              <Empty title="No connector in this group">
+                Move one here from its own page, or name the group when a connector is registered.
+              </Empty>
+            ) : (
+              <DataTable
+                label="Connectors of this group"
+                columns={connectorColumns}
+                rows={group.connectors}
+                rowKey={connector => connector.id}
+              />
+            )}
+          </Section>
+          <Section title="Applications" isBare>
+            {group.applications.length === 0 ? (
+              <Empty title="No application uses this group">
+                Bind one with <code>postern app update --group</code> and the name of this group.
+              </Empty>
+            ) : (
+              <DataTable
+                label="Applications of this group"
+                columns={applicationColumns}
+                rows={group.applications}
+                rowKey={application => application.id}
+              />
+            )}
+          </Section>
+          {dialog === 'rename' && <RenameDialog group={group} onClose={() => setDialog(null)} />}
+          {dialog === 'remove' && <RemoveDialog group={group} onClose={() => setDialog(null)} />}
+        </>
+      )}
+    </Page>
+  );
+}
+
+interface GroupDialogProps {
+  readonly group: GroupWithMembers;
+  readonly onClose: () => void;
+}
+
+function RenameDialog({ group, onClose }: GroupDialogProps) {
+  const rename = useRenameConnectorGroup(group.id);
+  return (
+    <NameDialog
+      title={`Rename ${group.name}`}
+      help="Connectors and applications stay in the group."
+      confirm="Rename"
+      name={group.name}
+      isPending={rename.isPending}
+      error={rename.error}
+      onConfirm={name => rename.mutate(name, { onSuccess: onClose })}
+      onClose={onClose}
+    />
+  );
+}
+
+function RemoveDialog({ group, onClose }: GroupDialogProps) {
+  const remove = useRemoveConnectorGroup(group.id);
+  const navigate = useNavigate();
+  return (
+    <ConfirmDialog
+      title={`Remove ${group.name}`}
+      confirm={`Remove ${group.name}`}
+      isDangerous
+      isPending={remove.isPending}
+      error={remove.error}
+      onConfirm={() =>
+        remove.mutate(undefined, { onSuccess: () => void navigate({ to: '/connector-groups' }) })
+      }
+      onClose={onClose}
+    >
+      <p>
+        Only a group without connectors and applications can be removed. Move what is in it to another group
+        first.
+      </p>
+    </ConfirmDialog>
+  );
+}
+
+const connectorColumns: readonly Column<Connector>[] = [
+  {
+    id: 'machine',
+    title: 'Machine',
+    sortKey: connector => connector.machineName,
+    cell: connector => (
+      <PageLink to="/connectors/$connectorId" params={{ connectorId: connector.id }}>
+        {connector.machineName}
+      </PageLink>
+    ),
+  },
+  {
+    id: 'state',
+    title: 'State',
+    sortKey: connector => stateOf(connector),
+    cell: connector => <ConnectorState state={stateOf(connector)} />,
+  },
+  {
+    id: 'seen',
+    title: 'Last seen',
+    sortKey: connector => Date.parse(connector.lastSeenDateTime ?? '') || 0,
+    cell: connector =>
+      connector.lastSeenDateTime === null ? 'Never' : <Moment at={connector.lastSeenDateTime} isRelative />,
+  },
+];
+
+const applicationColumns: readonly Column<Application>[] = [
+  { id: 'name', title: 'Application', sortKey: row => row.displayName, cell: row => row.displayName },
+  {
+    id: 'external',
+    title: 'External URL',
+    cell: row => row.onPremisesPublishing?.externalUrl ?? 'Not published',
+  },
+  {
+    id: 'internal',
+    title: 'Internal URL',
+    isMinor: true,
+    cell: row => row.onPremisesPublishing?.internalUrl ?? '–',
+  },
+];

@@ -1,0 +1,170 @@
+import { Button, makeStyles, mergeClasses, tokens } from '@fluentui/react-components';
+import type { EnrolmentTokenDescription } from '@postern/protocol/admin/enrolment-tokens';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { connectorGroupsQuery } from '../../api/connector-groups.ts';
+import { enrolmentTokensQuery, useRevokeEnrolmentToken } from '../../api/enrolment-tokens.ts';
+import { ConfirmDialog } from '../../components/confirm-dialog.tsx';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { Empty } from '../../components/empty.tsx';
+import { Failure } from '../../components/failure.tsx';
+import { CheckIcon, CrossIcon, PauseIcon } from '../../components/icons.tsx';
+import { Loading } from '../../components/loading.tsx';
+import { Moment } from '../../components/moment.tsx';
+import { Page } from '../../components/page.tsx';
+import { CreateTokenDialog } from './create-token-dialog.tsx';
+
+/** Enrolment tokens: with one, a machine becomes a connector without an administrator there. */
+export function EnrolmentTokensPage() {
+  const tokensMade = useQuery(enrolmentTokensQuery);
+  const [isCreating, setIsCreating] = useState(false);
+  const [revoking, setRevoking] = useState<EnrolmentTokenDescription | null>(null);
+  return (
+    <Page
+      title="Enrolment tokens"
+      lead="With an enrolment token a machine becomes a connector without an administrator signing in there. It names this service, how to recognise it, and the connector group; it works for the connectors and the time that you choose."
+      actions={
+        <Button appearance="primary" onClick={() => setIsCreating(true)}>
+          Create a token
+        </Button>
+      }
+    >
+      {tokensMade.isError && (
+        <Failure
+          error={tokensMade.error}
+          what="The enrolment tokens cannot be shown."
+          retry={() => void tokensMade.refetch()}
+        />
+      )}
+      {tokensMade.isPending && <Loading what="the enrolment tokens" />}
+      {tokensMade.data?.length === 0 && (
+        <Empty
+          title="No enrolment token"
+          action={<Button onClick={() => setIsCreating(true)}>Create a token</Button>}
+        >
+          Create one to install a connector with a single command. Tokens that no longer work stay listed for
+          30 days.
+        </Empty>
+      )}
+      {tokensMade.data !== undefined && tokensMade.data.length > 0 && (
+        <TokenList tokensMade={tokensMade.data} onRevoke={setRevoking} />
+      )}
+      {isCreating && <CreateTokenDialog onClose={() => setIsCreating(false)} />}
+      {revoking !== null && <RevokeTokenDialog token={revoking} onClose={() => setRevoking(null)} />}
+    </Page>
+  );
+}
+
+interface TokenListProps {
+  readonly tokensMade: readonly EnrolmentTokenDescription[];
+  readonly onRevoke: (token: EnrolmentTokenDescription) => void;
+}
+
+function TokenList({ tokensMade, onRevoke }: TokenListProps) {
+  const groups = useQuery(connectorGroupsQuery);
+  const groupName = (id: string) => groups.data?.find(group => group.id === id)?.name ?? '–';
+  const columns: readonly Column<EnrolmentTokenDescription>[] = [
+    {
+      id: 'purpose',
+      title: 'Purpose',
+      sortKey: token => nameOf(token),
+      cell: nameOf,
+    },
+    {
+      id: 'state',
+      title: 'State',
+      sortKey: token => token.status,
+      cell: token => <TokenState token={token} />,
+    },
+    {
+      id: 'group',
+      title: 'Connector group',
+      isMinor: true,
+      sortKey: token => groupName(token.connectorGroupId),
+      cell: token => groupName(token.connectorGroupId),
+    },
+    {
+      id: 'uses',
+      title: 'Registered',
+      cell: token => `${token.uses} of ${token.maxUses}`,
+    },
+    {
+      id: 'expires',
+      title: 'Works until',
+      isMinor: true,
+      sortKey: token => Date.parse(token.expirationDateTime),
+      cell: token => <Moment at={token.expirationDateTime} />,
+    },
+    {
+      id: 'revoke',
+      title: 'Actions',
+      cell: token =>
+        token.status === 'usable' && (
+          <Button size="small" aria-label={`Revoke ${nameOf(token)}`} onClick={() => onRevoke(token)}>
+            Revoke
+          </Button>
+        ),
+    },
+  ];
+  return (
+    <DataTable label="Enrolment tokens" columns={columns} rows={tokensMade} rowKey={token => token.id} />
+  );
+}
+
+function nameOf({ displayName }: EnrolmentTokenDescription): string {
+  return displayName ?? 'Unnamed token';
+}
+
+const useStyles = makeStyles({
+  state: {
+    display: 'inline-flex',
+    alignItems: 'center',
+    gap: '6px',
+    whiteSpace: 'nowrap',
+    verticalAlign: 'text-bottom',
+    fontWeight: 600,
+  },
+  usable: { color: tokens.colorPaletteGreenForeground1 },
+  over: { color: tokens.colorNeutralForeground3 },
+  revoked: { color: tokens.colorPaletteRedForeground1 },
+});
+
+const states = {
+  usable: { word: 'Usable', StateIcon: CheckIcon, style: 'usable' },
+  usedUp: { word: 'Used up', StateIcon: PauseIcon, style: 'over' },
+  expired: { word: 'Expired', StateIcon: PauseIcon, style: 'over' },
+  revoked: { word: 'Revoked', StateIcon: CrossIcon, style: 'revoked' },
+} as const;
+
+function TokenState({ token }: { readonly token: EnrolmentTokenDescription }) {
+  const styles = useStyles();
+  const { word, StateIcon, style } = states[token.status];
+  return (
+    <span className={mergeClasses(styles.state, styles[style])}>
+      <StateIcon />
+      {word}
+    </span>
+  );
+}
+
+interface RevokeTokenDialogProps {
+  readonly token: EnrolmentTokenDescription;
+  readonly onClose: () => void;
+}
+
+function RevokeTokenDialog({ token, onClose }: RevokeTokenDialogProps) {
+  const revoke = useRevokeEnrolmentToken();
+  return (
+    <ConfirmDialog
+      title={`Revoke ${nameOf(token)}`}
+      confirm="Revoke"
+      isDangerous
+      isPending={revoke.isPending}
+      error={revoke.error}
+      onConfirm={() => revoke.mutate(token.id, { onSuccess: onClose })}
+      onClose={onClose}
+    >
+      <p>No further machine can register with it. Connectors that have registered stay as they are.</p>
+    </ConfirmDialog>
+  );
+}

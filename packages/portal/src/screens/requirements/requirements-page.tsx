@@ -1,0 +1,105 @@
+import { makeStyles, tokens } from '@fluentui/react-components';
+import { CopyBlock } from '../../components/copy-text.tsx';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { Page } from '../../components/page.tsx';
+import { Section } from '../../components/section.tsx';
+
+interface Requirement {
+  readonly name: string;
+  readonly port: number;
+  readonly purpose: string;
+}
+
+const useStyles = makeStyles({
+  words: { maxWidth: '72ch', color: tokens.colorNeutralForeground3 },
+  host: { fontFamily: tokens.fontFamilyMonospace, fontSize: '13px', overflowWrap: 'anywhere' },
+});
+
+/** What a firewall has to let out for a connector, before anything is installed. */
+export function RequirementsPage() {
+  const styles = useStyles();
+  const { domain, requirements } = requirementsOf(location);
+  return (
+    <Page
+      title="Names and ports"
+      lead="What the machine of a connector has to reach. All of it is outbound; no port of your network is opened to the outside."
+    >
+      <DataTable
+        label="Required names and ports"
+        columns={columnsWith(styles.host)}
+        rows={requirements}
+        rowKey={({ name, port }) => `${name}:${port}`}
+      />
+      <Section title="For a firewall ticket">
+        <CopyBlock text={ticketFor(domain, requirements)} what="the text for a firewall ticket" />
+      </Section>
+      <Section title="Where there is something in between">
+        <p className={styles.words}>
+          TLS to these names must not be opened on the way: the connector shows a client certificate, and an
+          inspector breaks it. An HTTP proxy has to allow CONNECT to them and resolve them.
+        </p>
+        <p className={styles.words}>
+          On the machine itself, <code>postern connector doctor --service {connectAddressOf(location)}</code>{' '}
+          checks all of this before anything is registered.
+        </p>
+      </Section>
+    </Page>
+  );
+}
+
+function columnsWith(hostClass: string): readonly Column<Requirement>[] {
+  return [
+    {
+      id: 'name',
+      title: 'Name',
+      sortKey: row => row.name,
+      cell: row => <span className={hostClass}>{row.name}</span>,
+    },
+    { id: 'port', title: 'Port', sortKey: row => row.port, cell: row => `TCP ${row.port}` },
+    { id: 'purpose', title: 'Purpose', cell: row => row.purpose },
+  ];
+}
+
+type Place = Pick<Location, 'hostname' | 'port'>;
+
+/** The service's names follow from the portal's, at which this page is. */
+function requirementsOf(place: Place): { domain: string; requirements: readonly Requirement[] } {
+  const domain = domainOf(place);
+  const port = Number(place.port) || 443;
+  return {
+    domain,
+    requirements: [
+      {
+        name: `connect.${domain}`,
+        port,
+        purpose: 'Registration and tunnels. The only name that a registered connector needs.',
+      },
+      {
+        name: `login.${domain}`,
+        port,
+        purpose: 'The administrator signs in when a connector is registered.',
+      },
+      { name: `portal.${domain}`, port, purpose: 'Admin center and admin API.' },
+      { name: `connect.${domain}`, port: 80, purpose: 'Revocation list. Without it everything else works.' },
+    ],
+  };
+}
+
+function domainOf({ hostname }: Place): string {
+  return hostname.replace(/^portal\./, '');
+}
+
+function connectAddressOf(place: Place): string {
+  return place.port === '' ? domainOf(place) : `${domainOf(place)}:${place.port}`;
+}
+
+function ticketFor(domain: string, requirements: readonly Requirement[]): string {
+  const ports = [...new Set(requirements.map(({ port }) => port))].join(' and ');
+  const lines = requirements.map(({ name, port, purpose }) => `  ${name}  TCP ${port}  ${purpose}`);
+  return [
+    'To be allowed, outbound, from the machine of the connector:',
+    ...lines,
+    `As a wildcard: *.${domain}, TCP ${ports}.`,
+    'No TLS inspection for these names. Inbound: nothing.',
+  ].join('\n');
+}

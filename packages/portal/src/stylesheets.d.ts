@@ -1,0 +1,2 @@
+/** The build makes the stylesheet from it. */
+declare module '*.css';
