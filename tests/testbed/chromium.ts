@@ -9,8 +9,10 @@ import { type BrowserContext, chromium, type Page } from 'playwright-core';
 const executablePath = '/usr/bin/chromium';
 
 export interface ChromiumOptions {
-  /** PEM file of the CA that the browser is told to trust. */
-  readonly caFile: string;
+  /** PEM files of the CAs that the browser is told to trust. */
+  readonly caFile: string | readonly string[];
+  /** Domains that the browser finds on the loopback, names below them included. */
+  readonly loopbackDomains?: readonly string[];
   /** What tells it so, in place of {@link trustAuthority}; gets the browser's home folder. */
   readonly trust?: (home: string) => void;
   /** Without script, for pages that must do without. */
@@ -35,11 +37,16 @@ export class Chromium implements AsyncDisposable {
     context.on('weberror', error => this.#errors.push(String(error.error())));
   }
 
-  static async launch({ caFile, trust, javaScriptEnabled }: ChromiumOptions): Promise<Chromium> {
+  static async launch({
+    caFile,
+    loopbackDomains = [],
+    trust,
+    javaScriptEnabled,
+  }: ChromiumOptions): Promise<Chromium> {
     const home = mkdtempSync(path.join(tmpdir(), 'postern-chromium-'));
     try {
       if (trust) trust(home);
-      else trustAuthority(home, caFile);
+      else for (const file of [caFile].flat()) trustAuthority(home, file);
       const context = await chromium.launchPersistentContext(path.join(home, 'profile'), {
         executablePath,
         // Chromium looks for the CAs of its user below HOME.
@@ -54,6 +61,7 @@ export class Chromium implements AsyncDisposable {
           '--disable-background-networking',
           '--disable-component-update',
           '--disable-sync',
+          ...(loopbackDomains.length === 0 ? [] : [resolverRules(loopbackDomains)]),
         ],
       });
       context.setDefaultTimeout(60_000);
@@ -81,11 +89,15 @@ export class Chromium implements AsyncDisposable {
   }
 }
 
+function resolverRules(domains: readonly string[]): string {
+  return `--host-resolver-rules=${domains.map(domain => `MAP *.${domain} 127.0.0.1`).join(',')}`;
+}
+
 /** Lets the browser of a home folder trust a CA, in the certificate store that Chromium reads on Linux. */
 function trustAuthority(home: string, caFile: string): void {
   const store = path.join(home, '.pki', 'nssdb');
   mkdirSync(store, { recursive: true });
-  execFileSync('certutil', ['-d', `sql:${store}`, '-A', '-t', 'C,,', '-n', 'postern', '-i', caFile]);
+  execFileSync('certutil', ['-d', `sql:${store}`, '-A', '-t', 'C,,', '-n', caFile, '-i', caFile]);
 }
 
 /** Violations of accessibility rules that axe-core calls serious or critical, one line each. */

@@ -37,8 +37,8 @@ ${renderResults(page)}
 <div class="verdict" id="verdict" role="status">
 <p data-verdict="running">Testing. A port that is dropped on the way takes some seconds.</p>
 <p data-verdict="open" hidden><strong>All that was tested is open.</strong> A connector in this network can reach the service.</p>
-<p data-verdict="no-https" hidden><strong>The port for HTTPS is blocked.</strong> A connector in this network cannot reach the service there. Give the list below to whoever runs the firewall; nothing has to be opened inwards. If the browser warns of the certificate at that address, the port is open and the certificate is what needs repair.</p>
-<p data-verdict="no-http" hidden><strong>The port for plain HTTP is blocked.</strong> A connector works all the same: it loses only the look into the revocation list. Have the port opened when there is a chance.</p>
+<p data-verdict="no-https" hidden><strong>Blocked: <span data-blocked></span>.</strong> A connector in this network cannot reach the service there. Give the list below to whoever runs the firewall; nothing has to be opened inwards. If the browser warns of the certificate at that address, the port is open and the certificate is what needs repair.</p>
+<p data-verdict="no-http" hidden><strong>Blocked: <span data-blocked></span>.</strong> A connector works all the same; it loses only the look into the revocation list. Have the port opened when there is a chance.</p>
 </div>
 <noscript><p class="notice">The test needs JavaScript, which this browser does not run. The list below says what to open; <code>curl -v</code> with each of the addresses shows whether it is.</p></noscript>
 ${renderRequired(page)}
@@ -86,9 +86,9 @@ function renderResults({ regions, scheme }: PortCheckPage): Html {
 <tbody>
 ${regions.map(
   region => html`<tr>
-<th scope="row"><span class="name">${region.name}</span><span class="host">${region.host}</span></th>
-${renderCell('https', region.host, region.httpsPort, true)}
-${region.httpPort === null ? html`<td><span class="result">not used</span></td>` : renderCell('http', region.host, region.httpPort, scheme === 'http')}
+<th scope="row"><span class="name">${region.name}</span><span class="host">${breakable(region.host)}</span></th>
+${renderCell(region, 'https', region.httpsPort, true)}
+${region.httpPort === null ? html`<td><span class="result">Not used</span></td>` : renderCell(region, 'http', region.httpPort, scheme === 'http')}
 </tr>`,
 )}
 </tbody></table></div>
@@ -101,10 +101,16 @@ function headingOf(name: string, ports: readonly (number | null)[]): string {
   return first === undefined || others.length > 0 ? name : `Port ${first}`;
 }
 
-function renderCell(scheme: 'http' | 'https', host: string, port: number, isTested: boolean): Html {
+/** A host that a narrow column breaks behind its dots. */
+function breakable(host: string): Html {
+  const [first = '', ...labels] = host.split('.');
+  return html`${first}${labels.map(label => html`.<wbr>${label}`)}`;
+}
+
+function renderCell({ name, host }: Region, scheme: 'http' | 'https', port: number, isTested: boolean): Html {
   if (!isTested)
-    return html`<td><span class="result" data-state="untested">${signs.untested} not tested here</span></td>`;
-  return html`<td><span class="result" data-state="running" data-scheme="${scheme}" data-url="${scheme}://${host}:${port}/.postern/port-check">testing …</span></td>`;
+    return html`<td><span class="result" data-state="untested">${signs.untested} Not tested here</span></td>`;
+  return html`<td><span class="result" data-state="running" data-scheme="${scheme}" data-what="port ${port} of ${name}" data-url="${scheme}://${host}:${port}/.postern/port-check">Testing …</span></td>`;
 }
 
 function renderRequired({ domain, httpsPort, httpPort }: PortCheckPage): Html {
@@ -116,7 +122,7 @@ function renderRequired({ domain, httpsPort, httpPort }: PortCheckPage): Html {
 <div class="table"><table>
 <thead><tr><th scope="col">Name</th><th scope="col">Port</th><th scope="col">What for</th></tr></thead>
 <tbody>
-${needed.map(({ host, port, purpose }) => html`<tr><td class="host">${host}</td><td>TCP ${port}</td><td>${purpose}</td></tr>`)}
+${needed.map(({ host, port, purpose }) => html`<tr><td class="host">${breakable(host)}</td><td>TCP ${port}</td><td>${purpose}</td></tr>`)}
 </tbody></table></div>
 <p>For a firewall that knows wildcards, as one line for the ticket:</p>
 <div class="ticket"><code id="ticket">*.${domain}, TCP ${ports}, outbound</code><button type="button" class="button second small" id="copy" hidden>Copy</button></div>
@@ -127,7 +133,8 @@ ${needed.map(({ host, port, purpose }) => html`<tr><td class="host">${host}</td>
 const script = `
 const cells = [...document.querySelectorAll('[data-url]')];
 const again = document.getElementById('again');
-const words = { open: 'open', blocked: 'blocked', foreign: 'something else answers' };
+const verdict = document.getElementById('verdict');
+const words = { open: 'Open', blocked: 'Blocked', foreign: 'Something else answers' };
 
 async function look(url) {
   // A packet that is lost once is no firewall.
@@ -150,7 +157,7 @@ function show(cell, state, text) {
 }
 
 async function test(cell) {
-  show(cell, 'running', 'testing \\u2026');
+  show(cell, 'running', 'Testing \\u2026');
   const state = await look(cell.dataset.url);
   show(cell, state === 'foreign' ? 'blocked' : state, words[state]);
 }
@@ -160,13 +167,19 @@ function conclude(name) {
 }
 
 async function testAll() {
-  again.hidden = true;
+  again.hidden = false;
+  again.disabled = true;
+  verdict.dataset.state = '';
   conclude('running');
   await Promise.all(cells.map(test));
-  const failed = scheme => cells.some(cell => cell.dataset.scheme === scheme && cell.dataset.state !== 'open');
-  conclude(failed('https') ? 'no-https' : failed('http') ? 'no-http' : 'open');
-  document.getElementById('verdict').dataset.state = failed('https') ? 'bad' : failed('http') ? 'warning' : 'good';
-  again.hidden = false;
+  const closed = cells.filter(cell => cell.dataset.state !== 'open');
+  const isFatal = closed.some(cell => cell.dataset.scheme === 'https');
+  for (const place of document.querySelectorAll('[data-blocked]')) {
+    place.textContent = closed.map(cell => cell.dataset.what).join(', ');
+  }
+  conclude(closed.length === 0 ? 'open' : isFatal ? 'no-https' : 'no-http');
+  verdict.dataset.state = closed.length === 0 ? 'good' : isFatal ? 'bad' : 'warning';
+  again.disabled = false;
 }
 
 again.addEventListener('click', testAll);
@@ -198,6 +211,10 @@ const signTemplates = trustedMarkup(
 );
 
 const ownStyles = `
+:root { --warning: #8a5a00; }
+@media (prefers-color-scheme: dark) { :root { --warning: #e2b34b; } }
+.bar > div { max-width: 960px; }
+.button:disabled { opacity: 0.55; cursor: default; }
 .check { max-width: 960px; margin: 0 auto; padding: 40px 24px 72px; display: grid; gap: 24px; }
 .check > * { min-width: 0; }
 .check .heading { display: grid; gap: 8px; max-width: 72ch; }
@@ -218,7 +235,8 @@ const ownStyles = `
 .result[data-state="blocked"] svg { background: var(--danger); border-color: var(--danger); color: var(--surface); }
 .verdict { max-width: 72ch; border-left: 4px solid var(--edge); padding: 2px 0 2px 16px; }
 .verdict[data-state="good"] { border-color: var(--good); }
-.verdict[data-state="bad"], .verdict[data-state="warning"] { border-color: var(--danger); }
+.verdict[data-state="warning"] { border-color: var(--warning); }
+.verdict[data-state="bad"] { border-color: var(--danger); }
 .notice.https { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 12px; }
 .open { display: grid; gap: 16px; margin-top: 16px; }
 .open > * { min-width: 0; }
@@ -226,6 +244,8 @@ const ownStyles = `
 .open p { max-width: 72ch; }
 .open td:nth-child(2) { white-space: nowrap; }
 .open td { padding-block: 10px; }
+.open td.host { overflow-wrap: normal; }
+@media (min-width: 561px) { .open td.host { white-space: nowrap; } .open td.host wbr { display: none; } }
 .ticket { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 12px; padding: 12px 16px; background: var(--surface); border: 1px solid var(--line); border-radius: 8px; }
 code { font: 14px/20px ui-monospace, "Cascadia Mono", "Segoe UI Mono", "Liberation Mono", monospace; overflow-wrap: anywhere; }
 .ticket code { user-select: all; }
