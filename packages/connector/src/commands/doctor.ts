@@ -131,5 +131,6 @@ async function takeTheConnectorsPlace(
     process.setuid!(owner.uid);
   }
   if (running === null) return { environment: process.env };
-  return { environment: running, shellEnvironment: process.env };
+  // A copy: what is set here for the checks is no difference between shell and connector.
+  return { environment: running, shellEnvironment: { ...process.env } };
 }
