@@ -132,6 +132,32 @@ describe('a registration with an enrolment token', () => {
     assert.equal(service.events.length, before);
   });
 
+  test('survives that the answer is lost, and uses the token once', async () => {
+    const token = await service.enrolmentToken();
+    service.answersToCut = 2;
+
+    const done = await enrol(token);
+
+    const registered = service.events.filter(
+      event => event.kind === 'connector_registered' && event.connectorId === done.connectorId,
+    );
+    assert.equal(registered.length, 1);
+    assert.equal(service.answersToCut, 0);
+  });
+
+  test('says so where no answer comes at all', async t => {
+    const token = await service.enrolmentToken();
+    service.answersToCut = 10;
+    t.after(() => {
+      service.answersToCut = 0;
+    });
+
+    const error = await failureOf({ service: undefined, caFile: undefined, token });
+
+    assert.deepEqual([error.category, error.code], ['connectivity', 'unreachable']);
+    assert.equal(service.answersToCut, 7);
+  });
+
   test('is not content with the root where the certificate is for another name', async t => {
     const leaf = await issueServerLeaf(service.authorities.local, ['other.localhost'], Date.now());
     const cert = leaf.certificate + service.authorities.local.certificate;

@@ -1,4 +1,5 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type DetailedPeerCertificate, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import {
   type RegistrationRequest,
@@ -22,6 +23,10 @@ export interface RegistrationClientOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
+
+/** How often a request is sent whose answer does not arrive; the service gives a repeated one the same answer. */
+const maxAttempts = 3;
+const pauseMs = 500;
 
 /** An answer is a few certificates; a longer one comes from somebody else. */
 const maxAnswerBytes = 256 * 1024;
@@ -64,7 +69,7 @@ export class RegistrationClient {
   }
 
   /**
-   * Asks for the registration.
+   * Asks for the registration, and again where the answer is lost on its way.
    *
    * @param authorization The header's value.
    * @param ca Authorities to trust, PEM, and no others.
@@ -75,12 +80,18 @@ export class RegistrationClient {
     ca: readonly string[],
   ): Promise<RegistrationResult> {
     return this.#attempt(async () => {
-      const socket = await this.#openTls({ ca: [...ca] });
-      try {
-        const response = await this.#post(socket, JSON.stringify(body), authorization);
-        return readAnswer(response.statusCode ?? 0, await readBody(response), this.#endpoint);
-      } finally {
-        socket.destroy();
+      for (let attempt = 1; ; attempt++) {
+        const socket = await this.#openTls({ ca: [...ca] });
+        try {
+          const response = await this.#post(socket, JSON.stringify(body), authorization);
+          return readAnswer(response.statusCode ?? 0, await readBody(response), this.#endpoint);
+        } catch (error) {
+          // From here on the service may have registered this machine, and nobody but it knows.
+          if (error instanceof RegistrationError || attempt === maxAttempts) throw error;
+          await delay(pauseMs, undefined, { signal: this.#signal });
+        } finally {
+          socket.destroy();
+        }
       }
     });
   }

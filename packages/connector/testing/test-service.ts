@@ -228,6 +228,8 @@ export class TestService implements AsyncDisposable {
   registrationPort = 0;
   tunnelPort = 0;
   connections = 0;
+  /** So many of the next answers of registration are cut off before their first byte. */
+  answersToCut = 0;
   #leaf!: ServerLeaf;
   #listener!: TlsServer;
 
@@ -374,7 +376,16 @@ export class TestService implements AsyncDisposable {
     });
     await app.ready();
     this.#close.push(() => app.close());
-    const http = createHttpServer((request, response) => app.routing(request, response));
+    const http = createHttpServer((request, response) => {
+      if (this.answersToCut > 0) {
+        this.answersToCut -= 1;
+        response.end = () => {
+          response.socket?.destroy();
+          return response;
+        };
+      }
+      app.routing(request, response);
+    });
     const leaf = await issueServerLeaf(this.authorities.local, [domain, `*.${domain}`], Date.now());
     const chain = leaf.certificate + this.authorities.local.certificate;
     const server = createTlsServer({ cert: chain, key: leaf.privateKey }, socket =>

@@ -9,7 +9,7 @@ import { RegistrationRefusal } from './refusal.ts';
 export interface Applicant {
   /** The administrator: who is signed in, or who made the enrolment token. */
   readonly userId: string;
-  /** null: an administrator is signed in. */
+  /** May be used up. null: an administrator is signed in. */
   readonly enrolmentToken: EnrolmentTokenRow | null;
 }
 
@@ -79,7 +79,8 @@ async function byEnrolmentToken(parts: ApplicantParts, secret: string): Promise<
     });
   }
   const status = enrolmentTokenStatus(token, parts.now());
-  if (status !== 'usable') throw enrolmentRefusal(token, status);
+  // Used up is for the registration to say: the request may be one that was answered, and whose answer was lost.
+  if (status === 'expired' || status === 'revoked') throw enrolmentRefusal(token, status);
   const roles = await parts.rolesOf(token.createdBy);
   if (roles.some(role => rolesThatRegister.includes(role))) {
     return { userId: token.createdBy, enrolmentToken: token };

@@ -173,9 +173,34 @@ describe('registering', () => {
 
     const answers = await Promise.all(Array.from({ length: 50 }, () => post(body)));
 
-    assert.equal(answers.filter(answer => answer.status === 201).length, 1);
-    const refused = answers.filter(answer => answer.status !== 201);
-    assert.ok(refused.every(answer => answer.status === 409 && codeOf(answer) === 'proof_already_used'));
+    const results = answers.map(answer => registrationResult.parse(answer.body));
+    assert.equal(new Set(results.map(result => result.connectorId)).size, 1);
+    assert.equal(new Set(results.map(result => result.certificate)).size, 1, 'and one certificate');
+    const recorded = await db
+      .selectFrom('connectorCertificate')
+      .select('serial')
+      .where('connectorId', '=', results[0]!.connectorId)
+      .execute();
+    assert.equal(recorded.length, 1);
+  });
+
+  test('a proof is good for ten minutes, and no longer than its connector', async t => {
+    t.after(() => {
+      offsetMs = 0;
+    });
+    const late = form(await proof(rsa(2048), rsaSha512));
+    const revoked = form(await proof(rsa(2048), rsaSha512));
+    await post(late);
+    const { connectorId } = registrationResult.parse((await post(revoked)).body);
+    await revokeConnector(directory, connectorId);
+
+    const afterRevocation = await post(revoked);
+    offsetMs = 600_001;
+    const afterTenMinutes = await post(late);
+
+    for (const answer of [afterRevocation, afterTenMinutes]) {
+      assert.deepEqual([answer.status, codeOf(answer)], [409, 'proof_already_used']);
+    }
   });
 
   test('a machine name longer than an organization may be is cut in the certificate only', async () => {
@@ -274,6 +299,21 @@ describe('an enrolment token', () => {
     assert.equal(error.category, 'admin_authentication');
     assert.match(error.message, /used up: 3 connectors registered with it/);
     assert.match(error.remedy ?? '', /enrolment-token create/);
+  });
+
+  test('that is used up still answers the request that used it, whose answer may have been lost', async () => {
+    const token = await make();
+    const other = await make();
+    const body = await newProof();
+    const first = registrationResult.parse((await post(body, token.authorization)).body);
+
+    const again = registrationResult.parse((await post(body, token.authorization)).body);
+
+    assert.deepEqual(again, first);
+    assert.equal((await findEnrolmentToken(db, token.id))?.uses, 1);
+    assert.equal(codeOf(await post(await newProof(), token.authorization)), 'enrolment_token_used_up');
+    assert.equal(codeOf(await post(body, other.authorization)), 'proof_already_used');
+    assert.equal(codeOf(await post(body)), 'proof_already_used');
   });
 
   test('is not used up by registrations that fail', async () => {

@@ -1,4 +1,4 @@
-import { createHash, type KeyObject, randomUUID } from 'node:crypto';
+import { createHash, type KeyObject, randomUUID, X509Certificate } from 'node:crypto';
 import {
   type RegistrationRequest,
   type RegistrationResult,
@@ -8,11 +8,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { enrolmentTokenStatus } from '../directory/enrolment-tokens.ts';
 import {
   findDefaultConnectorGroupId,
+  findRecentRegistration,
   findUnrevokedConnector,
   type RegistrationOutcome,
   recordRegistration,
 } from '../store/connector-registrations.ts';
-import { findEnrolmentToken } from '../store/enrolment-tokens.ts';
+import { type EnrolmentTokenRow, findEnrolmentToken } from '../store/enrolment-tokens.ts';
 import type { ConnectorCertificateTable, ConnectorTable } from '../store/schema.ts';
 import { type Applicant, type ApplicantParts, authenticateApplicant, enrolmentRefusal } from './applicant.ts';
 import type { Authorities } from './authorities.ts';
@@ -112,6 +113,10 @@ async function register(
 ): Promise<RegistrationResult> {
   const publicKey = checkProof(body.proofCertificate);
   const now = parts.now();
+  const enrolmentTokenId = applicant.enrolmentToken?.id ?? null;
+  const answered = await findAnswered(parts, publicKey, enrolmentTokenId);
+  if (answered !== null) return answered;
+  if (applicant.enrolmentToken !== null) requireUse(applicant.enrolmentToken, now);
   const known = await findKnown(parts, body);
   const groupId = await chooseGroup(parts, body, applicant, known);
   const connector = connectorRow(body, groupId, known, now);
@@ -122,7 +127,6 @@ async function register(
     machineName,
     now,
   });
-  const enrolmentTokenId = applicant.enrolmentToken?.id ?? null;
   const outcome = await recordRegistration(parts.db, {
     connector,
     isKnown: known !== null,
@@ -131,6 +135,10 @@ async function register(
     enrolmentTokenId,
     now,
   });
+  if (outcome === 'proof_already_used') {
+    const raced = await findAnswered(parts, publicKey, enrolmentTokenId);
+    if (raced !== null) return raced;
+  }
   if (outcome !== 'recorded') throw await refusalOf(outcome, groupId, parts, enrolmentTokenId);
   await parts.publishConnector(connectorId);
   parts.record({
@@ -143,15 +151,53 @@ async function register(
     enrolmentTokenId: enrolmentTokenId ?? undefined,
     requestId: requestIdOf(request),
   });
+  return answer(parts, connector, issued.pem);
+}
+
+function answer(
+  parts: RegistrationParts,
+  { id: connectorId, groupId: connectorGroupId }: ConnectorTable,
+  certificate: string,
+): RegistrationResult {
   return {
     connectorId,
-    connectorGroupId: groupId,
-    certificate: issued.pem,
+    connectorGroupId,
+    certificate,
     issuerCertificates: [parts.authorities.registration.certificate],
     tunnelAnchors: [parts.authorities.service.certificate],
     tunnelHost: `connect.${parts.domain}`,
     tunnelPort: parts.publicPort,
   };
+}
+
+/** How long a request that has been answered gets the same answer again. */
+const repeatMs = 10 * 60_000;
+
+/**
+ * What a request with the same key was answered a short while ago, by the same right. A connector that asks again has lost the answer
+ * on its way; a second certificate, or a second use of an enrolment token, would be one too many.
+ */
+async function findAnswered(
+  parts: RegistrationParts,
+  publicKey: KeyObject,
+  enrolmentTokenId: string | null,
+): Promise<RegistrationResult | null> {
+  const found = await findRecentRegistration(parts.db, {
+    keySha256: hashOf(publicKey),
+    enrolmentTokenId,
+    since: parts.now() - repeatMs,
+  });
+  const certificate = found?.certificates.find(({ pem }) =>
+    new X509Certificate(pem).publicKey.equals(publicKey),
+  );
+  if (!found || !certificate) return null;
+  await parts.publishConnector(found.connector.id);
+  return answer(parts, found.connector, certificate.pem);
+}
+
+function requireUse(token: EnrolmentTokenRow, now: number): void {
+  const status = enrolmentTokenStatus(token, now);
+  if (status !== 'usable') throw enrolmentRefusal(token, status);
 }
 
 /**

@@ -66,7 +66,7 @@ async function record(
   if (group === undefined) throw new Undone('unknown_connector_group');
   const proof = await db
     .insertInto('registrationProof')
-    .values({ keySha256, connectorId: connector.id, createdAt: now })
+    .values({ keySha256, connectorId: connector.id, enrolmentTokenId, createdAt: now })
     .onConflict(conflict => conflict.column('keySha256').doNothing())
     .executeTakeFirst();
   if (proof.numInsertedOrUpdatedRows === 0n) throw new Undone('proof_already_used');
@@ -86,6 +86,43 @@ async function record(
     await db.insertInto('connector').values(connector).execute();
   }
   await db.insertInto('connectorCertificate').values(certificate).execute();
+}
+
+/**
+ * The registration that a key was used for since a time, by the same right: the connector with all its certificates. null
+ * where there is none, or the connector was revoked since.
+ *
+ * @param since Milliseconds since the epoch.
+ */
+export async function findRecentRegistration(
+  db: Kysely<Database>,
+  {
+    keySha256,
+    enrolmentTokenId,
+    since,
+  }: { keySha256: string; enrolmentTokenId: string | null; since: number },
+): Promise<{ connector: ConnectorTable; certificates: ConnectorCertificateTable[] } | null> {
+  const connector = await db
+    .selectFrom('connector')
+    .selectAll()
+    .where('revokedAt', 'is', null)
+    .where('id', '=', eb =>
+      eb
+        .selectFrom('registrationProof')
+        .select('connectorId')
+        .where('keySha256', '=', keySha256)
+        .where('enrolmentTokenId', 'is', enrolmentTokenId)
+        .where('createdAt', '>', since),
+    )
+    .executeTakeFirst();
+  if (connector === undefined) return null;
+  const certificates = await db
+    .selectFrom('connectorCertificate')
+    .selectAll()
+    .where('connectorId', '=', connector.id)
+    .where('revokedAt', 'is', null)
+    .execute();
+  return { connector, certificates };
 }
 
 /** A connector with one of its certificates. */

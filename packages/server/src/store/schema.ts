@@ -132,6 +132,8 @@ export interface RegistrationProofTable {
   /** SHA-256 of the SPKI, upper-case hex. */
   keySha256: string;
   connectorId: string;
+  /** The enrolment token that it was used with, if it was one. */
+  enrolmentTokenId: string | null;
   createdAt: number;
 }
 

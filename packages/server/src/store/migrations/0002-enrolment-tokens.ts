@@ -19,6 +19,7 @@ export const enrolmentTokens: Migration = {
       .addColumn('lastUsedAt', 'integer')
       .addColumn('revokedAt', 'integer')
       .execute();
+    await db.schema.alterTable('registrationProof').addColumn('enrolmentTokenId', 'text').execute();
     await db.schema
       .createIndex('enrolmentTokenConnectorGroup')
       .on('enrolmentToken')
