@@ -551,6 +551,8 @@ describe('opening fails with a code that says why', () => {
       assert.equal(answer.code, 'not_allowed', host);
       assert.match(answer.detail.error ?? '', /127\.0\.0\.1.*is not on this connector's allow-list/);
     }
+    const event = await all.connector.logged('dial_refused');
+    assert.deepEqual([event['id'], event.level, event.code], [3002, 'warn', 'not_allowed']);
     assert.equal(backend.sockets.length, 0);
   });
 

@@ -274,7 +274,7 @@ class RunningConnector {
     const isOk = answer.code === 'ok';
     const where = answer.detail.address ?? '';
     this.#log({
-      event: isOk ? 'backend_connected' : 'backend_failed',
+      event: isOk ? 'backend_connected' : answer.code === 'not_allowed' ? 'dial_refused' : 'backend_failed',
       message: isOk ? `Connected to ${where}.` : (answer.detail.error ?? answer.code),
       applicationId,
       requestId,

@@ -112,9 +112,18 @@ export const events = catalogue({
     id: 3001,
     level: 'warn',
     meaning:
-      'A backend could not be connected to, or may not be by the allow-list of this machine; `code` says which.',
+      'A backend could not be connected to; `code` says why.',
     remedy:
-      'The message names address and cause. `not_allowed`: add the backend to "allow" in Config/connector.json, if it is to be reached.',
+      'The message names address and cause; `postern connector doctor` looks at every backend of the group.',
+    isFrequent: true,
+  },
+  dial_refused: {
+    id: 3002,
+    level: 'warn',
+    meaning:
+      'The service asked for a backend that the allow-list of this machine does not permit. Nothing was connected to.',
+    remedy:
+      'If it is to be reached: add the backend to "allow" in Config/connector.json, and restart the connector. If not: ask who has published it.',
     isFrequent: true,
   },
   connector_started: {
