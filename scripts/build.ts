@@ -49,7 +49,7 @@ const plans: readonly PackagePlan[] = [
     exports: {},
     bringsNode: true,
   },
-  { folder: 'cli', programs: ['main'], command: 'postern', exports: {}, bringsNode: true },
+  { folder: 'cli', programs: ['main', 'connector'], command: 'postern', exports: {}, bringsNode: true },
 ];
 
 /** Libraries in CommonJS ask for what ES modules do not have. */

@@ -24,7 +24,10 @@ export function explainConnectorError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof CliError || !('remedy' in error)) {
     return error;
   }
-  const { message, remedy, code } = error as IdentityError | RegistrationError;
+  const { message, code, logFile, ...rest } = error as (IdentityError | RegistrationError) & {
+    logFile?: string;
+  };
+  const remedy = logFile === undefined ? rest.remedy : `${rest.remedy} The log of this attempt is ${logFile}`;
   return new CliError(failureOf(code, 'category' in error ? error.category : undefined), message, {
     remedy,
     cause: error,

@@ -209,6 +209,11 @@ export class TunnelClient {
     return String(answer.certificate);
   }
 
+  /** Asks the service to revoke this connector for good, which ends the tunnel. */
+  leave(): void {
+    this.#say({ type: 'leave' });
+  }
+
   /** Tells the service to open no more streams, and closes the tunnel when those in flight have ended. */
   drain(): void {
     if (this.#isDraining || this.#isClosed) return;

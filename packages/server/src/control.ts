@@ -16,6 +16,7 @@ import { ConfigError, loadConfig } from './config/load.ts';
 import { controlHosts, dataPaths, originOf } from './config/names.ts';
 import type { Config } from './config/schema.ts';
 import { createControlServer } from './control-server.ts';
+import { revokeConnector } from './directory/connectors.ts';
 import { Directory } from './directory/directory.ts';
 import { purgeEnrolmentTokens } from './directory/enrolment-tokens.ts';
 import { rolesOf } from './directory/roles.ts';
@@ -242,6 +243,12 @@ function createTunnelEvents(directory: Directory, log: Logger): TunnelEvents {
     tunnelDown(connectorId, reason) {
       events.tunnelDown(log, { connectorId, reason });
       recordStillSeen(directory, [connectorId]).catch(logFailure);
+    },
+    leaving(connectorId) {
+      revokeConnector(directory, connectorId).then(
+        () => events.connectorLeft(log, { connectorId }),
+        error => log.error({ err: error, connectorId }, 'a connector that leaves could not be revoked'),
+      );
     },
   };
 }

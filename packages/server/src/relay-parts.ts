@@ -266,6 +266,7 @@ export class RelayParts {
         },
         onRenew: ({ connectorId, certificateSha256 }, proofCertificate) =>
           feed.renew({ connectorId, certificateSha256, proofCertificate }),
+        onLeave: ({ connectorId }) => feed.send({ type: 'leave', connectorId }),
         onClose: (tunnel, reason) => {
           const { id: tunnelId, connectorId } = tunnel;
           this.#registry.remove(tunnel);

@@ -15,8 +15,8 @@ export interface ConnectorCommand {
   run(args: readonly string[]): Promise<number>;
 }
 
-/** Exit codes; `status` and `doctor` have more of their own. */
-export const exitCodes = { done: 0, failed: 1, notUnderstood: 2 } as const;
+/** Exit codes; `status` and `doctor` have more of their own. `unusableIdentity` is for `run`: trying again would not help. */
+export const exitCodes = { done: 0, failed: 1, notUnderstood: 2, unusableIdentity: 78 } as const;
 
 /** The command line cannot be understood; the message says which part, and what is allowed. */
 export class UsageError extends Error {

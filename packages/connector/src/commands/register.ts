@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
+import { withCommandLog } from '../installation/command-log.ts';
 import { readOutbound } from '../local-settings.ts';
+import type { RegisteredConnector } from '../register.ts';
 import { readEnrolmentToken, readRegistrationToken } from '../registration-token.ts';
 import { type ConnectorCommand, dataDirOf, dataOption, exitCodes, UsageError } from './command.ts';
 
@@ -20,6 +22,17 @@ export const registerCommand: ConnectorCommand = {
 };
 
 async function register(args: readonly string[]): Promise<number> {
+  const done = await registerMachine(args);
+  process.stdout.write(
+    `Registered ${done.machineName} as ${done.isNewConnector ? '' : 'the same '}connector ${done.connectorId}` +
+      `${done.isNewConnector ? '' : ' as before'}; its certificate ${done.thumbprint} is valid until ` +
+      `${new Date(done.notAfter).toISOString()}.\nStart it with: postern-connector run --data ${done.dataDir}\n`,
+  );
+  return exitCodes.done;
+}
+
+/** Does what `register` does, without a word. @param args As of the command. */
+export async function registerMachine(args: readonly string[]): Promise<RegisteredConnector> {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -44,21 +57,18 @@ async function register(args: readonly string[]): Promise<number> {
   // What registration needs beside a running connector (making certificates) is loaded only here.
   const { registerConnector } = await import('../register.ts');
   const dataDir = dataDirOf(values.data);
-  const done = await registerConnector({
-    token,
-    dataDir,
-    outbound: await readOutbound(dataDir, process.env),
-    key: values.key,
-    isNew: values.new,
-    ...(values.service !== undefined && { service: values.service }),
-    ...(values.name !== undefined && { machineName: values.name }),
-    ...(values['ca-file'] !== undefined && { caFile: values['ca-file'] }),
-    ...(values['connector-group'] !== undefined && { connectorGroupId: values['connector-group'] }),
-  });
-  process.stdout.write(
-    `Registered ${done.machineName} as ${done.isNewConnector ? '' : 'the same '}connector ${done.connectorId}` +
-      `${done.isNewConnector ? '' : ' as before'}; its certificate ${done.thumbprint} is valid until ` +
-      `${new Date(done.notAfter).toISOString()}.\nStart it with: postern-connector run --data ${done.dataDir}\n`,
+  const outbound = await readOutbound(dataDir, process.env);
+  return withCommandLog('register', () =>
+    registerConnector({
+      token,
+      dataDir,
+      outbound,
+      key: values.key === 'p384' ? 'p384' : 'rsa3072',
+      isNew: values.new,
+      ...(values.service !== undefined && { service: values.service }),
+      ...(values.name !== undefined && { machineName: values.name }),
+      ...(values['ca-file'] !== undefined && { caFile: values['ca-file'] }),
+      ...(values['connector-group'] !== undefined && { connectorGroupId: values['connector-group'] }),
+    }),
   );
-  return exitCodes.done;
 }

@@ -53,7 +53,9 @@ export type ConnectorMessage =
    * A new trust certificate, please, for the connector whose tunnel this is. The proof is of a new key, as at
    * registration (PEM, self-signed with SHA-512). One at a time; answered by `renewed` with the same id.
    */
-  | { readonly type: 'renew'; readonly id: number; readonly proofCertificate: string };
+  | { readonly type: 'renew'; readonly id: number; readonly proofCertificate: string }
+  /** The connector is being uninstalled: revoke it. The tunnel ends, and the next one is refused as revoked. */
+  | { readonly type: 'leave' };
 
 export type EndReason =
   | 'backend_closed'

@@ -24,7 +24,7 @@ describe('both ends of the feed', () => {
       source: directory,
       tunnelTrust: async () => ({ certificate: '', privateKey: '', clientAuthorities: [] }),
       presence: new Presence(),
-      tunnelEvents: { tunnelUp: () => undefined, tunnelDown: () => undefined },
+      tunnelEvents: { tunnelUp: () => undefined, tunnelDown: () => undefined, leaving: () => undefined },
       renew: async () => ({ error: { code: 'unavailable', message: 'not in this test' } }),
       log,
     });

@@ -119,6 +119,8 @@ export type RelayMessage =
     }
   /** A connector asks for a new trust certificate through its tunnel. */
   | ({ readonly type: 'renew'; readonly question: number } & RenewalRequest)
+  /** A connector asks through its tunnel to be revoked: it is being uninstalled. */
+  | { readonly type: 'leave'; readonly connectorId: string }
   | { readonly type: 'tunnel-up'; readonly tunnel: TunnelReport }
   | {
       readonly type: 'tunnel-down';

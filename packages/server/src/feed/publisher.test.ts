@@ -68,6 +68,7 @@ async function startPublisher(context: TestContext, parts: Partial<FeedPublisher
     tunnelEvents: {
       tunnelUp: tunnel => void seen.push(`up ${tunnel.tunnelId}`),
       tunnelDown: (connectorId, reason) => void seen.push(`down ${connectorId} ${reason}`),
+      leaving: connectorId => void seen.push(`leaving ${connectorId}`),
     },
     renew: async () => ({ error: { code: 'unavailable', message: 'not in this test' } }),
     log: createLogger({ program: 'test', level: 'silent' }),

@@ -25,6 +25,8 @@ export interface FeedSource {
 export interface TunnelEvents {
   tunnelUp(tunnel: TunnelReport): void;
   tunnelDown(connectorId: string, reason: string): void;
+  /** A connector asks to be revoked. */
+  leaving(connectorId: string): void;
 }
 
 export interface FeedPublisherParts {
@@ -126,6 +128,7 @@ export class FeedPublisher {
       onHello: () => this.#subscribe(relay),
       onApplied: () => this.#settleWaiters(),
       onFindSession: (question, idHash, host) => this.#findSession(relay, question, idHash, host),
+      onLeave: connectorId => this.#parts.tunnelEvents.leaving(connectorId),
       onRenew: (question, request) => this.#renew(relay, question, request),
       onTunnelUp: tunnel => {
         this.#parts.presence.tunnelUp(relay, tunnel);

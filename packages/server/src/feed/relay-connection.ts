@@ -10,6 +10,7 @@ export interface RelayConnectionOptions {
   readonly onHello: () => void;
   readonly onApplied: () => void;
   readonly onFindSession: (question: number, idHash: string, host: string) => void;
+  readonly onLeave: (connectorId: string) => void;
   readonly onRenew: (question: number, request: RenewalRequest) => void;
   readonly onTunnelUp: (tunnel: TunnelReport) => void;
   readonly onTunnelDown: (tunnelId: string, reason: string) => void;
@@ -107,6 +108,9 @@ export class RelayConnection {
         return;
       case 'renew':
         this.#options.onRenew(message.question, message);
+        return;
+      case 'leave':
+        this.#options.onLeave(message.connectorId);
         return;
       case 'tunnel-up':
         this.#options.onTunnelUp(message.tunnel);

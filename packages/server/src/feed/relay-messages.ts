@@ -26,6 +26,7 @@ const relayMessage: z.ZodType<RelayMessage> = z.discriminatedUnion('type', [
     certificateSha256: text,
     proofCertificate: z.string().max(maxProofLength),
   }),
+  z.object({ type: z.literal('leave'), connectorId: text }),
   z.object({ type: z.literal('tunnel-up'), tunnel: tunnelReport }),
   z.object({ type: z.literal('tunnel-down'), tunnelId: text, connectorId: text, reason: text }),
 ]);

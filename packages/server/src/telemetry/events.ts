@@ -122,6 +122,10 @@ export function connectorRevoked(log: Logger, fields: { connectorId: string; act
   log.warn({ event: 'connector_revoked', ...fields }, 'a connector was revoked');
 }
 
+export function connectorLeft(log: Logger, fields: { connectorId: string }): void {
+  log.warn({ event: 'connector_left', ...fields }, 'a connector was uninstalled, and is revoked');
+}
+
 export function connectorMoved(
   log: Logger,
   fields: { connectorId: string; connectorGroupId: string; actor: Actor },

@@ -27,6 +27,8 @@ export interface TunnelHooks {
   onChange(tunnel: Tunnel): void;
   /** The connector asks for a new trust certificate. */
   onRenew(tunnel: Tunnel, proofCertificate: string): Promise<RenewalAnswer>;
+  /** The connector is being uninstalled, and is to be revoked. */
+  onLeave(tunnel: Tunnel): void;
   onClose(tunnel: Tunnel, reason: string): void;
 }
 
@@ -255,6 +257,9 @@ export class Tunnel {
         return;
       case 'renew':
         void this.#renew(message.id, String(message.proofCertificate));
+        return;
+      case 'leave':
+        this.#options.hooks.onLeave(this);
         return;
     }
   }

@@ -1,3 +1,4 @@
+import { withCommandLog } from '@postern/connector/installation/command-log';
 import { id } from '@postern/protocol/admin/collection';
 import { type Command, Option } from 'commander';
 import { AdminClient } from '../../admin-client.ts';
@@ -86,18 +87,21 @@ async function register(context: CommandContext, options: RegisterOptions) {
       );
     }
     const { service, caFile } = context.options;
-    return registerConnector({ ...own, token, service, caFile });
+    return withCommandLog('register', () => registerConnector({ ...own, token, service, caFile }));
   }
   const connection = selectService(context, await context.credentials.read());
   await using sign = token === null ? await authenticate(context, connection, options) : keep(token);
   const admin = new AdminClient(connection.service, connection.fetch, async () => sign.token);
-  return await registerConnector({
-    ...own,
-    service: new URL(connection.service.connectOrigin).host,
-    token: sign.token,
-    connectorGroupId: await connectorGroupId(admin, options.connectorGroup),
-    caFile: connection.caFile,
-  });
+  const groupId = await connectorGroupId(admin, options.connectorGroup);
+  return await withCommandLog('register', () =>
+    registerConnector({
+      ...own,
+      service: new URL(connection.service.connectOrigin).host,
+      token: sign.token,
+      connectorGroupId: groupId,
+      caFile: connection.caFile,
+    }),
+  );
 }
 
 interface RegistrationSignIn extends AsyncDisposable {
