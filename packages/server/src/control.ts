@@ -36,6 +36,7 @@ import { readFirstContact } from './registration/first-contact.ts';
 import { writeLocalCertificates } from './registration/local-certificates.ts';
 import { type RegistrationEvent, registerRegistration } from './registration/register.ts';
 import { type RenewalEvent, type RenewalParts, renewTrustCertificate } from './registration/renew.ts';
+import { createRevocationLists } from './registration/revocation-lists.ts';
 import { createInvitation } from './sign-in/invitations.ts';
 import { registerMyApps } from './sign-in/my-apps.ts';
 import { registerSignIn } from './sign-in/register.ts';
@@ -89,8 +90,14 @@ export async function startControl(
 
   // 2. What the data means, and the keys that were made for this service.
   const directory = new Directory({ db, address: config, now });
-  const authorities = await openAuthorities({ secrets, domain: config.domain, now });
-  const tunnelTrust = createTunnelTrust(authorities, config.domain, now);
+  const authorities = await openAuthorities({
+    secrets,
+    domain: config.domain,
+    trustCertificateDays: config.connectors.certificateLifetimeDays,
+    now,
+  });
+  const revocationLists = createRevocationLists({ db, authority: authorities.registration, now });
+  const tunnelTrust = createTunnelTrust(authorities, config.domain, now, revocationLists);
   const renewLocalCertificates = async () => {
     if (!config.certificates.local) return;
     await writeLocalCertificates(authorities.local, config.domain, config.dataDir, now());
@@ -106,6 +113,16 @@ export async function startControl(
     now,
   };
 
+  // After the change that it follows, since it reads what that one wrote.
+  const refreshRevocationLists = () =>
+    void setImmediate(() =>
+      publisher
+        .refreshTunnelTrust()
+        .catch((error: unknown) =>
+          log.error({ err: error }, 'the list of revoked certificates could not be renewed'),
+        ),
+    );
+
   // 3. The feed: from here on every change reaches the relays.
   const presence = new Presence();
   const publisher = new FeedPublisher({
@@ -117,7 +134,16 @@ export async function startControl(
     renew: request => renewTrustCertificate(renewal, request),
     log,
   });
-  directory.publishTo(publisher);
+  directory.publishTo({
+    applied: (sequence, timeoutMs) => publisher.applied(sequence, timeoutMs),
+    publish(changes) {
+      const hasRevoked = changes.some(
+        change => change.set === 'connectors' && 'put' in change && change.put.revoked,
+      );
+      if (hasRevoked) refreshRevocationLists();
+      return publisher.publish(changes);
+    },
+  });
   metrics.gauge('postern_connectors_live', 'Connectors with at least one tunnel.', [], gauge =>
     gauge.set(presence.list().length),
   );

@@ -149,7 +149,9 @@ export class RelayParts {
       routes: () => this.#routes,
       portSuffix: this.#portSuffix,
       answerInTheClear: (host, path) =>
-        host === controlHosts(config).portcheck ? answerPortCheck(config, 'http', path) : null,
+        host === controlHosts(config).portcheck
+          ? answerPortCheck(config, 'http', path)
+          : answerRevocationList(config, state, host, path),
       limits,
       headTimeoutMs: config.limits.headTimeoutMs,
       maxConnections: config.limits.maxConnections,
@@ -279,6 +281,15 @@ export class RelayParts {
       now,
     });
   }
+}
+
+/** Lists of revoked certificates are asked for in the clear: they are signed, and whoever checks TLS may need one. */
+function answerRevocationList(config: Config, state: RelayState, host: string, path: string) {
+  if (host !== controlHosts(config).connect) return null;
+  const list = state.tunnelTrust?.revocationLists?.find(one => one.path === path);
+  if (list === undefined) return null;
+  const headers = { 'content-type': 'application/pkix-crl', 'cache-control': 'max-age=3600' };
+  return { status: 200, headers, body: Buffer.from(list.der, 'base64') };
 }
 
 function backendsByGroup(state: RelayState): Map<string, BackendConfiguration[]> {

@@ -244,6 +244,24 @@ export const configSchema = z.strictObject({
         'The port check page, which shows before anything is installed what a firewall has to let out.',
     },
   ),
+  connectors: option(
+    z
+      .strictObject({
+        certificateLifetimeDays: option(count(2, 3_650).default(180), {
+          description:
+            'How long a connector’s trust certificate is valid from its issue on. It is renewed after two thirds of that.',
+          unit: 'days',
+        }),
+        inactiveAfterDays: option(count(0, 3_650).default(10), {
+          description:
+            'How long a connector may be away before lists leave it out. It keeps its id, group and certificate, and is in the lists again when it comes back.',
+          unit: 'days',
+          zero: 'lists leave nobody out',
+        }),
+      })
+      .prefault({}),
+    { description: 'Connectors and their certificates.' },
+  ),
   drainMs: option(milliseconds(0, 3_600_000).default(30_000), {
     description: 'How long requests in flight may take to finish after SIGTERM.',
     unit: 'ms',

@@ -21,7 +21,7 @@ export interface PlainHttpOptions {
 interface PlainAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Buffer;
 }
 
 /**
@@ -83,7 +83,7 @@ export class PlainHttpListener {
     socket.on('data', onData);
   }
 
-  #answer(head: MessageHead): string {
+  #answer(head: MessageHead): string | Buffer {
     const index = head.find(fieldIds.host);
     const { name } = parseHost(head.bytes, head.valueStart(index), head.valueEnd(index));
     if (this.#options.routes().findHost(name) === undefined) {
@@ -99,12 +99,13 @@ export class PlainHttpListener {
   }
 }
 
-function writeAnswer({ status, headers, body }: PlainAnswer, method: string): string {
+function writeAnswer({ status, headers, body }: PlainAnswer, method: string): string | Buffer {
   if (method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS') {
     return 'HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD, OPTIONS\r\nContent-Length: 0\r\nConnection: close\r\n\r\n';
   }
   const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   // 204 has no length (RFC 9110 §8.6).
   const length = status === 204 ? '' : `content-length: ${Buffer.byteLength(body)}\r\n`;
-  return `HTTP/1.1 ${status} \r\n${fields.join('')}${length}connection: close\r\n\r\n${method === 'GET' ? body : ''}`;
+  const answer = `HTTP/1.1 ${status} \r\n${fields.join('')}${length}connection: close\r\n\r\n`;
+  return method === 'GET' ? Buffer.concat([Buffer.from(answer), Buffer.from(body)]) : answer;
 }

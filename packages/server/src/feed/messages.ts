@@ -70,6 +70,16 @@ export interface TunnelTrust {
   readonly privateKey: string;
   /** Registration CA certificates whose trust certificates are accepted. */
   readonly clientAuthorities: readonly string[];
+  /** Served on port 80 of `connect.<domain>`. */
+  readonly revocationLists?: readonly RevocationList[];
+}
+
+/** What one registration CA has revoked. */
+export interface RevocationList {
+  /** Where it is served: `/crl/<name>.crl`. */
+  readonly path: string;
+  /** base64 of the DER. */
+  readonly der: string;
 }
 
 export interface RelayState {

@@ -1,7 +1,8 @@
 import { generateKeyPair, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import { validityOf } from '@postern/protocol/x509/certificate';
-import type { TunnelTrust } from '../feed/messages.ts';
+import type { RevocationList, TunnelTrust } from '../feed/messages.ts';
+import { revocationListUrl } from './revocation-lists.ts';
 import {
   type AuthorityKind,
   type AuthorityMaterial,
@@ -23,12 +24,16 @@ export interface AuthoritiesParts {
   readonly secrets: SecretStore;
   /** The service's domain, such as `example.com`. */
   readonly domain: string;
+  /** Default 180. */
+  readonly trustCertificateDays?: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
 
 /** Which authority issues what; each has a key of its own, so that none can be used in another's place. */
 export interface Authorities {
+  /** How long a trust certificate is valid from its issue on. */
+  readonly trustCertificateMs: number;
   /** `connectorregistrationca.<domain>`: issues the connectors' trust certificates. */
   readonly registration: Signer;
   /** Issues the certificate of the tunnel listener; connectors learn it when they register and trust nothing else. */
@@ -48,14 +53,16 @@ const generate = promisify(generateKeyPair);
  * @throws Error if a kept authority cannot be read: a new one in its place would cut off every connector.
  */
 export async function openAuthorities(parts: AuthoritiesParts): Promise<Authorities> {
-  const open = (secret: string, kind: AuthorityKind, commonName: string) =>
-    openAuthority(parts, secret, kind, commonName);
+  const open = (secret: string, kind: AuthorityKind, commonName: string, hasList = false) =>
+    openAuthority(parts, secret, kind, commonName, hasList);
+  const hasRevocationList = true;
   const [registration, service, local] = await Promise.all([
-    open('registration-ca', 'rsa4096', `connectorregistrationca.${parts.domain}`),
+    open('registration-ca', 'rsa4096', `connectorregistrationca.${parts.domain}`, hasRevocationList),
     open('service-ca', 'p384', `serviceca.${parts.domain}`),
     open('local-ca', 'p384', `Postern local CA for ${parts.domain}`),
   ]);
-  return { registration, service, local };
+  const { trustCertificateDays = 180 } = parts;
+  return { trustCertificateMs: trustCertificateDays * 86_400_000, registration, service, local };
 }
 
 /** A server's leaf with its key, PEM. */
@@ -89,39 +96,47 @@ export function isDueForRenewal(certificate: X509Certificate, now: number): bool
 }
 
 /**
- * Gives what the tunnel listener needs. The leaf is made at the first call and again when two thirds of its life are
+ * Gives what relays need for tunnels. The leaf is made at the first call and again when two thirds of its life are
  * over; it is kept in memory only, because a new one costs nothing: connectors trust the authority and not the leaf.
  */
 export function createTunnelTrust(
   authorities: Authorities,
   domain: string,
   now: () => number,
+  revocationLists: () => Promise<readonly RevocationList[]> = async () => [],
 ): () => Promise<TunnelTrust> {
-  let current: Promise<TunnelTrust> | null = null;
-  const issue = async (): Promise<TunnelTrust> => ({
-    ...(await issueServerLeaf(authorities.service, [`connect.${domain}`], now())),
-    clientAuthorities: [authorities.registration.certificate],
-  });
+  let issued: Promise<ServerLeaf> | null = null;
+  let last: { readonly leaf: ServerLeaf; readonly trust: TunnelTrust } | null = null;
+  const issue = () => issueServerLeaf(authorities.service, [`connect.${domain}`], now());
   return async () => {
-    current ??= issue();
-    const trust = await current;
-    if (!isDueForRenewal(new X509Certificate(trust.certificate), now())) return trust;
-    current = issue();
-    return current;
+    issued ??= issue();
+    if (isDueForRenewal(new X509Certificate((await issued).certificate), now())) issued = issue();
+    const [leaf, lists] = await Promise.all([issued, revocationLists()]);
+    // The same answer as long as nothing has changed: that is how its reader tells.
+    if (last?.leaf === leaf && last.trust.revocationLists === lists) return last.trust;
+    const clientAuthorities = [authorities.registration.certificate];
+    last = { leaf, trust: { ...leaf, clientAuthorities, revocationLists: lists } };
+    return last.trust;
   };
 }
 
 async function openAuthority(
-  { secrets, now }: AuthoritiesParts,
+  { secrets, domain, now }: AuthoritiesParts,
   secret: string,
   kind: AuthorityKind,
   commonName: string,
+  hasRevocationList: boolean,
 ): Promise<Signer> {
   const kept = await secrets.unseal(secret);
-  if (kept !== null) return openSigner(parseMaterial(secret, kept.toString('utf8')));
-  const material = await createAuthority(kind, commonName, now());
-  await secrets.seal(secret, JSON.stringify(material));
-  return openSigner(material);
+  const material =
+    kept === null
+      ? await createAuthority(kind, commonName, now())
+      : parseMaterial(secret, kept.toString('utf8'));
+  if (kept === null) await secrets.seal(secret, JSON.stringify(material));
+  return openSigner(
+    material,
+    hasRevocationList ? revocationListUrl(material.certificate, domain) : undefined,
+  );
 }
 
 function parseMaterial(secret: string, json: string): AuthorityMaterial {

@@ -2,7 +2,7 @@ import { type KeyObject, X509Certificate } from 'node:crypto';
 import { serialOf, sha256Of, thumbprintOf, validityOf } from '@postern/protocol/x509/certificate';
 import { backDatedMs, type Signer, wholeSeconds } from './signer.ts';
 
-/** How long a trust certificate is valid from its issue on. */
+/** How long a trust certificate is valid from its issue on, where nothing else is configured. */
 const trustCertificateMs = 180 * 86_400_000;
 
 /** Upper bound of X.520's organizationName (RFC 5280 appendix A). */
@@ -12,6 +12,8 @@ export interface IssueRequest {
   readonly publicKey: KeyObject;
   readonly connectorId: string;
   readonly machineName: string;
+  /** How long it is valid from now on; default 180 days. */
+  readonly lifetimeMs?: number;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -40,7 +42,7 @@ export async function issueTrustCertificate(
     organization: request.machineName.slice(0, maxOrganizationLength),
     usage: 'clientAuth',
     notBefore: wholeSeconds(request.now - backDatedMs),
-    notAfter: wholeSeconds(request.now + trustCertificateMs),
+    notAfter: wholeSeconds(request.now + (request.lifetimeMs ?? trustCertificateMs)),
   });
   const certificate = new X509Certificate(pem);
   return {

@@ -125,6 +125,7 @@ async function register(
     publicKey,
     connectorId,
     machineName,
+    lifetimeMs: parts.authorities.trustCertificateMs,
     now,
   });
   const outcome = await recordRegistration(parts.db, {

@@ -77,9 +77,15 @@ export async function renewTrustCertificate(
     if (!(error instanceof ProofError)) throw error;
     return refuse(error.code, error.message);
   }
-  const { registration } = parts.authorities;
+  const { registration, trustCertificateMs } = parts.authorities;
   const { machineName } = checked;
-  const issued = await issueTrustCertificate(registration, { publicKey, connectorId, machineName, now });
+  const issued = await issueTrustCertificate(registration, {
+    publicKey,
+    connectorId,
+    machineName,
+    lifetimeMs: trustCertificateMs,
+    now,
+  });
   const row = { ...issued, connectorId, revokedAt: null };
   const outcome = await recordRenewal(parts.db, claim, row, hashOf(publicKey));
   if (outcome !== 'recorded') return refuse(outcome, messages[outcome]);

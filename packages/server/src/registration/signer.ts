@@ -4,8 +4,9 @@ import { promisify } from 'node:util';
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
+  CRLDistributionPointsExtension,
   ExtendedKeyUsageExtension,
-  type Extension,
+  Extension,
   type JsonName,
   KeyUsageFlags,
   KeyUsagesExtension,
@@ -13,6 +14,8 @@ import {
   SubjectKeyIdentifierExtension,
   X509Certificate,
   X509CertificateGenerator,
+  X509CrlGenerator,
+  X509CrlReason,
 } from '@peculiar/x509';
 import { keyUsageOids } from '@postern/protocol/x509/certificate';
 
@@ -32,6 +35,13 @@ export interface LeafTemplate {
   readonly notAfter: Date;
 }
 
+/** What a list of revoked certificates says (RFC 5280 §5). */
+export interface RevocationListTemplate {
+  readonly revoked: readonly { readonly serial: string; readonly revokedAt: Date }[];
+  readonly thisUpdate: Date;
+  readonly nextUpdate: Date;
+}
+
 /**
  * An authority that signs leaves. Its key stays behind this interface, so that it may as well live in a KMS or an HSM.
  */
@@ -40,6 +50,8 @@ export interface Signer {
   readonly certificate: string;
   /** Issues a leaf with a random 128-bit serial number, PEM. Issuing touches no earlier certificate. */
   issue(template: LeafTemplate): Promise<string>;
+  /** Signs a list of revoked certificates, DER. Its number is its time in seconds, and so never goes back. */
+  signRevocationList(template: RevocationListTemplate): Promise<Buffer>;
 }
 
 /** Key and certificate of an authority, as it is sealed in the store. */
@@ -95,9 +107,10 @@ export async function createAuthority(
 /**
  * Opens an authority whose key is held in memory.
  *
+ * @param revocationListUrl Where the list of what it has revoked is found; its leaves name it.
  * @throws Error if the key does not belong to the certificate: an authority like that would issue what nobody accepts.
  */
-export function openSigner(material: AuthorityMaterial): Signer {
+export function openSigner(material: AuthorityMaterial, revocationListUrl?: string): Signer {
   const authority = new X509Certificate(material.certificate);
   const privateKey = createPrivateKey(material.privateKey);
   const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
@@ -114,12 +127,42 @@ export function openSigner(material: AuthorityMaterial): Signer {
         publicKey: template.publicKey.export({ type: 'spki', format: 'der' }),
         notBefore: template.notBefore,
         notAfter: template.notAfter,
-        extensions: await extensionsOf(template, spki),
+        extensions: await extensionsOf(template, spki, revocationListUrl),
         ...signing(privateKey),
       });
       return `${certificate.toString('pem')}\n`;
     },
+    signRevocationList: async ({ revoked, thisUpdate, nextUpdate }) => {
+      const list = await X509CrlGenerator.create({
+        issuer: authority.subjectName.toJSON(),
+        thisUpdate,
+        nextUpdate,
+        entries: revoked.map(({ serial, revokedAt }) => ({
+          serialNumber: serial,
+          revocationDate: revokedAt,
+          reason: X509CrlReason.cessationOfOperation,
+          issuer: authority.subjectName.toJSON(),
+        })),
+        extensions: [
+          await AuthorityKeyIdentifierExtension.create(spki),
+          new Extension(crlNumberOid, false, derInteger(Math.floor(thisUpdate.getTime() / 1000))),
+        ],
+        ...signing(privateKey),
+      });
+      return Buffer.from(list.rawData);
+    },
   };
+}
+
+const crlNumberOid = '2.5.29.20';
+
+/** A positive INTEGER of at most six bytes. */
+function derInteger(value: number): Uint8Array<ArrayBuffer> {
+  // A leading zero where the number would read as negative.
+  const hex = value.toString(16);
+  const even = hex.length % 2 === 0 ? hex : `0${hex}`;
+  const digits = Number.parseInt(even.slice(0, 2), 16) > 0x7f ? `00${even}` : even;
+  return Uint8Array.from([2, digits.length / 2, ...Buffer.from(digits, 'hex')]);
 }
 
 /** Cuts milliseconds off: certificates know whole seconds only. */
@@ -133,7 +176,11 @@ function subjectOf(template: LeafTemplate): JsonName {
   return name;
 }
 
-async function extensionsOf(template: LeafTemplate, issuerSpki: Buffer): Promise<Extension[]> {
+async function extensionsOf(
+  template: LeafTemplate,
+  issuerSpki: Buffer,
+  revocationListUrl: string | undefined,
+): Promise<Extension[]> {
   const extensions: Extension[] = [
     new BasicConstraintsExtension(false, undefined, true),
     new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
@@ -144,6 +191,9 @@ async function extensionsOf(template: LeafTemplate, issuerSpki: Buffer): Promise
   if (template.dnsNames !== undefined) {
     const names = template.dnsNames.map(value => ({ type: 'dns' as const, value }));
     extensions.push(new SubjectAlternativeNameExtension(names));
+  }
+  if (revocationListUrl !== undefined) {
+    extensions.push(new CRLDistributionPointsExtension([revocationListUrl]));
   }
   return extensions;
 }

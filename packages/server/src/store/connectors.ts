@@ -108,3 +108,18 @@ export async function markRevoked(db: Kysely<Database>, id: string, revokedAt: n
     .where('revokedAt', 'is', null)
     .execute();
 }
+
+/** Serials of revoked trust certificates that expire after a time, with when they were revoked; in a fixed order. */
+export async function listRevokedSerials(
+  db: Kysely<Database>,
+  expiringAfter: number,
+): Promise<{ readonly serial: string; readonly revokedAt: number }[]> {
+  const rows = await db
+    .selectFrom('connectorCertificate')
+    .select(['serial', 'revokedAt'])
+    .where('revokedAt', 'is not', null)
+    .where('notAfter', '>', expiringAfter)
+    .orderBy('serial')
+    .execute();
+  return rows.map(({ serial, revokedAt }) => ({ serial, revokedAt: revokedAt! }));
+}

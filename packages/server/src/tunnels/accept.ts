@@ -55,8 +55,9 @@ export class TunnelListener {
 
   /** Uses other certificates from now on; tunnels that are up stay. */
   setTrust(trust: TunnelTrust): void {
-    if (trust === this.#trust) return;
+    const before = this.#trust;
     this.#trust = trust;
+    if (before !== null && isSameMaterial(before, trust)) return;
     const server = tls.createServer({
       cert: trust.certificate,
       key: trust.privateKey,
@@ -158,6 +159,12 @@ function presentedBy(socket: tls.TLSSocket): PresentedCertificate {
     chainError: socket.authorized ? '' : String(socket.authorizationError ?? 'unknown'),
     isResumed: socket.isSessionReused(),
   };
+}
+
+function isSameMaterial(one: TunnelTrust, other: TunnelTrust): boolean {
+  return (
+    one.certificate === other.certificate && one.clientAuthorities.join() === other.clientAuthorities.join()
+  );
 }
 
 /** One yamux data frame with ACK and FIN on stream 1, the connector's first. */
