@@ -252,12 +252,6 @@ export const configSchema = z.strictObject({
             'How long a connector’s trust certificate is valid from its issue on. It is renewed after two thirds of that.',
           unit: 'days',
         }),
-        inactiveAfterDays: option(count(0, 3_650).default(10), {
-          description:
-            'How long a connector may be away before lists leave it out. It keeps its id, group and certificate, and is in the lists again when it comes back.',
-          unit: 'days',
-          zero: 'lists leave nobody out',
-        }),
       })
       .prefault({}),
     { description: 'Connectors and their certificates.' },
