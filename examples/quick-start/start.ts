@@ -72,6 +72,7 @@ Postern is running.
   My Apps             ${ready.portal}
   Wiki                ${ready.application}   (signed-in people only)
   Status              ${ready.passthroughApplication}   (everybody)
+  Port check          ${ready.portal.replace('//portal.', '//portcheck.')}
 
   Name                ${ready.adminUser}
   Password            ${password}

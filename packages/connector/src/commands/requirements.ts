@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { requiredNames } from '../doctor/connectivity.ts';
+import { requiredConnections } from '@postern/protocol/required-connections';
 import { serviceNames } from '../doctor/context.ts';
 import { readServiceSettings } from '../identity/service-settings.ts';
 import { parseService } from '../register.ts';
@@ -29,22 +29,12 @@ async function requirements(args: readonly string[]): Promise<number> {
   });
   const { host, port } = await endpointOf(values.service, dataDirOf(values.data));
   const names = serviceNames(host, port);
-  const outbound: Requirement[] = [
-    ...requiredNames(names).map(({ name, purpose }) => ({ name, port, protocol: 'TCP' as const, purpose })),
-    {
-      name: names.connect,
-      port: 80,
-      protocol: 'TCP',
-      purpose: 'revocation list; not needed for anything else',
-    },
-    { name: `portcheck.${names.domain}`, port, protocol: 'TCP', purpose: 'port check page, for browsers' },
-    {
-      name: `portcheck.${names.domain}`,
-      port: 80,
-      protocol: 'TCP',
-      purpose: 'port check page, for browsers',
-    },
-  ];
+  const outbound: Requirement[] = requiredConnections(names.domain, port, 80).map(one => ({
+    name: one.host,
+    port: one.port,
+    protocol: 'TCP',
+    purpose: one.purpose,
+  }));
   const document = { service: names.domain, wildcard: `*.${names.domain}`, outbound, inbound: [] };
   process.stdout.write(values.json ? `${JSON.stringify(document)}\n` : format(document));
   return exitCodes.done;
