@@ -8,7 +8,7 @@ import { isFromOwnPage } from '../sign-in/form-post.ts';
 /**
  * Adds the admin API below `/admin/api`, for the pages of the Admin center. The relay lets only signed-in people through
  * to it, like to every pre-authenticated application, and says who they are in `X-Postern-User-Id`, which it never takes
- * over from a client. No token is ever given to a script (docs/decisions/0012).
+ * over from a client. No token is ever given to a script (docs/decisions/0011).
  */
 export async function registerPageDoor(app: FastifyInstance, parts: AdminApiParts): Promise<void> {
   await registerDoor(app, parts, {

@@ -90,7 +90,7 @@ describe('the pages of the Admin center', () => {
       'manifest.json.old',
       'postern.db',
       '..%2fpostern.db',
-      
+
       'main-3.js',
     ]) {
       assert.equal((await get(`/admin/assets/${name}`)).statusCode, 404, name);

@@ -10,15 +10,16 @@ import {
   useRemoveConnectorGroup,
   useRenameConnectorGroup,
 } from '../../api/connector-groups.ts';
-import { ConfirmDialog } from '../../components/confirm-dialog.tsx';
+import { Confirmation } from '../../components/confirmation.tsx';
 import { ConnectorState, stateOf } from '../../components/connector-state.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty.tsx';
 import { Failure } from '../../components/failure.tsx';
 import { PageLink } from '../../components/links.tsx';
 import { Loading } from '../../components/loading.tsx';
+import { Modal } from '../../components/modal.tsx';
 import { Moment } from '../../components/moment.tsx';
-import { NameDialog } from '../../components/name-dialog.tsx';
+import { NameForm } from '../../components/name-form.tsx';
 import { Page } from '../../components/page.tsx';
 import { Section } from '../../components/section.tsx';
 
@@ -86,23 +87,27 @@ export function ConnectorGroupPage() {
               />
             )}
           </Section>
-          {dialog === 'rename' && <RenameDialog group={group} onClose={() => setDialog(null)} />}
-          {dialog === 'remove' && <RemoveDialog group={group} onClose={() => setDialog(null)} />}
+          <Modal isOpen={dialog === 'rename'} onClose={() => setDialog(null)}>
+            <RenameForm group={group} onClose={() => setDialog(null)} />
+          </Modal>
+          <Modal isOpen={dialog === 'remove'} onClose={() => setDialog(null)}>
+            <RemoveForm group={group} onClose={() => setDialog(null)} />
+          </Modal>
         </>
       )}
     </Page>
   );
 }
 
-interface GroupDialogProps {
+interface GroupFormProps {
   readonly group: GroupWithMembers;
   readonly onClose: () => void;
 }
 
-function RenameDialog({ group, onClose }: GroupDialogProps) {
+function RenameForm({ group, onClose }: GroupFormProps) {
   const rename = useRenameConnectorGroup(group.id);
   return (
-    <NameDialog
+    <NameForm
       title={`Rename ${group.name}`}
       help="Connectors and applications stay in the group."
       confirm="Rename"
@@ -115,11 +120,11 @@ function RenameDialog({ group, onClose }: GroupDialogProps) {
   );
 }
 
-function RemoveDialog({ group, onClose }: GroupDialogProps) {
+function RemoveForm({ group, onClose }: GroupFormProps) {
   const remove = useRemoveConnectorGroup(group.id);
   const navigate = useNavigate();
   return (
-    <ConfirmDialog
+    <Confirmation
       title={`Remove ${group.name}`}
       confirm={`Remove ${group.name}`}
       isDangerous
@@ -134,7 +139,7 @@ function RemoveDialog({ group, onClose }: GroupDialogProps) {
         Only a group without connectors and applications can be removed. Move what is in it to another group
         first.
       </p>
-    </ConfirmDialog>
+    </Confirmation>
   );
 }
 

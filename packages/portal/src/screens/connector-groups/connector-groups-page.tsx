@@ -10,13 +10,13 @@ import { type Column, DataTable } from '../../components/data-table.tsx';
 import { Failure } from '../../components/failure.tsx';
 import { PageLink } from '../../components/links.tsx';
 import { Loading } from '../../components/loading.tsx';
-import { NameDialog } from '../../components/name-dialog.tsx';
+import { Modal } from '../../components/modal.tsx';
+import { NameForm } from '../../components/name-form.tsx';
 import { Page } from '../../components/page.tsx';
 
 /** All connector groups, with what each carries and whether anything carries it. */
 export function ConnectorGroupsPage() {
   const groups = useQuery(connectorGroupsQuery);
-  const create = useCreateConnectorGroup();
   const [isCreating, setIsCreating] = useState(false);
   return (
     <Page
@@ -39,18 +39,25 @@ export function ConnectorGroupsPage() {
       {groups.data !== undefined && (
         <DataTable label="Connector groups" columns={columns} rows={groups.data} rowKey={group => group.id} />
       )}
-      {isCreating && (
-        <NameDialog
-          title="Create a connector group"
-          help="Such as the place or the network that its connectors stand in."
-          confirm="Create"
-          isPending={create.isPending}
-          error={create.error}
-          onConfirm={name => create.mutate(name, { onSuccess: () => setIsCreating(false) })}
-          onClose={() => setIsCreating(false)}
-        />
-      )}
+      <Modal isOpen={isCreating} onClose={() => setIsCreating(false)}>
+        <CreateForm onClose={() => setIsCreating(false)} />
+      </Modal>
     </Page>
+  );
+}
+
+function CreateForm({ onClose }: { readonly onClose: () => void }) {
+  const create = useCreateConnectorGroup();
+  return (
+    <NameForm
+      title="Create a connector group"
+      help="Such as the place or the network that its connectors stand in."
+      confirm="Create"
+      isPending={create.isPending}
+      error={create.error}
+      onConfirm={name => create.mutate(name, { onSuccess: onClose })}
+      onClose={onClose}
+    />
   );
 }
 

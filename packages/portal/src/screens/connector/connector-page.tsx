@@ -11,11 +11,12 @@ import { Facts } from '../../components/facts.tsx';
 import { Failure } from '../../components/failure.tsx';
 import { PageLink } from '../../components/links.tsx';
 import { Loading } from '../../components/loading.tsx';
+import { Modal } from '../../components/modal.tsx';
 import { Moment } from '../../components/moment.tsx';
 import { Page } from '../../components/page.tsx';
 import { Section } from '../../components/section.tsx';
-import { MoveDialog } from './move-dialog.tsx';
-import { RevokeDialog } from './revoke-dialog.tsx';
+import { MoveForm } from './move-form.tsx';
+import { RevokeForm } from './revoke-form.tsx';
 
 /** One connector: whether it works, where it is, what it carries, and what can be done with it. */
 export function ConnectorPage() {
@@ -49,8 +50,12 @@ export function ConnectorPage() {
         <>
           <Details connector={data} />
           <Carries connector={data} />
-          {dialog === 'move' && <MoveDialog connector={data} onClose={() => setDialog(null)} />}
-          {dialog === 'revoke' && <RevokeDialog connector={data} onClose={() => setDialog(null)} />}
+          <Modal isOpen={dialog === 'move'} onClose={() => setDialog(null)}>
+            <MoveForm connector={data} onClose={() => setDialog(null)} />
+          </Modal>
+          <Modal isOpen={dialog === 'revoke'} onClose={() => setDialog(null)}>
+            <RevokeForm connector={data} onClose={() => setDialog(null)} />
+          </Modal>
         </>
       )}
     </Page>

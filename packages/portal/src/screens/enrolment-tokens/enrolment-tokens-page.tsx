@@ -4,21 +4,33 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { connectorGroupsQuery } from '../../api/connector-groups.ts';
 import { enrolmentTokensQuery, useRevokeEnrolmentToken } from '../../api/enrolment-tokens.ts';
-import { ConfirmDialog } from '../../components/confirm-dialog.tsx';
+import { Confirmation } from '../../components/confirmation.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty.tsx';
 import { Failure } from '../../components/failure.tsx';
 import { CheckIcon, CrossIcon, PauseIcon } from '../../components/icons.tsx';
 import { Loading } from '../../components/loading.tsx';
+import { Modal } from '../../components/modal.tsx';
 import { Moment } from '../../components/moment.tsx';
 import { Page } from '../../components/page.tsx';
-import { CreateTokenDialog } from './create-token-dialog.tsx';
+import { CreateTokenForm } from './create-token-form.tsx';
 
 /** Enrolment tokens: with one, a machine becomes a connector without an administrator there. */
 export function EnrolmentTokensPage() {
   const tokensMade = useQuery(enrolmentTokensQuery);
   const [isCreating, setIsCreating] = useState(false);
+  // A token that has been made is shown only now: nothing but its button closes what shows it.
+  const [isMade, setIsMade] = useState(false);
+  const [isRevoking, setIsRevoking] = useState(false);
   const [revoking, setRevoking] = useState<EnrolmentTokenDescription | null>(null);
+  const closeCreation = () => {
+    setIsCreating(false);
+    setIsMade(false);
+  };
+  const askRevocation = (token: EnrolmentTokenDescription) => {
+    setRevoking(token);
+    setIsRevoking(true);
+  };
   return (
     <Page
       title="Enrolment tokens"
@@ -47,10 +59,14 @@ export function EnrolmentTokensPage() {
         </Empty>
       )}
       {tokensMade.data !== undefined && tokensMade.data.length > 0 && (
-        <TokenList tokensMade={tokensMade.data} onRevoke={setRevoking} />
+        <TokenList tokensMade={tokensMade.data} onRevoke={askRevocation} />
       )}
-      {isCreating && <CreateTokenDialog onClose={() => setIsCreating(false)} />}
-      {revoking !== null && <RevokeTokenDialog token={revoking} onClose={() => setRevoking(null)} />}
+      <Modal isOpen={isCreating} isInsistent={isMade} onClose={closeCreation}>
+        <CreateTokenForm onMade={() => setIsMade(true)} onClose={closeCreation} />
+      </Modal>
+      <Modal isOpen={isRevoking} onClose={() => setIsRevoking(false)}>
+        {revoking !== null && <RevokeTokenForm token={revoking} onClose={() => setIsRevoking(false)} />}
+      </Modal>
     </Page>
   );
 }
@@ -147,15 +163,15 @@ function TokenState({ token }: { readonly token: EnrolmentTokenDescription }) {
   );
 }
 
-interface RevokeTokenDialogProps {
+interface RevokeTokenFormProps {
   readonly token: EnrolmentTokenDescription;
   readonly onClose: () => void;
 }
 
-function RevokeTokenDialog({ token, onClose }: RevokeTokenDialogProps) {
+function RevokeTokenForm({ token, onClose }: RevokeTokenFormProps) {
   const revoke = useRevokeEnrolmentToken();
   return (
-    <ConfirmDialog
+    <Confirmation
       title={`Revoke ${nameOf(token)}`}
       confirm="Revoke"
       isDangerous
@@ -165,6 +181,6 @@ function RevokeTokenDialog({ token, onClose }: RevokeTokenDialogProps) {
       onClose={onClose}
     >
       <p>No further machine can register with it. Connectors that have registered stay as they are.</p>
-    </ConfirmDialog>
+    </Confirmation>
   );
 }

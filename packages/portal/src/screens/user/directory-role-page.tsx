@@ -6,9 +6,10 @@ import { useState } from 'react';
 import { meQuery } from '../../api/me.ts';
 import { rolesQuery, useChangeRole } from '../../api/roles.ts';
 import { membershipsQuery } from '../../api/users.ts';
-import { ConfirmDialog } from '../../components/confirm-dialog.tsx';
+import { Confirmation } from '../../components/confirmation.tsx';
 import { Failure } from '../../components/failure.tsx';
 import { Loading } from '../../components/loading.tsx';
+import { Modal } from '../../components/modal.tsx';
 import { Section } from '../../components/section.tsx';
 import { UserFrame } from './user-frame.tsx';
 
@@ -32,11 +33,7 @@ const useStyles = makeStyles({
 /** The directory roles of a user: which are held, and, for a Global Administrator, switches to give and take them. */
 export function DirectoryRolePage() {
   const { userId } = useParams({ from: '/users/$userId/directory-role' });
-  return (
-    <UserFrame userId={userId} page="directory-role">
-      {user => <DirectoryRoles user={user} />}
-    </UserFrame>
-  );
+  return <UserFrame userId={userId}>{user => <DirectoryRoles user={user} />}</UserFrame>;
 }
 
 function DirectoryRoles({ user }: { readonly user: User }) {
@@ -45,7 +42,7 @@ function DirectoryRoles({ user }: { readonly user: User }) {
   const roles = useQuery(rolesQuery);
   const memberships = useQuery(membershipsQuery(user.id));
   const [asked, setAsked] = useState<DirectoryRole | null>(null);
-  const changeRole = useChangeRole(user.id);
+  const [isAsking, setIsAsking] = useState(false);
   const failed = roles.error ?? memberships.error;
   if (failed !== null) return <Failure error={failed} what="The roles cannot be shown." />;
   if (roles.data === undefined || memberships.data === undefined || me.data === undefined) {
@@ -53,9 +50,9 @@ function DirectoryRoles({ user }: { readonly user: User }) {
   }
   const held = new Set(memberships.data.map(({ id }) => id));
   const mayChange = me.data.roles.includes('Global Administrator');
-  const close = () => {
-    changeRole.reset();
-    setAsked(null);
+  const ask = (role: DirectoryRole) => {
+    setAsked(role);
+    setIsAsking(true);
   };
   return (
     <>
@@ -79,27 +76,50 @@ function DirectoryRoles({ user }: { readonly user: User }) {
                 label={held.has(role.id) ? 'Held' : 'Not held'}
                 labelPosition="before"
                 aria-label={role.displayName}
-                onChange={() => setAsked(role)}
+                onChange={() => ask(role)}
               />
             </li>
           ))}
         </ul>
       </Section>
-      {asked !== null && (
-        <ConfirmDialog
-          title={held.has(asked.id) ? `Take ${asked.displayName} away` : `Give ${asked.displayName}`}
-          confirm={held.has(asked.id) ? 'Take away' : 'Give'}
-          isPending={changeRole.isPending}
-          error={changeRole.error}
-          onConfirm={() =>
-            changeRole.mutate({ roleId: asked.id, isHeld: !held.has(asked.id) }, { onSuccess: close })
-          }
-          onClose={close}
-        >
-          <p>{consequenceOf(asked, user, held.has(asked.id), user.id === me.data.id)}</p>
-        </ConfirmDialog>
-      )}
+      <Modal isOpen={isAsking} onClose={() => setIsAsking(false)}>
+        {asked !== null && (
+          <ChangeRoleForm
+            user={user}
+            role={asked}
+            isHeld={held.has(asked.id)}
+            isSelf={user.id === me.data.id}
+            onClose={() => setIsAsking(false)}
+          />
+        )}
+      </Modal>
     </>
+  );
+}
+
+interface ChangeRoleFormProps {
+  readonly user: User;
+  readonly role: DirectoryRole;
+  readonly isHeld: boolean;
+  readonly isSelf: boolean;
+  readonly onClose: () => void;
+}
+
+function ChangeRoleForm({ user, role, isHeld, isSelf, onClose }: ChangeRoleFormProps) {
+  const changeRole = useChangeRole(user.id);
+  // What was asked stays while the modal closes, though the role is then held or gone.
+  const [wasHeld] = useState(isHeld);
+  return (
+    <Confirmation
+      title={wasHeld ? `Take ${role.displayName} away` : `Give ${role.displayName}`}
+      confirm={wasHeld ? 'Take away' : 'Give'}
+      isPending={changeRole.isPending}
+      error={changeRole.error}
+      onConfirm={() => changeRole.mutate({ roleId: role.id, isHeld: !wasHeld }, { onSuccess: onClose })}
+      onClose={onClose}
+    >
+      <p>{consequenceOf(role, user, wasHeld, isSelf)}</p>
+    </Confirmation>
   );
 }
 

@@ -12,11 +12,7 @@ import { UserFrame } from './user-frame.tsx';
 /** Who a user is, and what they belong to. */
 export function ProfilePage() {
   const { userId } = useParams({ from: '/users/$userId' });
-  return (
-    <UserFrame userId={userId} page="profile">
-      {user => <Profile user={user} />}
-    </UserFrame>
-  );
+  return <UserFrame userId={userId}>{user => <Profile user={user} />}</UserFrame>;
 }
 
 function Profile({ user }: { readonly user: User }) {

@@ -1,8 +1,8 @@
 import { Field, Input } from '@fluentui/react-components';
 import { useState } from 'react';
-import { ConfirmDialog } from './confirm-dialog.tsx';
+import { Confirmation } from './confirmation.tsx';
 
-interface NameDialogProps {
+interface NameFormProps {
   readonly title: string;
   readonly help: string;
   readonly confirm: string;
@@ -14,19 +14,19 @@ interface NameDialogProps {
   readonly onClose: () => void;
 }
 
-/** Asks for a name. */
-export function NameDialog({ name = '', help, onConfirm, ...dialog }: NameDialogProps) {
+/** Asks for a name, in a modal. */
+export function NameForm({ name = '', help, onConfirm, ...confirmation }: NameFormProps) {
   const [value, setValue] = useState(name);
   const wanted = value.trim();
   return (
-    <ConfirmDialog
-      {...dialog}
+    <Confirmation
+      {...confirmation}
       isIncomplete={wanted === '' || wanted === name}
       onConfirm={() => onConfirm(wanted)}
     >
       <Field label="Name" hint={help} required>
         <Input value={value} maxLength={256} onChange={(_event, data) => setValue(data.value)} />
       </Field>
-    </ConfirmDialog>
+    </Confirmation>
   );
 }

@@ -1,10 +1,8 @@
 import {
   Button,
-  Dialog,
   DialogActions,
   DialogBody,
   DialogContent,
-  DialogSurface,
   DialogTitle,
   Field,
   Input,
@@ -17,7 +15,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { connectorGroupsQuery } from '../../api/connector-groups.ts';
 import { type CreatedEnrolmentToken, useCreateEnrolmentToken } from '../../api/enrolment-tokens.ts';
-import { ConfirmDialog } from '../../components/confirm-dialog.tsx';
+import { Confirmation } from '../../components/confirmation.tsx';
 import { CopyBlock } from '../../components/copy-text.tsx';
 import { Moment } from '../../components/moment.tsx';
 
@@ -34,8 +32,14 @@ const lifetimes = [
   [30 * 24 * hour, '30 days'],
 ] as const;
 
+interface CreateTokenFormProps {
+  /** The token is there, and shown. */
+  readonly onMade: () => void;
+  readonly onClose: () => void;
+}
+
 /** Asks for what a token is to be good for, makes it, and shows the command with it: once. */
-export function CreateTokenDialog({ onClose }: { readonly onClose: () => void }) {
+export function CreateTokenForm({ onMade, onClose }: CreateTokenFormProps) {
   const groups = useQuery(connectorGroupsQuery);
   const create = useCreateEnrolmentToken();
   const [displayName, setDisplayName] = useState('');
@@ -46,19 +50,22 @@ export function CreateTokenDialog({ onClose }: { readonly onClose: () => void })
   const uses = Number(maxUses);
   const areUsesValid = Number.isInteger(uses) && uses >= 1 && uses <= 1_000;
   return (
-    <ConfirmDialog
+    <Confirmation
       title="Create an enrolment token"
       confirm="Create"
       isIncomplete={!areUsesValid}
       isPending={create.isPending}
       error={create.error}
       onConfirm={() =>
-        create.mutate({
-          maxUses: uses,
-          lifetimeSeconds: Number(lifetime),
-          ...(displayName.trim() !== '' && { displayName: displayName.trim() }),
-          ...(groupId !== '' && { connectorGroupId: groupId }),
-        })
+        create.mutate(
+          {
+            maxUses: uses,
+            lifetimeSeconds: Number(lifetime),
+            ...(displayName.trim() !== '' && { displayName: displayName.trim() }),
+            ...(groupId !== '' && { connectorGroupId: groupId }),
+          },
+          { onSuccess: onMade },
+        )
       }
       onClose={onClose}
     >
@@ -98,7 +105,7 @@ export function CreateTokenDialog({ onClose }: { readonly onClose: () => void })
           ))}
         </Select>
       </Field>
-    </ConfirmDialog>
+    </Confirmation>
   );
 }
 
@@ -110,31 +117,26 @@ interface CreatedTokenProps {
 function CreatedToken({ created, onClose }: CreatedTokenProps) {
   const styles = useStyles();
   return (
-    // Only the button closes it: what it shows cannot be shown again.
-    <Dialog open modalType="alert">
-      <DialogSurface>
-        <DialogBody>
-          <DialogTitle>Install a connector with this token</DialogTitle>
-          <DialogContent className={styles.content}>
-            <p>
-              Run this on the machine, as it is. The token is read from standard input, where no other user
-              sees it.
-            </p>
-            <CopyBlock text={created.command} what="the command" />
-            <MessageBar intent="warning" layout="multiline">
-              <MessageBarBody className={styles.note}>
-                It is shown now and never again. It works until <Moment at={created.expirationDateTime} /> for{' '}
-                {created.maxUses === 1 ? '1 connector' : `${created.maxUses} connectors`}.
-              </MessageBarBody>
-            </MessageBar>
-          </DialogContent>
-          <DialogActions>
-            <Button appearance="primary" onClick={onClose}>
-              Done
-            </Button>
-          </DialogActions>
-        </DialogBody>
-      </DialogSurface>
-    </Dialog>
+    <DialogBody>
+      <DialogTitle>Install a connector with this token</DialogTitle>
+      <DialogContent className={styles.content}>
+        <p>
+          Run this on the machine, as it is. The token is read from standard input, where no other user sees
+          it.
+        </p>
+        <CopyBlock text={created.command} what="the command" />
+        <MessageBar intent="warning" layout="multiline">
+          <MessageBarBody className={styles.note}>
+            It is shown now and never again. It works until <Moment at={created.expirationDateTime} /> for{' '}
+            {created.maxUses === 1 ? '1 connector' : `${created.maxUses} connectors`}.
+          </MessageBarBody>
+        </MessageBar>
+      </DialogContent>
+      <DialogActions>
+        <Button appearance="primary" onClick={onClose}>
+          Done
+        </Button>
+      </DialogActions>
+    </DialogBody>
   );
 }

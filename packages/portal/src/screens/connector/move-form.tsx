@@ -4,15 +4,15 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { connectorGroupsQuery } from '../../api/connector-groups.ts';
 import { useMoveConnector } from '../../api/connectors.ts';
-import { ConfirmDialog } from '../../components/confirm-dialog.tsx';
+import { Confirmation } from '../../components/confirmation.tsx';
 
-interface MoveDialogProps {
+interface MoveFormProps {
   readonly connector: Connector;
   readonly onClose: () => void;
 }
 
 /** Asks for the group that a connector is to carry requests for. */
-export function MoveDialog({ connector, onClose }: MoveDialogProps) {
+export function MoveForm({ connector, onClose }: MoveFormProps) {
   const groups = useQuery(connectorGroupsQuery);
   const move = useMoveConnector(connector.id);
   const [groupId, setGroupId] = useState('');
@@ -20,7 +20,7 @@ export function MoveDialog({ connector, onClose }: MoveDialogProps) {
   const others = (groups.data ?? []).filter(({ id }) => id !== current?.id);
   const chosen = others.find(({ id }) => id === groupId);
   return (
-    <ConfirmDialog
+    <Confirmation
       title={`Move ${connector.machineName} to another group`}
       confirm="Move"
       isIncomplete={chosen === undefined}
@@ -47,6 +47,6 @@ export function MoveDialog({ connector, onClose }: MoveDialogProps) {
           </Select>
         </Field>
       )}
-    </ConfirmDialog>
+    </Confirmation>
   );
 }

@@ -1,10 +1,8 @@
 import {
   Button,
-  Dialog,
   DialogActions,
   DialogBody,
   DialogContent,
-  DialogSurface,
   DialogTitle,
   makeStyles,
   mergeClasses,
@@ -27,7 +25,7 @@ const useStyles = makeStyles({
   },
 });
 
-interface ConfirmDialogProps {
+interface ConfirmationProps {
   readonly title: string;
   /** What will happen, and to whom; or the fields of a form. */
   readonly children: ReactNode;
@@ -44,8 +42,8 @@ interface ConfirmDialogProps {
   readonly isIncomplete?: boolean;
 }
 
-/** Asks before something is done, stays while it is done, and says why it was not. It is open while it is mounted. */
-export function ConfirmDialog(props: ConfirmDialogProps) {
+/** Asks before something is done, stays while it is done, and says why it was not: what a modal has in it. */
+export function Confirmation(props: ConfirmationProps) {
   const { title, children, confirm, onConfirm, onClose, isPending, error, isIncomplete, isDangerous } = props;
   const styles = useStyles();
   const submit = (event: FormEvent) => {
@@ -53,32 +51,28 @@ export function ConfirmDialog(props: ConfirmDialogProps) {
     if (!isPending && !isIncomplete) onConfirm();
   };
   return (
-    <Dialog open onOpenChange={(_event, { open }) => !open && !isPending && onClose()}>
-      <DialogSurface>
-        <form onSubmit={submit}>
-          <DialogBody>
-            <DialogTitle>{title}</DialogTitle>
-            <DialogContent className={styles.content}>
-              {children}
-              {error !== null && <Failure error={error} />}
-            </DialogContent>
-            <DialogActions>
-              <Button
-                type="submit"
-                className={mergeClasses(styles.confirm, isDangerous && styles.danger)}
-                appearance="primary"
-                disabled={isIncomplete}
-                disabledFocusable={isPending}
-              >
-                {isPending ? 'Working …' : confirm}
-              </Button>
-              <Button disabledFocusable={isPending} onClick={onClose}>
-                Cancel
-              </Button>
-            </DialogActions>
-          </DialogBody>
-        </form>
-      </DialogSurface>
-    </Dialog>
+    <form onSubmit={submit}>
+      <DialogBody>
+        <DialogTitle>{title}</DialogTitle>
+        <DialogContent className={styles.content}>
+          {children}
+          {error !== null && <Failure error={error} />}
+        </DialogContent>
+        <DialogActions>
+          <Button
+            type="submit"
+            className={mergeClasses(styles.confirm, isDangerous && styles.danger)}
+            appearance="primary"
+            disabled={isIncomplete}
+            disabledFocusable={isPending}
+          >
+            {isPending ? 'Working …' : confirm}
+          </Button>
+          <Button disabledFocusable={isPending} onClick={onClose}>
+            Cancel
+          </Button>
+        </DialogActions>
+      </DialogBody>
+    </form>
   );
 }

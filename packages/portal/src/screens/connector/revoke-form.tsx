@@ -2,15 +2,15 @@ import type { Connector } from '@postern/protocol/admin/connectors';
 import { useQuery } from '@tanstack/react-query';
 import { connectorGroupsQuery } from '../../api/connector-groups.ts';
 import { useRevokeConnector } from '../../api/connectors.ts';
-import { ConfirmDialog } from '../../components/confirm-dialog.tsx';
+import { Confirmation } from '../../components/confirmation.tsx';
 
-interface RevokeDialogProps {
+interface RevokeFormProps {
   readonly connector: Connector;
   readonly onClose: () => void;
 }
 
 /** Says what revoking a connector means, for whom, and asks. */
-export function RevokeDialog({ connector, onClose }: RevokeDialogProps) {
+export function RevokeForm({ connector, onClose }: RevokeFormProps) {
   const groups = useQuery(connectorGroupsQuery);
   const revoke = useRevokeConnector(connector.id);
   const group = groups.data?.find(({ connectors }) => connectors.some(({ id }) => id === connector.id));
@@ -18,7 +18,7 @@ export function RevokeDialog({ connector, onClose }: RevokeDialogProps) {
     ({ id, status }) => id !== connector.id && status === 'active',
   ).length;
   return (
-    <ConfirmDialog
+    <Confirmation
       title={`Revoke ${connector.machineName}`}
       confirm={`Revoke ${connector.machineName}`}
       isDangerous
@@ -46,6 +46,6 @@ export function RevokeDialog({ connector, onClose }: RevokeDialogProps) {
           {group.name} keeps {remaining} active {remaining === 1 ? 'connector' : 'connectors'}.
         </p>
       )}
-    </ConfirmDialog>
+    </Confirmation>
   );
 }
