@@ -1,3 +1,4 @@
+import type { DoctorReport } from '@postern/protocol/doctor';
 import { tuneGarbageCollection } from '@postern/protocol/garbage-collection';
 import { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import { AllowList } from './allow-list.ts';
@@ -97,6 +98,7 @@ class RunningConnector {
   readonly #expiryWarnings: ExpiryWarnings;
   readonly #trust: TrustLifecycle;
   #status: OwnStatus;
+  #examination: Promise<DoctorReport> | null = null;
   /** Of the failure that was logged last, so that a long outage is one line and not thousands. */
   #loggedFailure: string | null = null;
 
@@ -144,6 +146,7 @@ class RunningConnector {
         os: describeOs(),
         windowBudget: new WindowBudget(),
         sessionLog,
+        examine: () => this.#examine(options),
         backendTimeoutMs: options.backendTimeoutMs ?? 10_000,
         now: () => performance.now(),
       },
@@ -222,6 +225,32 @@ class RunningConnector {
       },
       onExpired: (pair, serviceTime) => this.#trust.expired(pair, serviceTime),
     };
+  }
+
+  /** Once at a time: who asks meanwhile gets the same report. */
+  #examine({ dataDir, environment = process.env }: RunOptions): Promise<DoctorReport> {
+    this.#examination ??= examineConnector(dataDir, environment)
+      .then(report => {
+        this.#examined(report);
+        return report;
+      })
+      .finally(() => {
+        this.#examination = null;
+      });
+    return this.#examination;
+  }
+
+  #examined({ exitCode, results }: DoctorReport): void {
+    const failed = results.filter(one => one.status === 'failed').map(one => one.id);
+    this.#log({
+      event: 'doctor_finished',
+      message:
+        failed.length === 0
+          ? 'The doctor has found nothing that fails.'
+          : `The doctor has found what fails: ${failed.join(', ')}.`,
+      exitCode,
+      failed,
+    });
   }
 
   #take(identity: Identity): void {
@@ -309,6 +338,18 @@ class RunningConnector {
     };
     void this.#statusFile.write(this.#status);
   }
+}
+
+// Loaded only when it is asked for: a connector that works has no use for it.
+async function examineConnector(
+  dataDir: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<DoctorReport> {
+  const [{ createContext }, { runDoctor }] = await Promise.all([
+    import('./doctor/context.ts'),
+    import('./doctor/doctor.ts'),
+  ]);
+  return runDoctor(await createContext({ dataDir, environment }));
 }
 
 function stateOf(status: OwnStatus, live: number, lastError: OwnStatus['lastError']): OwnStatus['state'] {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import type { DoctorReport } from '@postern/protocol/doctor';
 import { ControlDecoder, encodeControlMessage } from '@postern/protocol/tunnel/control-framing';
 import {
   type BackendConfiguration,
@@ -84,6 +85,8 @@ export interface TunnelClientOptions {
   readonly windowBudget: WindowBudget;
   /** Gets every request; without it, none is written down. */
   readonly sessionLog?: SessionLog | undefined;
+  /** Looks at this connector, where the service asks for it; without it, the service is not answered. */
+  readonly examine?: (() => Promise<DoctorReport>) | undefined;
   /** Makes the connection to the service. */
   readonly outbound: Outbound;
   /** Names the proxy that leads to backends, where there is one. */
@@ -339,6 +342,9 @@ export class TunnelClient {
         return this.#served.get(message.stream)?.beginRequest(String(message.requestId), message.offset);
       case 'answered':
         return this.#served.get(message.stream)?.endRequest();
+      case 'doctor':
+        void this.#examine(message.id);
+        return;
       case 'renewed':
         return this.#renewals.get(message.id)?.(message);
       case 'refused':
@@ -349,6 +355,12 @@ export class TunnelClient {
           }),
         );
     }
+  }
+
+  async #examine(id: number): Promise<void> {
+    // What ails a doctor must not end the connector; who asked is not answered then.
+    const report = await this.#options.examine?.().catch(() => undefined);
+    if (report !== undefined) this.#say({ type: 'doctor-report', id, report });
   }
 
   #configure(revision: number, backends: readonly BackendConfiguration[]): void {

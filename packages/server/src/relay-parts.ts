@@ -5,6 +5,7 @@
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import net from 'node:net';
+import type { DoctorReport } from '@postern/protocol/doctor';
 import type { BackendConfiguration, RenewalAnswer } from '@postern/protocol/tunnel/messages';
 import { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import type { ListenTarget, ListenTargets } from './config/listen-targets.ts';
@@ -185,6 +186,12 @@ export class RelayParts {
   /** The tunnels that are up, for a control process that has just come back. */
   tunnelReports(): TunnelReport[] {
     return this.#registry.tunnels.filter(tunnel => tunnel.isOpen).map(reportOf);
+  }
+
+  /** Lets a connector look at itself; null where it has no tunnel here or does not answer. */
+  async examine(connectorId: string): Promise<DoctorReport | null> {
+    const tunnel = this.#registry.tunnels.find(one => one.connectorId === connectorId && one.isOpen);
+    return tunnel === undefined ? null : tunnel.examine();
   }
 
   /** Opens every listener; the private one first, so that a health check can tell starting from broken. */

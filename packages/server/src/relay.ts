@@ -39,6 +39,7 @@ export async function startRelay(config: Config, configFile: string): Promise<vo
     log,
     now: () => performance.now(),
     onChange: () => parts?.applyState(),
+    onExamine: async connectorId => (await parts?.examine(connectorId)) ?? null,
     onConnect: () => {
       for (const tunnel of parts?.tunnelReports() ?? []) feed.send({ type: 'tunnel-up', tunnel });
     },

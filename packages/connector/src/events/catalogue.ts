@@ -62,13 +62,15 @@ export const events = catalogue({
   identity_changed: {
     id: 1005,
     level: 'info',
-    meaning: 'Another program, such as `postern connector register`, has written an identity; it is used without a restart.',
+    meaning:
+      'Another program, such as `postern connector register`, has written an identity; it is used without a restart.',
     remedy: '',
   },
   clock_wrong: {
     id: 1006,
     level: 'warn',
-    meaning: 'The clock of this machine differs from the service’s by more than five minutes. The connector works on.',
+    meaning:
+      'The clock of this machine differs from the service’s by more than five minutes. The connector works on.',
     remedy: 'Set the clock of this machine, or have it set by NTP.',
   },
   tunnel_connected: {
@@ -111,8 +113,7 @@ export const events = catalogue({
   backend_failed: {
     id: 3001,
     level: 'warn',
-    meaning:
-      'A backend could not be connected to; `code` says why.',
+    meaning: 'A backend could not be connected to; `code` says why.',
     remedy:
       'The message names address and cause; `postern connector doctor` looks at every backend of the group.',
     isFrequent: true,
@@ -149,6 +150,13 @@ export const events = catalogue({
     level: 'warn',
     meaning: 'Lines of a log could not be written, as on a full disk; `lines` says how many are missing.',
     remedy: 'Make room on the disk of the data folder. The connector works on without its logs.',
+  },
+  doctor_finished: {
+    id: 5000,
+    level: 'info',
+    meaning:
+      'The doctor looked at the running connector, as the service had asked it to; `exitCode` is 0 where nothing failed, and `failed` lists the checks that did.',
+    remedy: '',
   },
 });
 

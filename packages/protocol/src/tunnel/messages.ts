@@ -1,3 +1,5 @@
+import type { DoctorReport } from '../doctor.ts';
+
 /**
  * The control stream of a tunnel: the first stream, opened by the connector. Each message is a 32-bit big-endian
  * length followed by that many bytes of JSON (at most {@link maxControlMessageBytes}). Unknown types and fields are
@@ -55,7 +57,9 @@ export type ConnectorMessage =
    */
   | { readonly type: 'renew'; readonly id: number; readonly proofCertificate: string }
   /** The connector is being uninstalled: revoke it. The tunnel ends, and the next one is refused as revoked. */
-  | { readonly type: 'leave' };
+  | { readonly type: 'leave' }
+  /** Answers `doctor`. */
+  | { readonly type: 'doctor-report'; readonly id: number; readonly report: DoctorReport };
 
 export type EndReason =
   | 'backend_closed'
@@ -80,6 +84,8 @@ export type ServiceMessage =
       readonly revision: number;
       readonly backends: readonly BackendConfiguration[];
     }
+  /** Look at yourself, please, and say what you find, within half a minute. */
+  | { readonly type: 'doctor'; readonly id: number }
   | ({ readonly type: 'renewed'; readonly id: number } & RenewalAnswer)
   /**
    * The next request on a data stream; its first byte is at `offset` of what follows the preamble. Only to a connector

@@ -38,6 +38,7 @@ describe('both ends of the feed', () => {
       log,
       now: () => performance.now(),
       onChange: () => undefined,
+      onExamine: async () => null,
       onConnect: () => undefined,
     });
     try {

@@ -1,3 +1,4 @@
+import type { DoctorReport } from '@postern/protocol/doctor';
 import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
 
 /**
@@ -113,7 +114,9 @@ export type ControlMessage =
   /** Answer to `find-session`. */
   | { readonly type: 'session'; readonly question: number; readonly session: SessionRecord | null }
   /** Answer to `renew`; the renewed certificate was in a list of changes before it. */
-  | { readonly type: 'renewed'; readonly question: number; readonly answer: RenewalAnswer };
+  | { readonly type: 'renewed'; readonly question: number; readonly answer: RenewalAnswer }
+  /** Let this connector look at itself; answered by `examined`. */
+  | { readonly type: 'examine'; readonly question: number; readonly connectorId: string };
 
 /** Relay → control process. */
 export type RelayMessage =
@@ -131,6 +134,8 @@ export type RelayMessage =
   | ({ readonly type: 'renew'; readonly question: number } & RenewalRequest)
   /** A connector asks through its tunnel to be revoked: it is being uninstalled. */
   | { readonly type: 'leave'; readonly connectorId: string }
+  /** Answer to `examine`; null where this relay has no tunnel of that connector, or the connector did not answer. */
+  | { readonly type: 'examined'; readonly question: number; readonly report: DoctorReport | null }
   | { readonly type: 'tunnel-up'; readonly tunnel: TunnelReport }
   | {
       readonly type: 'tunnel-down';

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import type { DoctorReport } from '@postern/protocol/doctor';
 import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
 import type { Logger } from 'pino';
 import type {
@@ -42,8 +43,12 @@ export interface FeedPublisherParts {
   readonly maxQueuedBytes?: number;
 }
 
+/** Why a tunnel ended that went down with its relay, or with the connection to it. */
+export const relayLost = 'relay_lost';
 /** Relays take a feed that was silent for 15 s for dead. */
 const aliveMs = 5_000;
+/** Longer than relays wait for the connector. */
+const examinationMs = 35_000;
 const defaultMaxQueuedBytes = 64 * 1024 * 1024;
 
 interface Waiter {
@@ -63,6 +68,8 @@ export class FeedPublisher {
   #trust: TunnelTrust | null = null;
   #alive: NodeJS.Timeout | null = null;
   #sequence = 0;
+  #nextQuestion = 1;
+  readonly #examinations = new Map<number, (report: DoctorReport | null) => void>();
 
   constructor(parts: FeedPublisherParts) {
     this.#parts = parts;
@@ -121,6 +128,36 @@ export class FeedPublisher {
     this.publish([{ set: 'tunnelTrust', put: trust }]);
   }
 
+  /**
+   * Lets a connector look at itself, through whichever relay has a tunnel of it.
+   *
+   * @returns null where none has, or the connector did not answer.
+   */
+  async examine(connectorId: string): Promise<DoctorReport | null> {
+    const relays = [...this.#relays].filter(relay => relay.isSubscribed);
+    const reports = relays.map(relay => this.#askToExamine(relay, connectorId));
+    try {
+      return await Promise.any(reports);
+    } catch {
+      return null;
+    }
+  }
+
+  /** Rejects where there is no report to be had from this relay. */
+  #askToExamine(relay: RelayConnection, connectorId: string): Promise<DoctorReport> {
+    const question = this.#nextQuestion++;
+    const { promise, resolve, reject } = Promise.withResolvers<DoctorReport>();
+    const timer = setTimeout(() => reject(new Error('no answer')), examinationMs);
+    this.#examinations.set(question, report =>
+      report === null ? reject(new Error('no report')) : resolve(report),
+    );
+    relay.send({ type: 'examine', question, connectorId });
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#examinations.delete(question);
+    });
+  }
+
   #accept(socket: net.Socket): void {
     const relay = new RelayConnection(socket, {
       maxQueuedBytes: this.#parts.maxQueuedBytes ?? defaultMaxQueuedBytes,
@@ -129,6 +166,7 @@ export class FeedPublisher {
       onApplied: () => this.#settleWaiters(),
       onFindSession: (question, idHash, host) => this.#findSession(relay, question, idHash, host),
       onLeave: connectorId => this.#parts.tunnelEvents.leaving(connectorId),
+      onExamined: (question, report) => this.#examinations.get(question)?.(report),
       onRenew: (question, request) => this.#renew(relay, question, request),
       onTunnelUp: tunnel => {
         this.#parts.presence.tunnelUp(relay, tunnel);
@@ -188,7 +226,7 @@ export class FeedPublisher {
   #lost(relay: RelayConnection): void {
     this.#relays.delete(relay);
     for (const connectorId of this.#parts.presence.relayLost(relay)) {
-      this.#parts.tunnelEvents.tunnelDown(connectorId, 'relay_lost');
+      this.#parts.tunnelEvents.tunnelDown(connectorId, relayLost);
     }
     this.#settleWaiters();
   }

@@ -1,5 +1,6 @@
 import type net from 'node:net';
 import { StringDecoder } from 'node:string_decoder';
+import type { DoctorReport } from '@postern/protocol/doctor';
 import type { Logger } from 'pino';
 import type { ControlMessage, RenewalRequest, TunnelReport } from './messages.ts';
 import { parseRelayMessage } from './relay-messages.ts';
@@ -11,14 +12,15 @@ export interface RelayConnectionOptions {
   readonly onApplied: () => void;
   readonly onFindSession: (question: number, idHash: string, host: string) => void;
   readonly onLeave: (connectorId: string) => void;
+  readonly onExamined: (question: number, report: DoctorReport | null) => void;
   readonly onRenew: (question: number, request: RenewalRequest) => void;
   readonly onTunnelUp: (tunnel: TunnelReport) => void;
   readonly onTunnelDown: (tunnelId: string, reason: string) => void;
   readonly onClose: () => void;
 }
 
-/** No message of a relay comes near it. */
-const maxLineLength = 64 * 1024;
+/** The longest is the report of a connector's doctor, which the relay keeps well below this. */
+const maxLineLength = 160 * 1024;
 
 /** One relay on the feed's socket: cuts what it says into messages, and watches that it reads what it is told. */
 export class RelayConnection {
@@ -105,6 +107,9 @@ export class RelayConnection {
         return;
       case 'find-session':
         this.#options.onFindSession(message.question, message.idHash, message.host);
+        return;
+      case 'examined':
+        this.#options.onExamined(message.question, message.report);
         return;
       case 'renew':
         this.#options.onRenew(message.question, message);

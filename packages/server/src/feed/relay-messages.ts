@@ -1,3 +1,4 @@
+import { doctorReport } from '@postern/protocol/doctor';
 import { z } from 'zod';
 import type { RelayMessage } from './messages.ts';
 
@@ -26,6 +27,7 @@ const relayMessage: z.ZodType<RelayMessage> = z.discriminatedUnion('type', [
     certificateSha256: text,
     proofCertificate: z.string().max(maxProofLength),
   }),
+  z.object({ type: z.literal('examined'), question: z.number(), report: doctorReport.nullable() }),
   z.object({ type: z.literal('leave'), connectorId: text }),
   z.object({ type: z.literal('tunnel-up'), tunnel: tunnelReport }),
   z.object({ type: z.literal('tunnel-down'), tunnelId: text, connectorId: text, reason: text }),

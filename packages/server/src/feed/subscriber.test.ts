@@ -39,6 +39,7 @@ describe('a feed that says nothing', () => {
       log: createLogger({ program: 'test', level: 'silent' }),
       now: () => now,
       onChange: () => undefined,
+      onExamine: async () => null,
       onConnect: () => undefined,
       silenceMs: 50,
     });

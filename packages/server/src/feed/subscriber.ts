@@ -1,4 +1,5 @@
 import net from 'node:net';
+import type { DoctorReport } from '@postern/protocol/doctor';
 import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
 import type { Logger } from 'pino';
 import type { ControlMessage, RelayMessage, RenewalRequest, SessionRecord } from './messages.ts';
@@ -12,6 +13,8 @@ export interface FeedSubscriberParts {
   readonly onChange: () => void;
   /** Called with every new connection to the control process, so that what it must know can be told again. */
   readonly onConnect: () => void;
+  /** Lets a connector look at itself; null where that brings no report. Never rejects. */
+  readonly onExamine: (connectorId: string) => Promise<DoctorReport | null>;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
   /** A feed that was silent for this long is taken for dead; the control process says something every 5 s. Default 15 000. */
@@ -163,9 +166,17 @@ export class FeedSubscriber {
       case 'renewed':
         this.#answer(message.question, message);
         return;
+      case 'examine':
+        void this.#examine(message.question, message.connectorId);
+        return;
       case 'alive':
         return;
     }
+  }
+
+  async #examine(question: number, connectorId: string): Promise<void> {
+    const report = await this.#parts.onExamine(connectorId);
+    this.send({ type: 'examined', question, report });
   }
 
   /** Null: nobody to ask, or no answer in time. */

@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls';
+import { type DoctorReport, doctorReport } from '@postern/protocol/doctor';
 import { ControlDecoder, encodeControlMessage } from '@postern/protocol/tunnel/control-framing';
 import {
   type BackendConfiguration,
@@ -12,6 +13,9 @@ import { YamuxSession } from '@postern/protocol/yamux/session';
 import type { YamuxStream } from '@postern/protocol/yamux/stream';
 import type { WindowBudget } from '@postern/protocol/yamux/window-budget';
 
+/** The doctor of a connector takes 20 s at worst. */
+const examinationMs = 30_000;
+const maxReportLength = 96 * 1024;
 /** Both sides ping this often; any byte is life. */
 const pingMs = 3_000;
 const firstPings = 8;
@@ -73,6 +77,8 @@ export class Tunnel {
   readonly #watch: NodeJS.Timeout;
   readonly #decoder = new ControlDecoder();
   readonly #endListeners = new Map<number, (report: EndReport) => void>();
+  readonly #examinations = new Map<number, (report: DoctorReport | null) => void>();
+  #nextExamination = 1;
   #control: YamuxStream | null = null;
   #saidHello = false;
   #draining = false;
@@ -188,6 +194,7 @@ export class Tunnel {
     this.#closed = true;
     clearInterval(this.#watch);
     this.#endListeners.clear();
+    for (const resolve of this.#examinations.values()) resolve(null);
     this.#session.close();
     this.#options.socket.destroy();
     this.#options.hooks.onClose(this, reason);
@@ -255,6 +262,9 @@ export class Tunnel {
       case 'draining':
         this.#drain();
         return;
+      case 'doctor-report':
+        this.#examinations.get(message.id)?.(readReport(message.report));
+        return;
       case 'renew':
         void this.#renew(message.id, String(message.proofCertificate));
         return;
@@ -262,6 +272,20 @@ export class Tunnel {
         this.#options.hooks.onLeave(this);
         return;
     }
+  }
+
+  /** Lets the connector look at itself; null if it does not answer, as one of an older release, or ends. */
+  async examine(): Promise<DoctorReport | null> {
+    const id = this.#nextExamination++;
+    const { promise, resolve } = Promise.withResolvers<DoctorReport | null>();
+    const timer = setTimeout(() => resolve(null), examinationMs);
+    this.#examinations.set(id, resolve);
+    if (this.#closed) resolve(null);
+    this.#say({ type: 'doctor', id });
+    const report = await promise;
+    clearTimeout(timer);
+    this.#examinations.delete(id);
+    return report;
   }
 
   async #renew(id: number, proofCertificate: string): Promise<void> {
@@ -308,6 +332,12 @@ export class Tunnel {
     void this.#session.ping().catch(() => {});
     if (this.#draining && this.#session.streamCount <= 1) this.close('drained');
   }
+}
+
+/** A connector says what it likes: what is no report, or a monstrous one, is none. */
+function readReport(value: unknown): DoctorReport | null {
+  const report = doctorReport.safeParse(value).data ?? null;
+  return report !== null && JSON.stringify(report).length <= maxReportLength ? report : null;
 }
 
 function isCount(value: unknown): boolean {
