@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { type Outbound, outboundFrom } from '@postern/connector/outbound/outbound';
 import type { Command } from 'commander';
 import { AdminClient } from './admin-client.ts';
 import { CliError, findCliError } from './cli-error.ts';
@@ -46,9 +47,14 @@ export function contextOf(command: Command): CommandContext {
 /**
  * The service that `--service` or POSTERN_SERVICE names, else the one signed in to last.
  *
+ * @param outbound How connections are made; by default as the variables HTTPS_PROXY and NO_PROXY say.
  * @throws CliError `notSignedIn` where there is none, `usage` where the name is no address.
  */
-export function selectService(context: CommandContext, known: Credentials): ServiceConnection {
+export function selectService(
+  context: CommandContext,
+  known: Credentials,
+  outbound: Outbound = outboundOf(context),
+): ServiceConnection {
   const named = context.options.service ?? context.environment.POSTERN_SERVICE ?? known.current;
   if (named === undefined) {
     throw new CliError('notSignedIn', 'No service is named, and you are not signed in to any.', {
@@ -58,7 +64,15 @@ export function selectService(context: CommandContext, known: Credentials): Serv
   const service = parseServiceAddress(named);
   const { caFile: given } = context.options;
   const caFile = given === undefined ? known.services[service.name]?.caFile : path.resolve(given);
-  return { service, caFile, fetch: createServiceFetch({ caFile }) };
+  return { service, caFile, fetch: createServiceFetch({ caFile, outbound }) };
+}
+
+function outboundOf({ environment }: CommandContext): Outbound {
+  try {
+    return outboundFrom({}, environment);
+  } catch (error) {
+    throw new CliError('usage', (error as Error).message, { cause: error });
+  }
 }
 
 /**

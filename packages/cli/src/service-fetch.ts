@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { request } from 'node:https';
+import { type RequestOptions, request } from 'node:https';
 import type { LookupFunction } from 'node:net';
-import { getCACertificates } from 'node:tls';
+import { getCACertificates, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { lookupName } from '@postern/connector/lookup-name';
+import { type Outbound, OutboundError } from '@postern/connector/outbound/outbound';
 import { CliError } from './cli-error.ts';
 
 /** What of a `fetch` request this program uses. */
@@ -21,20 +23,30 @@ const timeoutMs = 30_000;
 
 /**
  * Makes a `fetch` that trusts the authorities of `caFile` (those of Node and of the operating system where there is
- * none), finds `*.localhost` on this machine and follows no redirect.
+ * none), finds `*.localhost` on this machine, goes through the proxy that `outbound` knows for a host, and follows no
+ * redirect.
  *
  * @throws CliError `usage` where the file has no certificate; the function that it gives throws `unreachable`.
  */
-export function createServiceFetch(options: { caFile?: string; lookup?: LookupFunction }): ServiceFetch {
+export function createServiceFetch(options: {
+  caFile?: string;
+  lookup?: LookupFunction;
+  outbound?: Outbound;
+}): ServiceFetch {
   const ca = options.caFile === undefined ? publicAuthorities() : [readAuthorities(options.caFile)];
   const lookup = options.lookup ?? lookupName;
   return (url, { method = 'GET', headers = {}, body, signal } = {}) =>
     new Promise((resolve, reject) => {
       const target = new URL(url);
       const fail = (error: Error) => reject(explain(error, target, options.caFile));
+      const port = target.port === '' ? 443 : Number(target.port);
+      const { outbound } = options;
+      const way: RequestOptions = outbound?.proxyFor(target.hostname, port)
+        ? connectThrough(outbound, target.hostname, port, ca)
+        : { ca, lookup, agent: false };
       const outgoing = request(
         target,
-        { method, headers: withLength(headers, body), ca, lookup, agent: false, signal, timeout: timeoutMs },
+        { ...way, method, headers: withLength(headers, body), signal, timeout: timeoutMs },
         incoming => {
           const chunks: Buffer[] = [];
           let length = 0;
@@ -64,6 +76,28 @@ export function createServiceFetch(options: { caFile?: string; lookup?: LookupFu
       outgoing.on('error', fail);
       outgoing.end(body);
     });
+}
+
+/** For `request`: connections through the proxy, with TLS to the host inside. */
+function connectThrough(outbound: Outbound, host: string, port: number, ca: string[]): RequestOptions {
+  return {
+    createConnection: (_options, done) => {
+      openTls(outbound, host, port, ca).then(
+        socket => done(null, socket),
+        // No socket comes with an error, whatever the type says.
+        (error: Error) => done(error, undefined as never),
+      );
+      return undefined;
+    },
+  };
+}
+
+async function openTls(outbound: Outbound, host: string, port: number, ca: string[]): Promise<TLSSocket> {
+  const socket = await outbound.connect(host, port, { timeoutMs });
+  const tls = tlsConnect({ socket, servername: host, ca, ALPNProtocols: ['http/1.1'] });
+  tls.setTimeout(timeoutMs, () => tls.destroy(new Error(`no answer within ${timeoutMs / 1000} seconds`)));
+  await once(tls, 'secureConnect');
+  return tls;
 }
 
 function publicAuthorities(): string[] {
@@ -107,6 +141,9 @@ const untrusted = new Set([
 function explain(error: NodeJS.ErrnoException, target: URL, caFile: string | undefined): CliError {
   const fail = (message: string, remedy?: string) =>
     new CliError('unreachable', message, { remedy, cause: error });
+  if (error instanceof OutboundError) {
+    return fail(error.message, error.remedy);
+  }
   switch (error.code) {
     case 'ECONNREFUSED':
       return fail(`Nothing answers at ${target.host}.`, 'Is the service running, and is the port right?');

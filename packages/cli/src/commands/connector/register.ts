@@ -89,7 +89,7 @@ async function register(context: CommandContext, options: RegisterOptions) {
     const { service, caFile } = context.options;
     return withCommandLog('register', () => registerConnector({ ...own, token, service, caFile }));
   }
-  const connection = selectService(context, await context.credentials.read());
+  const connection = selectService(context, await context.credentials.read(), own.outbound);
   await using sign = token === null ? await authenticate(context, connection, options) : keep(token);
   const admin = new AdminClient(connection.service, connection.fetch, async () => sign.token);
   const groupId = await connectorGroupId(admin, options.connectorGroup);
