@@ -85,7 +85,7 @@ function judgeRoles({ name, roles }: Account, observation: { tried: string; comm
   return failed(
     { ...observation, seen: `${name} has ${held}` },
     `${name} is signed in and has ${held}; only Application Administrator and Global Administrator may register connectors.`,
-    `Let a Global Administrator give ${name} the role Application Administrator (Admin center → Users → ${name} → Directory role, or \`postern user role add ${name} "Application Administrator"\`), register with an enrolment token that somebody else has made, or sign in with another account.`,
+    `Let a Global Administrator give ${name} the role Application Administrator (Admin center → Users → ${name} → Directory role, or \`postern user role ${name} --add "Application Administrator"\`), register with an enrolment token that somebody else has made, or sign in with another account.`,
   );
 }
 
