@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { buildPackages, packPackages } from '../../scripts/build.ts';
+import { ip } from '../testbed/machine.ts';
 import { RestlessClient } from '../testbed/restless-client.ts';
 import { cable, SystemdMachine } from '../testbed/systemd-machine.ts';
 
@@ -18,6 +19,10 @@ const connectorAddress = '203.0.113.20';
 const password = 'four words make sense';
 /** Of `systemd-analyze security`: 0 is nothing that could be done without, 10 everything. */
 const mostExposure = 2;
+const connectorUnit = 'postern-connector.service';
+const dataDir = '/var/lib/postern-connector';
+/** What `postern connector status` ends with. */
+const notConnected = 1;
 const hosts = Object.fromEntries(
   ['login', 'portal', 'connect', 'wiki'].map(name => [`${name}.${domain}`, serviceAddress]),
 );
@@ -87,6 +92,80 @@ describe('under systemd', { timeout: 1_200_000 }, () => {
     await Promise.all(clients.map(client => client.untilAnswered(10)));
     for (const client of clients) assert.deepEqual(await client.end(), []);
   });
+
+  test('one command makes a connector of a machine: registered, hardened, as its own user, in a folder of its own', async () => {
+    const token = await makeEnrolmentToken(outside);
+    const command = 'postern connector install --token-file -';
+
+    const installed = await inside.attempt(`${command} --json`, token);
+    const again = await inside.attempt(`${command} --json`, token);
+
+    assert.equal(installed.code, 0, installed.all);
+    assert.match(installed.output, /"state":"connected"/);
+    assert.match(again.output, /"changed":false/);
+    assert.equal(await userOf(inside, connectorUnit), 'postern-connector');
+    await assertSound(inside, connectorUnit);
+    const kept = await inside.run(`find ${dataDir} -printf '%U:%m %y\n' | sort -u`);
+    const uid = (await inside.run('id -u postern-connector')).trim();
+    assert.equal(kept, `${uid}:600 f\n${uid}:700 d\n`);
+    assert.equal(await inside.run('readlink /opt/postern/current'), await inside.run('postern --version'));
+    // Outbound only.
+    assert.equal(inNetworkOf(inside, 'ss', '-Hltu'), '');
+    const logs = await inside.run(
+      'stat -c %a /tmp/postern-connector-*.log; cat /tmp/postern-connector-*.log',
+    );
+    assert.match(logs, /^600\n600\n600\n/);
+    assert.ok(!logs.includes(token));
+  });
+
+  test('after a reboot with a late network the connector is up by itself', async () => {
+    ip('-n', inside.name, 'link', 'set', 'wan', 'down');
+    await inside.reboot();
+    await inside.run(
+      `timeout 60 sh -c 'until systemctl is-active --quiet ${connectorUnit}; do sleep 0.2; done'`,
+    );
+    assert.equal((await inside.attempt('postern connector status')).code, notConnected);
+
+    ip('-n', inside.name, 'link', 'set', 'wan', 'up');
+
+    await inside.run('timeout 60 sh -c "until postern connector status; do sleep 0.5; done"');
+  });
+
+  test('an identity is refused on a machine that is another one now', async () => {
+    await inside.run(
+      'postern connector stop; cp /etc/machine-id /root/; echo 0123456789abcdef0123456789abcdef > /etc/machine-id',
+    );
+
+    const refused = await inside.attempt(
+      `setpriv --reuid postern-connector --clear-groups /opt/postern/current/bin/node /opt/postern/current/program/dist/connector.js run --data ${dataDir}`,
+    );
+
+    assert.equal(refused.code, 78);
+    assert.match(refused.all, /registered on another machine/);
+    await inside.run('cp /root/machine-id /etc/machine-id; postern connector start');
+  });
+
+  test('uninstalling leaves nothing on the machine, and revokes the connector', async () => {
+    const said = await inside.run('postern connector uninstall');
+
+    assert.match(said, /revoked at connect\./);
+    for (const gone of [dataDir, '/opt/postern', `/etc/systemd/system/${connectorUnit}`]) {
+      assert.notEqual((await inside.attempt(`test -e ${gone}`)).code, 0, gone);
+    }
+    assert.notEqual((await inside.attempt('id postern-connector')).code, 0);
+    assert.match(await outside.run('postern connector list --json'), /"revokedDateTime": ?"/);
+  });
+
+  /** As the administrator, at the service's own machine. */
+  async function makeEnrolmentToken(machine: SystemdMachine): Promise<string> {
+    const ca = '/var/lib/postern/certificates/local-ca.pem';
+    await machine.run(
+      `postern login --service ${domain} --user admin@${domain} --password-stdin --ca-file ${ca}`,
+      `${password}\n`,
+    );
+    const made = await machine.run('postern connector enrolment-token create --json');
+    return /postern_enrolment_[\w.-]+/.exec(made)?.[0] ?? '';
+  }
 
   function curl(...parameters: string[]): string {
     const names = Object.entries(hosts).flatMap(([host, address]) => ['--resolve', `${host}:443:${address}`]);
