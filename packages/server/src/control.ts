@@ -16,6 +16,7 @@ import { ConfigError, loadConfig } from './config/load.ts';
 import { controlHosts, dataPaths, originOf } from './config/names.ts';
 import type { Config } from './config/schema.ts';
 import { createControlServer } from './control-server.ts';
+import { ConnectorJournal } from './directory/connector-journal.ts';
 import { revokeConnector } from './directory/connectors.ts';
 import { Directory } from './directory/directory.ts';
 import { purgeEnrolmentTokens } from './directory/enrolment-tokens.ts';
@@ -23,7 +24,7 @@ import { rolesOf } from './directory/roles.ts';
 import { purgeExpiredSessions } from './directory/sessions.ts';
 import { recordSighting, recordStillSeen } from './directory/sightings.ts';
 import { Presence } from './feed/presence.ts';
-import { FeedPublisher, prepareSocketPath, type TunnelEvents } from './feed/publisher.ts';
+import { FeedPublisher, prepareSocketPath, relayLost, type TunnelEvents } from './feed/publisher.ts';
 import { openData } from './operate/open-data.ts';
 import { hostConstraint } from './pages/host-constraint.ts';
 import { registerPortCheck } from './port-check/register.ts';
@@ -109,7 +110,7 @@ export async function startControl(
     db,
     authorities,
     publishConnector: connectorId => directory.republish('connectors', [connectorId]),
-    record: event => recordRenewalEvent(log, event),
+    record: event => recordRenewalEvent(log, journal, event),
     now,
   };
 
@@ -123,6 +124,12 @@ export async function startControl(
         ),
     );
 
+  const journal = new ConnectorJournal({
+    db,
+    now,
+    onFailed: error => log.error({ err: error }, 'an event of a connector could not be written'),
+  });
+
   // 3. The feed: from here on every change reaches the relays.
   const presence = new Presence();
   const publisher = new FeedPublisher({
@@ -130,7 +137,7 @@ export async function startControl(
     source: directory,
     tunnelTrust,
     presence,
-    tunnelEvents: createTunnelEvents(directory, log),
+    tunnelEvents: createTunnelEvents({ directory, log, presence, journal }),
     renew: request => renewTrustCertificate(renewal, request),
     log,
   });
@@ -182,6 +189,8 @@ export async function startControl(
       },
       createInvitation: userId => createInvitation({ db, config }, { userId, purpose: 'invite', now: now() }),
       isConnectorLive: connectorId => presence.isLive(connectorId),
+      examineConnector: connectorId => publisher.examine(connectorId),
+      journal,
       testAlerts: () => alerts.test(),
       firstContact: () => readFirstContact(config),
       portalOrigin: originOf(config, controlHosts(config).portal),
@@ -200,7 +209,7 @@ export async function startControl(
     },
     rolesOf: async userId => ((await findUser(db, userId))?.accountEnabled === 1 ? rolesOf(db, userId) : []),
     publishConnector: connectorId => directory.republish('connectors', [connectorId]),
-    record: event => recordRegistrationEvent(log, event),
+    record: event => recordRegistrationEvent(log, journal, event),
     now,
   });
 
@@ -248,6 +257,7 @@ export async function startControl(
       await ownFetch.close();
       await upkeep.stop();
       await publisher.stop();
+      await journal.settled();
       await data[Symbol.asyncDispose]();
       lock.release();
     },
@@ -259,29 +269,45 @@ async function purgeSessions(directory: Directory, log: Logger): Promise<void> {
   if (count > 0) events.sessionEnded(log, { reason: 'expired', count });
 }
 
-function createTunnelEvents(directory: Directory, log: Logger): TunnelEvents {
+interface TunnelEventParts {
+  readonly directory: Directory;
+  readonly log: Logger;
+  readonly presence: Presence;
+  readonly journal: ConnectorJournal;
+}
+
+function createTunnelEvents({ directory, log, presence, journal }: TunnelEventParts): TunnelEvents {
   const logFailure = (error: unknown) => log.error({ err: error }, 'a connector could not be noted as seen');
   return {
     tunnelUp(tunnel) {
       events.tunnelUp(log, tunnel);
+      journal.connected(tunnel.connectorId, tunnel.externalIp, tunnel.version);
       recordSighting(directory, tunnel).catch(logFailure);
     },
     tunnelDown(connectorId, reason) {
       events.tunnelDown(log, { connectorId, reason });
+      // A service that starts again loses its relay, not its connectors.
+      if (reason !== relayLost && !presence.isLive(connectorId)) journal.lost(connectorId, reason);
       recordStillSeen(directory, [connectorId]).catch(logFailure);
     },
     leaving(connectorId) {
       revokeConnector(directory, connectorId).then(
-        () => events.connectorLeft(log, { connectorId }),
+        () => {
+          events.connectorLeft(log, { connectorId });
+          journal.record(connectorId, 'left', 'warn', 'The connector was uninstalled, and is revoked.');
+        },
         error => log.error({ err: error, connectorId }, 'a connector that leaves could not be revoked'),
       );
     },
   };
 }
 
-function recordRegistrationEvent(log: Logger, event: RegistrationEvent): void {
+function recordRegistrationEvent(log: Logger, journal: ConnectorJournal, event: RegistrationEvent): void {
   if (event.kind === 'connector_registered') {
     const { kind: _kind, userId, requestId, ...fields } = event;
+    const { connectorId, machineName, isReregistration } = event;
+    const message = `${machineName} registered${isReregistration ? ' again' : ''}; its certificate is ${event.thumbprint}.`;
+    journal.record(connectorId, isReregistration ? 'registered_again' : 'registered', 'info', message);
     events.connectorRegistered(log, { ...fields, actor: { userId, requestId } });
     return;
   }
@@ -289,12 +315,17 @@ function recordRegistrationEvent(log: Logger, event: RegistrationEvent): void {
   events.connectorRegistrationRefused(log, fields);
 }
 
-function recordRenewalEvent(log: Logger, event: RenewalEvent): void {
+function recordRenewalEvent(log: Logger, journal: ConnectorJournal, event: RenewalEvent): void {
   if (event.kind === 'certificate_renewed') {
     const { connectorId, thumbprint, notAfter } = event;
+    const until = new Date(notAfter).toISOString();
+    const message = `The trust certificate was renewed: ${thumbprint}, valid until ${until}.`;
+    journal.record(connectorId, 'certificate_renewed', 'info', message);
     return events.certificateRenewed(log, { connectorId, thumbprint, notAfter });
   }
   const { connectorId, code } = event;
+  const message = `The renewal of the trust certificate was refused (${code}).`;
+  journal.record(connectorId, 'certificate_renewal_refused', 'warn', message);
   events.certificateRenewalRefused(log, { connectorId, code });
 }
 

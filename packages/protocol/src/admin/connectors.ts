@@ -34,6 +34,30 @@ export const connector = z
   .meta({ id: 'Connector' });
 export type Connector = z.infer<typeof connector>;
 
+const connectorEventName = z.enum([
+  'registered',
+  'registered_again',
+  'certificate_renewed',
+  'certificate_renewal_refused',
+  'connected',
+  'lost',
+  'moved',
+  'revoked',
+  'left',
+]);
+export type ConnectorEventName = z.infer<typeof connectorEventName>;
+
+export const connectorEvent = z
+  .object({
+    id: z.string(),
+    event: connectorEventName,
+    level: z.enum(['info', 'warn', 'error']),
+    message: z.string().meta({ description: 'One sentence for an administrator.' }),
+    createdDateTime: z.string(),
+  })
+  .meta({ id: 'ConnectorEvent' });
+export type ConnectorEvent = z.infer<typeof connectorEvent>;
+
 export const connectorGroup = z
   .object({
     id: z.string(),

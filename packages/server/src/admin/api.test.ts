@@ -276,6 +276,27 @@ describe('admin API', () => {
       assert.deepEqual(listed.json().value[0].certificate, shown.json().certificate);
     });
 
+    test('a connector shows what happened to it, the newest first', async () => {
+      const id = await register('edge10');
+      bench.journal.connected(id, '203.0.113.9', '0.1.0');
+      await call('application', 'POST', `${profile}/connectors/${id}/revoke`);
+      await bench.journal.settled();
+
+      const shown = await call('application', 'GET', `${profile}/connectors/${id}/events`);
+      const unknown = await call('application', 'GET', `${profile}/connectors/${crypto.randomUUID()}/events`);
+
+      const { value } = shown.json();
+      assert.deepEqual(
+        value.map(({ event, level }: { event: string; level: string }) => [event, level]),
+        [
+          ['revoked', 'warn'],
+          ['connected', 'info'],
+        ],
+      );
+      assert.match(value[1].message, /from 203\.0\.113\.9/);
+      assert.equal(unknown.statusCode, 404);
+    });
+
     test('a connector moves between groups, and a group with a connector stays', async () => {
       const id = await register('edge02');
       const group = await create(`${profile}/connectorGroups`, { name: 'Site B' });

@@ -1,7 +1,13 @@
 import { collection, collectionQuery, reference } from '@postern/protocol/admin/collection';
-import { connector, connectorGroup } from '@postern/protocol/admin/connectors';
+import {
+  type ConnectorEvent,
+  connector,
+  connectorEvent,
+  connectorGroup,
+} from '@postern/protocol/admin/connectors';
 import { requireConnectorGroup } from '../directory/connector-groups.ts';
 import { moveConnector, requireConnector, revokeConnector } from '../directory/connectors.ts';
+import { type ConnectorEventRow, listConnectorEvents } from '../store/connector-events.ts';
 import { type ConnectorProperty, type ConnectorRow, listConnectors } from '../store/connectors.ts';
 import * as events from '../telemetry/events.ts';
 import { actorOf } from './authorize.ts';
@@ -9,7 +15,7 @@ import { answerPage, type ListKind } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
 import { profilePath } from './publishing-profile.ts';
 import { representConnectorGroup, representConnectors } from './represent.ts';
-import { idParams, listUrl, nothing, requireReferencedId } from './requests.ts';
+import { dateTime, idParams, listUrl, nothing, requireReferencedId } from './requests.ts';
 
 const tags = ['connectors'];
 const path = `${profilePath}/connectors` as const;
@@ -20,7 +26,7 @@ const connectorList: ListKind<ConnectorProperty, ConnectorRow> = {
 };
 
 export function addConnectors(app: AdminApp, parts: ResourceParts): void {
-  const { directory, log, portalOrigin, pagingKey: key } = parts;
+  const { directory, log, portalOrigin, pagingKey: key, journal } = parts;
 
   app.get(
     path,
@@ -54,6 +60,24 @@ export function addConnectors(app: AdminApp, parts: ResourceParts): void {
     },
   );
 
+  app.get(
+    `${path}/:id/events`,
+    {
+      schema: {
+        summary: 'List what happened to a connector lately',
+        description: 'As the service saw it; the last hundred, the newest first.',
+        tags,
+        params: idParams,
+        response: { 200: collection(connectorEvent) },
+      },
+    },
+    async request => {
+      const { id } = await requireConnector(directory.db, request.params.id);
+      const rows = await listConnectorEvents(directory.db, id);
+      return { value: rows.map(representConnectorEvent) };
+    },
+  );
+
   const revoke = {
     schema: {
       summary: 'Revoke a connector',
@@ -66,11 +90,13 @@ export function addConnectors(app: AdminApp, parts: ResourceParts): void {
   app.delete(`${path}/:id`, revoke, async (request, reply) => {
     await revokeConnector(directory, request.params.id);
     events.connectorRevoked(log, { connectorId: request.params.id, actor: actorOf(request) });
+    journal.record(request.params.id, 'revoked', 'warn', 'An administrator revoked the connector.');
     return reply.code(204).send();
   });
   app.post(`${path}/:id/revoke`, revoke, async (request, reply) => {
     await revokeConnector(directory, request.params.id);
     events.connectorRevoked(log, { connectorId: request.params.id, actor: actorOf(request) });
+    journal.record(request.params.id, 'revoked', 'warn', 'An administrator revoked the connector.');
     return reply.code(204).send();
   });
 
@@ -107,7 +133,21 @@ export function addConnectors(app: AdminApp, parts: ResourceParts): void {
       const connectorGroupId = requireReferencedId(request.body);
       await moveConnector(directory, connectorId, connectorGroupId);
       events.connectorMoved(log, { connectorId, connectorGroupId, actor: actorOf(request) });
+      const group = await requireConnectorGroup(directory.db, connectorGroupId);
+      const moved = `An administrator moved the connector to the connector group ${group.name}.`;
+      journal.record(connectorId, 'moved', 'info', moved);
       return reply.code(204).send();
     },
   );
+}
+
+function representConnectorEvent(row: ConnectorEventRow): ConnectorEvent {
+  const { sequence, event, level, message, createdAt } = row;
+  return {
+    id: String(sequence),
+    event,
+    level,
+    message,
+    createdDateTime: dateTime(createdAt),
+  } as ConnectorEvent;
 }

@@ -22,6 +22,8 @@ export async function describeAdminApi(): Promise<string> {
     authenticateBearer: async () => null,
     createInvitation: async () => ({ url: '', expiresAt: 0 }),
     isConnectorLive: () => false,
+    examineConnector: async () => null,
+    journal: { record: () => {} },
     testAlerts: async () => [],
     firstContact: () => ({ host: 'connect.example.com', port: 443, rootSha256: null }),
     portalOrigin: 'https://portal.example.com',

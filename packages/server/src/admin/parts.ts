@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { DoctorReport } from '@postern/protocol/doctor';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { ChannelResult } from '../alerts/alert.ts';
+import type { ConnectorJournal } from '../directory/connector-journal.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { FirstContact } from '../registration/first-contact.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -15,10 +17,14 @@ export interface AdminApiParts {
   readonly authenticateBearer: AuthorizeParts['authenticateBearer'];
   /** Makes a single-use link with which a person sets a password; `expiresAt` in milliseconds since the epoch. */
   readonly createInvitation: (userId: string) => Promise<{ url: string; expiresAt: number }>;
+  /** Writes down what administrators do to connectors. */
+  readonly journal: Pick<ConnectorJournal, 'record'>;
   /** Sends a test alert by every channel. */
   readonly testAlerts: () => Promise<readonly ChannelResult[]>;
   /** Whether a connector has a tunnel now. */
   readonly isConnectorLive: (connectorId: string) => boolean;
+  /** Lets a connector look at itself; null where it has no tunnel or does not answer. */
+  readonly examineConnector: (connectorId: string) => Promise<DoctorReport | null>;
   /** How a machine that registers finds and recognises the service: what enrolment tokens carry. */
   readonly firstContact: () => FirstContact;
   /** `https://portal.<domain>`, with the public port where it is not 443. */

@@ -26,6 +26,7 @@ import {
   type Caller,
   rememberCaller,
 } from './authorize.ts';
+import { addConnectorDoctor } from './connector-doctor.ts';
 import { addConnectorGroups } from './connector-groups.ts';
 import { addConnectors } from './connectors.ts';
 import { addDirectoryRoles } from './directory-roles.ts';
@@ -77,6 +78,7 @@ const resources: readonly ((app: AdminApp, parts: ResourceParts) => void)[] = [
   addPublishingProfile,
   addConnectors,
   addConnectorGroups,
+  addConnectorDoctor,
   addAlerts,
   addEnrolmentTokens,
 ];

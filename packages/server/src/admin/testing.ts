@@ -5,6 +5,7 @@ import type { RoleName } from '@postern/protocol/admin/directory';
 import { type FastifyInstance, fastify, type InjectOptions, type LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import type { ChannelResult } from '../alerts/alert.ts';
+import { ConnectorJournal } from '../directory/connector-journal.ts';
 import { Directory } from '../directory/directory.ts';
 import { assignRole } from '../directory/roles.ts';
 import { createUser } from '../directory/users.ts';
@@ -24,6 +25,7 @@ export interface AdminApiBench extends AsyncDisposable {
   readonly events: Record<string, unknown>[];
   /** Connectors that have a tunnel. */
   readonly live: Set<string>;
+  readonly journal: ConnectorJournal;
   /** What becomes of a test alert. */
   readonly alertResults: ChannelResult[];
   /** Access tokens: the person's user name is the token. */
@@ -67,6 +69,13 @@ export async function openAdminApi(): Promise<AdminApiBench> {
   const events: AdminApiBench['events'] = [];
   const live = new Set<string>();
   const alertResults: ChannelResult[] = [];
+  const journal = new ConnectorJournal({
+    db,
+    now: Date.now,
+    onFailed: error => {
+      throw error;
+    },
+  });
   const app = fastify();
   const routes = new Set<string>();
   app.addHook('onRoute', ({ method, url }) => {
@@ -84,6 +93,8 @@ export async function openAdminApi(): Promise<AdminApiBench> {
       expiresAt: Date.now() + 1000,
     }),
     isConnectorLive: id => live.has(id),
+    examineConnector: async () => null,
+    journal,
     testAlerts: async () => alertResults,
     firstContact: () => ({ host: 'connect.test.example', port: 443, rootSha256: 'AB'.repeat(32) }),
     portalOrigin: `https://${portalHost}`,
@@ -97,6 +108,7 @@ export async function openAdminApi(): Promise<AdminApiBench> {
     events,
     directory,
     live,
+    journal,
     alertResults,
     tokens,
     call: (as, method, url, body, headers) =>
