@@ -141,7 +141,6 @@ export function openSigner(material: AuthorityMaterial, revocationListUrl?: stri
           serialNumber: serial,
           revocationDate: revokedAt,
           reason: X509CrlReason.cessationOfOperation,
-          issuer: authority.subjectName.toJSON(),
         })),
         extensions: [
           await AuthorityKeyIdentifierExtension.create(spki),
