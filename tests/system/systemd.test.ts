@@ -3,7 +3,8 @@
  * connector, each installed from its packages.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -23,6 +24,9 @@ const connectorUnit = 'postern-connector.service';
 const dataDir = '/var/lib/postern-connector';
 /** What `postern connector status` ends with. */
 const notConnected = 1;
+/** A private site, in the network of the machine with the connector. */
+const backendProgram = `require('http').createServer((_, answer) => answer.end('private'))
+  .listen(8080, '${connectorAddress}', () => console.log('ready'))`;
 const hosts = Object.fromEntries(
   ['login', 'portal', 'connect', 'wiki'].map(name => [`${name}.${domain}`, serviceAddress]),
 );
@@ -129,6 +133,34 @@ describe('under systemd', { timeout: 1_200_000 }, () => {
     ip('-n', inside.name, 'link', 'set', 'wan', 'up');
 
     await inside.run('timeout 60 sh -c "until postern connector status; do sleep 0.5; done"');
+  });
+
+  test('a restart loses no request while another connector of the group is up', async () => {
+    const backend = spawn('ip', ['netns', 'exec', inside.name, process.execPath, '-e', backendProgram], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(backend.stdout, 'data');
+    try {
+      const token = await makeEnrolmentToken(outside);
+      const second = await outside.attempt('postern connector install --json --token-file -', token);
+      assert.match(second.output, /"state":"connected"/);
+      await outside.run(
+        `postern app publish Wiki --internal-url http://${connectorAddress}:8080/ --passthrough`,
+      );
+      const client = new RestlessClient(inside.name, `https://wiki.${domain}/`, serviceAddress, {
+        caFile: authority,
+        answer: /^200 private$/,
+      });
+      await client.untilAnswered(10);
+
+      const restarted = await inside.attempt('postern connector restart');
+
+      await client.untilAnswered(10);
+      assert.equal(restarted.code, 0, restarted.all);
+      assert.deepEqual(await client.end(), []);
+    } finally {
+      backend.kill();
+    }
   });
 
   test('an identity is refused on a machine that is another one now', async () => {

@@ -15,8 +15,19 @@ export class RestlessClient {
   readonly #child: ChildProcess;
   #wake: () => void = () => {};
 
-  /** @param address Where the URL's host is. */
-  constructor(namespace: string, url: string, address: string, caFile = '') {
+  readonly #answer: RegExp;
+
+  /**
+   * @param address Where the URL's host is.
+   * @param options `answer`: status and body that count as an answer; by default any but an error of the service.
+   */
+  constructor(
+    namespace: string,
+    url: string,
+    address: string,
+    { caFile = '', answer = /^[1-4]\d\d / }: { readonly caFile?: string; readonly answer?: RegExp } = {},
+  ) {
+    this.#answer = answer;
     const command = [process.execPath, import.meta.filename, url, address, caFile];
     this.#child = spawn('ip', ['netns', 'exec', namespace, ...command], {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -49,7 +60,7 @@ export class RestlessClient {
   }
 
   #note(line: string): void {
-    if (/^[1-4]\d\d /.test(line)) this.answered += 1;
+    if (this.#answer.test(line)) this.answered += 1;
     else this.failures.push(line);
   }
 }

@@ -154,9 +154,9 @@ export class SystemdMachine {
     const nspawn = this.#nspawn;
     if (nspawn !== null && this.#isOn) {
       const ended = once(nspawn, 'exit');
-      // systemd-nspawn passes this on as the order to power off; a second one ends it at once.
+      // systemd-nspawn passes this on as the order to power off. When it dies, the machine dies with it.
       nspawn.kill('SIGTERM');
-      const impatience = setTimeout(() => nspawn.kill('SIGTERM'), 60_000);
+      const impatience = setTimeout(() => nspawn.kill('SIGKILL'), 60_000);
       await ended;
       clearTimeout(impatience);
     }
