@@ -40,15 +40,23 @@ export function useRenameConnectorGroup(id: string) {
   return useGroupChange((name: string) => change('PATCH', `${path}/${id}`, { name }));
 }
 
-/** The group must be empty of applications and of connectors that are not revoked. */
-export function useRemoveConnectorGroup(id: string) {
-  return useGroupChange(() => change('DELETE', `${path}/${id}`));
+/**
+ * The group must be empty of applications and of connectors that are not revoked.
+ *
+ * @param onRemoved Called before the lists are read again: what shows the group is gone after that.
+ */
+export function useRemoveConnectorGroup(id: string, onRemoved: () => void) {
+  return useGroupChange(() => change('DELETE', `${path}/${id}`), onRemoved);
 }
 
-function useGroupChange<Input, Answer>(mutationFn: (input: Input) => Promise<Answer>) {
+function useGroupChange<Input, Answer>(
+  mutationFn: (input: Input) => Promise<Answer>,
+  onSuccess?: () => void,
+) {
   const client = useQueryClient();
   return useMutation({
     mutationFn,
+    onSuccess,
     onSettled: () => client.invalidateQueries({ queryKey: connectorGroupsKey }),
   });
 }

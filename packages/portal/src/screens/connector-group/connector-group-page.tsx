@@ -2,7 +2,7 @@ import { Button } from '@fluentui/react-components';
 import type { Application } from '@postern/protocol/admin/applications';
 import type { Connector } from '@postern/protocol/admin/connectors';
 import { useQuery } from '@tanstack/react-query';
-import { useNavigate, useParams } from '@tanstack/react-router';
+import { useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import {
   connectorGroupsQuery,
@@ -121,8 +121,8 @@ function RenameForm({ group, onClose }: GroupFormProps) {
 }
 
 function RemoveForm({ group, onClose }: GroupFormProps) {
-  const remove = useRemoveConnectorGroup(group.id);
-  const navigate = useNavigate();
+  // A new document rather than a new page: this one goes with the group, the open modal and what it has hidden behind it.
+  const remove = useRemoveConnectorGroup(group.id, () => location.assign('/admin/connector-groups'));
   return (
     <Confirmation
       title={`Remove ${group.name}`}
@@ -130,9 +130,7 @@ function RemoveForm({ group, onClose }: GroupFormProps) {
       isDangerous
       isPending={remove.isPending}
       error={remove.error}
-      onConfirm={() =>
-        remove.mutate(undefined, { onSuccess: () => void navigate({ to: '/connector-groups' }) })
-      }
+      onConfirm={() => remove.mutate()}
       onClose={onClose}
     >
       <p>
