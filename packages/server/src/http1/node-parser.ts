@@ -74,12 +74,17 @@ export function readWithNode(
     earlyTarget = '';
   };
 
-  const result = parser.execute(bytes);
-  if (result instanceof Error) return { messages, error: codeOf(result) };
-  const last = messages[messages.length - 1];
-  const isBeyondUpgrade = last?.isUpgrade && last.isComplete;
-  const final = atEnd && !isBeyondUpgrade ? parser.finish() : undefined;
-  return { messages, error: final instanceof Error ? codeOf(final) : undefined };
+  try {
+    const result = parser.execute(bytes);
+    if (result instanceof Error) return { messages, error: codeOf(result) };
+    const last = messages[messages.length - 1];
+    const isBeyondUpgrade = last?.isUpgrade && last.isComplete;
+    const final = atEnd && !isBeyondUpgrade ? parser.finish() : undefined;
+    return { messages, error: final instanceof Error ? codeOf(final) : undefined };
+  } finally {
+    // Nothing collects it: the fuzzer's ten million would take all memory there is.
+    parser.close();
+  }
 }
 
 const maxHeadBytes = 1 << 24;
@@ -95,6 +100,7 @@ interface Parser {
   initialize(type: number, resource: object, maxHeaderSize: number, leniency: number): void;
   execute(bytes: Buffer): number | Error;
   finish(): undefined | Error;
+  close(): void;
   [onHeaders]: (fields: string[], target: string) => void;
   [onHeadersComplete]: (
     major: number,
@@ -131,6 +137,7 @@ function methodNumber(name: string): number | undefined {
     return 0;
   };
   parser.execute(Buffer.from(`${name} / HTTP/1.1\r\n\r\n`, 'latin1'));
+  parser.close();
   return found;
 }
 
