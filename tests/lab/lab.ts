@@ -91,9 +91,14 @@ export class Lab implements AsyncDisposable {
 
   /** Starts a program on the firewall and waits for a text that it says. */
   async onFirewall(command: readonly string[], untilSaid: string): Promise<Lift> {
-    const child = spawnIn(this.network, this.network.firewall, command);
+    // Python keeps what it says to itself where nobody looks, and minds a locale without letters.
+    const environment = { PYTHONUNBUFFERED: '1', LANG: 'C.UTF-8' };
+    const child = spawnIn(this.network, this.network.firewall, command, environment);
     const said = follow(child);
-    await said.until(untilSaid);
+    const timer = setTimeout(() => child.kill('SIGKILL'), readyLimitMs);
+    await Promise.race([said.until(untilSaid), said.until(endedMark)]);
+    clearTimeout(timer);
+    if (said.text.includes(endedMark)) throw new Error(`${command[0]} is not ready: ${said.text}`);
     return () => end(child);
   }
 
@@ -296,10 +301,15 @@ function spawnIn(
   });
 }
 
+/** What a program that is followed says last. */
+const endedMark = '\nended with ';
+/** A program of the lab is ready by then, or never. */
+const readyLimitMs = 60_000;
+
 function follow(child: ChildProcess): Journal {
   const said = new Journal();
   child.stdout!.setEncoding('utf8').on('data', (text: string) => said.push(text));
   child.stderr!.setEncoding('utf8').on('data', (text: string) => said.push(text));
-  child.once('exit', code => said.push(`\nended with ${code}\n`));
+  child.once('exit', code => said.push(`${endedMark}${code}\n`));
   return said;
 }

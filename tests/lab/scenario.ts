@@ -38,8 +38,9 @@ export async function runScenario(lab: Lab, scenario: Scenario): Promise<Scenari
   const expected = verdict === null ? '0' : `${verdict.exitCode} ${verdict.check}`;
   let doctorMs = 0;
   let problem = '';
-  const lift = await scenario.lay(lab);
+  let lift: Lift = () => {};
   try {
+    lift = await scenario.lay(lab);
     const diagnosis = await (scenario.diagnose ?? (each => each.doctor()))(lab);
     doctorMs = diagnosis.tookMs;
     problem = compare(verdict, diagnosis);
