@@ -4,77 +4,27 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo, Socket } from 'node:net';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe, type TestContext, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { tunnelProtocol } from '@postern/protocol/tunnel/messages';
 import { issueServerLeaf } from '@postern/server/registration/authorities';
 import { RawProxy } from '../testing/raw-proxy.ts';
+import { RunningConnector } from '../testing/running-connector.ts';
 import { readAll, TestBackend } from '../testing/test-backend.ts';
 import { domain, type ServiceTunnel, TestService } from '../testing/test-service.ts';
 import { loadIdentity } from './identity/identity.ts';
 import { registerConnector } from './register.ts';
 import { type RunOptions, runConnector } from './run.ts';
-import { type ConnectorStatus, readConnectorStatus } from './status.ts';
+import { readConnectorStatus } from './status.ts';
 
-interface LogLine {
-  readonly event: string;
-  readonly message: string;
-  readonly level: string;
-  readonly code?: string;
-  readonly [field: string]: unknown;
-}
-
-/** A connector that runs in this process, with its log. */
-class Running implements AsyncDisposable {
-  readonly lines: LogLine[] = [];
-  readonly dataDir: string;
-  readonly ended: Promise<void>;
-  readonly #stop = new AbortController();
-  #changed = Promise.withResolvers<void>();
-
-  constructor(dataDir: string, options: Partial<RunOptions> = {}) {
-    this.dataDir = dataDir;
-    this.ended = runConnector({
-      dataDir,
-      tunnelCount: 1,
-      logLevel: 'debug',
-      signal: this.#stop.signal,
-      writeLog: line => {
-        this.lines.push(JSON.parse(line));
-        this.#changed.resolve();
-        this.#changed = Promise.withResolvers();
-      },
-      ...options,
-    });
-    this.ended.catch(() => {});
+/** A connector whose service has nothing left of it when it is disposed of, so that the next test begins with silence. */
+class Running extends RunningConnector {
+  constructor(folder: string, options: Partial<RunOptions> = {}) {
+    super(folder, { drainMs: 30_000, environment: process.env, ...options });
   }
 
-  /** Waits for a line with this event, after the first `skip` of them. */
-  async logged(event: string, skip = 0): Promise<LogLine> {
-    for (;;) {
-      const line = this.lines.filter(one => one.event === event)[skip];
-      if (line) return line;
-      await this.#changed.promise;
-    }
-  }
-
-  /** Waits until the status file says so. */
-  async status(fits: (status: ConnectorStatus) => boolean): Promise<ConnectorStatus> {
-    for (;;) {
-      const status = await readConnectorStatus({ dataDir: this.dataDir });
-      if (fits(status)) return status;
-      await new Promise(resolve => setTimeout(resolve, 10));
-    }
-  }
-
-  stop(): Promise<void> {
-    this.#stop.abort();
-    return this.ended;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.ended.catch(() => {});
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await super[Symbol.asyncDispose]();
     await service.quiet();
   }
 }
@@ -98,6 +48,19 @@ function register(folder: string) {
     machineName: 'srv-01',
     key: 'p384',
   });
+}
+
+/** A backend with a certificate of the service's local authority, which the machine does not trust. @returns its port. */
+async function startTlsBackend(t: TestContext, host: string): Promise<number> {
+  const leaf = await issueServerLeaf(service.authorities.local, [host], Date.now());
+  const server = createTlsServer({ cert: leaf.certificate, key: leaf.privateKey }, socket => {
+    socket.on('error', () => {});
+    socket.end('secret');
+  });
+  server.on('tlsClientError', () => {});
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
 }
 
 /** A connector with one tunnel, and the service's side of it. */
@@ -514,15 +477,7 @@ describe('opening fails with a code that says why', () => {
   });
 
   test('a backend certificate that is not valid, unless the application does not ask for it', async t => {
-    const leaf = await issueServerLeaf(service.authorities.local, ['localhost'], Date.now());
-    const server = createTlsServer({ cert: leaf.certificate, key: leaf.privateKey }, socket => {
-      socket.on('error', () => {});
-      socket.end('secret');
-    });
-    server.on('tlsClientError', () => {});
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    t.after(() => server.close());
-    const { port } = server.address() as AddressInfo;
+    const port = await startTlsBackend(t, 'localhost');
     const backend = { applicationId: 'a', host: 'localhost', port, tls: true, validateCertificate: true };
     await using all = await connected();
 
@@ -609,15 +564,7 @@ describe('a proxy that leads to backends', () => {
   });
 
   test('carries TLS that the connector itself makes and judges', async t => {
-    const leaf = await issueServerLeaf(service.authorities.local, ['wiki.corp.test'], Date.now());
-    const server = createTlsServer({ cert: leaf.certificate, key: leaf.privateKey }, socket => {
-      socket.on('error', () => {});
-      socket.end('secret');
-    });
-    server.on('tlsClientError', () => {});
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    t.after(() => server.close());
-    const { port } = server.address() as AddressInfo;
+    const port = await startTlsBackend(t, 'wiki.corp.test');
     await using proxy = await RawProxy.start(() => ({ through: { host: '127.0.0.1', port } }));
     settings(proxy);
     await using all = await connected();

@@ -54,6 +54,12 @@ export class RunningConnector implements AsyncDisposable {
     }
   }
 
+  /** As SIGTERM does; resolves when it has drained. */
+  stop(): Promise<void> {
+    this.#stop.abort();
+    return this.ended;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.ended.catch(() => {});
