@@ -1,6 +1,6 @@
-import { makeStyles, mergeClasses, tokens } from '@fluentui/react-components';
 import type { Connector } from '@postern/protocol/admin/connectors';
 import { CheckIcon, CrossIcon, PauseIcon, WarningIcon } from './icons.tsx';
+import { StateMark, type StateMarkProps } from './state-mark.tsx';
 
 /** What a connector is now, in one word. */
 export type ConnectorStateName = 'active' | 'inactive' | 'expired' | 'revoked';
@@ -17,36 +17,13 @@ export const stateWords: Readonly<Record<ConnectorStateName, string>> = {
   revoked: 'Revoked',
 };
 
-const icons = {
-  active: CheckIcon,
-  inactive: PauseIcon,
-  expired: WarningIcon,
-  revoked: CrossIcon,
-} as const satisfies Record<ConnectorStateName, unknown>;
+const marks = {
+  active: { StateIcon: CheckIcon, tone: 'good' },
+  inactive: { StateIcon: PauseIcon, tone: 'quiet' },
+  expired: { StateIcon: WarningIcon, tone: 'warning' },
+  revoked: { StateIcon: CrossIcon, tone: 'bad' },
+} as const satisfies Record<ConnectorStateName, Omit<StateMarkProps, 'word'>>;
 
-const useStyles = makeStyles({
-  state: {
-    display: 'inline-flex',
-    alignItems: 'center',
-    gap: '6px',
-    whiteSpace: 'nowrap',
-    verticalAlign: 'text-bottom',
-    fontWeight: 600,
-  },
-  active: { color: tokens.colorPaletteGreenForeground1 },
-  inactive: { color: tokens.colorNeutralForeground3 },
-  expired: { color: tokens.colorPaletteMarigoldForeground1 },
-  revoked: { color: tokens.colorPaletteRedForeground1 },
-});
-
-/** A mark and a word: no state is told by its colour alone. */
 export function ConnectorState({ state }: { readonly state: ConnectorStateName }) {
-  const styles = useStyles();
-  const StateIcon = icons[state];
-  return (
-    <span className={mergeClasses(styles.state, styles[state])}>
-      <StateIcon />
-      {stateWords[state]}
-    </span>
-  );
+  return <StateMark word={stateWords[state]} {...marks[state]} />;
 }

@@ -1,6 +1,5 @@
 import { Button } from '@fluentui/react-components';
 import type { Application } from '@postern/protocol/admin/applications';
-import type { Connector } from '@postern/protocol/admin/connectors';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useState } from 'react';
@@ -11,14 +10,13 @@ import {
   useRenameConnectorGroup,
 } from '../../api/connector-groups.ts';
 import { Confirmation } from '../../components/confirmation.tsx';
-import { ConnectorState, stateOf } from '../../components/connector-state.tsx';
+import { connectorColumns } from '../../components/connector-columns.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty.tsx';
 import { Failure } from '../../components/failure.tsx';
 import { PageLink } from '../../components/links.tsx';
 import { Loading } from '../../components/loading.tsx';
 import { Modal } from '../../components/modal.tsx';
-import { Moment } from '../../components/moment.tsx';
 import { NameForm } from '../../components/name-form.tsx';
 import { Page } from '../../components/page.tsx';
 import { Section } from '../../components/section.tsx';
@@ -140,32 +138,6 @@ function RemoveForm({ group, onClose }: GroupFormProps) {
     </Confirmation>
   );
 }
-
-const connectorColumns: readonly Column<Connector>[] = [
-  {
-    id: 'machine',
-    title: 'Machine',
-    sortKey: connector => connector.machineName,
-    cell: connector => (
-      <PageLink to="/connectors/$connectorId" params={{ connectorId: connector.id }}>
-        {connector.machineName}
-      </PageLink>
-    ),
-  },
-  {
-    id: 'state',
-    title: 'State',
-    sortKey: connector => stateOf(connector),
-    cell: connector => <ConnectorState state={stateOf(connector)} />,
-  },
-  {
-    id: 'seen',
-    title: 'Last seen',
-    sortKey: connector => Date.parse(connector.lastSeenDateTime ?? '') || 0,
-    cell: connector =>
-      connector.lastSeenDateTime === null ? 'Never' : <Moment at={connector.lastSeenDateTime} isRelative />,
-  },
-];
 
 const applicationColumns: readonly Column<Application>[] = [
   { id: 'name', title: 'Application', sortKey: row => row.displayName, cell: row => row.displayName },

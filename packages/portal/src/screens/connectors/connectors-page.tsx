@@ -4,18 +4,13 @@ import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { connectorGroupsQuery, type GroupWithMembers } from '../../api/connector-groups.ts';
 import { connectorsQuery } from '../../api/connectors.ts';
-import {
-  ConnectorState,
-  type ConnectorStateName,
-  stateOf,
-  stateWords,
-} from '../../components/connector-state.tsx';
+import { connectorColumns } from '../../components/connector-columns.tsx';
+import { type ConnectorStateName, stateOf, stateWords } from '../../components/connector-state.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty.tsx';
 import { Failure } from '../../components/failure.tsx';
 import { PageButton, PageLink } from '../../components/links.tsx';
 import { Loading } from '../../components/loading.tsx';
-import { Moment } from '../../components/moment.tsx';
 import { Page } from '../../components/page.tsx';
 
 const useStyles = makeStyles({
@@ -113,29 +108,7 @@ function groupsByConnector(groups: readonly GroupWithMembers[]): Map<string, Gro
 
 function columnsWith(groupOf: ReadonlyMap<string, GroupWithMembers>): Column<Connector>[] {
   return [
-    {
-      id: 'machine',
-      title: 'Machine',
-      sortKey: connector => connector.machineName,
-      cell: connector => (
-        <PageLink to="/connectors/$connectorId" params={{ connectorId: connector.id }}>
-          {connector.machineName}
-        </PageLink>
-      ),
-    },
-    {
-      id: 'state',
-      title: 'State',
-      sortKey: connector => stateWords[stateOf(connector)],
-      cell: connector => <ConnectorState state={stateOf(connector)} />,
-    },
-    {
-      id: 'seen',
-      title: 'Last seen',
-      sortKey: connector => Date.parse(connector.lastSeenDateTime ?? '') || 0,
-      cell: connector =>
-        connector.lastSeenDateTime === null ? 'Never' : <Moment at={connector.lastSeenDateTime} isRelative />,
-    },
+    ...connectorColumns,
     {
       id: 'group',
       title: 'Group',

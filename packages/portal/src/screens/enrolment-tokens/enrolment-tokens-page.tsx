@@ -1,4 +1,4 @@
-import { Button, makeStyles, mergeClasses, tokens } from '@fluentui/react-components';
+import { Button } from '@fluentui/react-components';
 import type { EnrolmentTokenDescription } from '@postern/protocol/admin/enrolment-tokens';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -13,6 +13,7 @@ import { Loading } from '../../components/loading.tsx';
 import { Modal } from '../../components/modal.tsx';
 import { Moment } from '../../components/moment.tsx';
 import { Page } from '../../components/page.tsx';
+import { StateMark } from '../../components/state-mark.tsx';
 import { CreateTokenForm } from './create-token-form.tsx';
 
 /** Enrolment tokens: with one, a machine becomes a connector without an administrator there. */
@@ -131,36 +132,15 @@ function nameOf({ displayName }: EnrolmentTokenDescription): string {
   return displayName ?? 'Unnamed token';
 }
 
-const useStyles = makeStyles({
-  state: {
-    display: 'inline-flex',
-    alignItems: 'center',
-    gap: '6px',
-    whiteSpace: 'nowrap',
-    verticalAlign: 'text-bottom',
-    fontWeight: 600,
-  },
-  usable: { color: tokens.colorPaletteGreenForeground1 },
-  over: { color: tokens.colorNeutralForeground3 },
-  revoked: { color: tokens.colorPaletteRedForeground1 },
-});
-
 const states = {
-  usable: { word: 'Usable', StateIcon: CheckIcon, style: 'usable' },
-  usedUp: { word: 'Used up', StateIcon: PauseIcon, style: 'over' },
-  expired: { word: 'Expired', StateIcon: PauseIcon, style: 'over' },
-  revoked: { word: 'Revoked', StateIcon: CrossIcon, style: 'revoked' },
+  usable: { word: 'Usable', StateIcon: CheckIcon, tone: 'good' },
+  usedUp: { word: 'Used up', StateIcon: PauseIcon, tone: 'quiet' },
+  expired: { word: 'Expired', StateIcon: PauseIcon, tone: 'quiet' },
+  revoked: { word: 'Revoked', StateIcon: CrossIcon, tone: 'bad' },
 } as const;
 
 function TokenState({ token }: { readonly token: EnrolmentTokenDescription }) {
-  const styles = useStyles();
-  const { word, StateIcon, style } = states[token.status];
-  return (
-    <span className={mergeClasses(styles.state, styles[style])}>
-      <StateIcon />
-      {word}
-    </span>
-  );
+  return <StateMark {...states[token.status]} />;
 }
 
 interface RevokeTokenFormProps {
