@@ -124,20 +124,9 @@ export const connectivityChecks: readonly Check[] = [
   },
 ];
 
-/** The names that an administrator's machine and the connector have to reach, each with its purpose. */
-export function requiredNames({
-  login,
-  portal,
-  connect,
-}: ServiceNames): readonly { name: string; purpose: string }[] {
-  return [
-    {
-      name: connect,
-      purpose: 'registration and tunnels; the connector needs only this one once it is registered',
-    },
-    { name: login, purpose: 'the administrator signs in' },
-    { name: portal, purpose: 'Admin center and admin API' },
-  ];
+/** The names that an administrator's machine and the connector have to reach. */
+export function requiredNames({ connect, login, portal }: ServiceNames): readonly string[] {
+  return [connect, login, portal];
 }
 
 function describeProxy({ host, port, user }: OutboundProxy): string {
@@ -147,7 +136,7 @@ function describeProxy({ host, port, user }: OutboundProxy): string {
 async function resolveNames({ service, outbound }: DoctorContext, signal: AbortSignal): Promise<Outcome> {
   const proxy = outbound.proxyFor(service!.connect, service!.port);
   // A proxy resolves the service's names itself; this machine has to know the proxy's.
-  const names = proxy === null ? requiredNames(service!).map(one => one.name) : [proxy.host];
+  const names = proxy === null ? requiredNames(service!) : [proxy.host];
   const observed = await lookUpAll(names, signal);
   const seen = observed.map(one => `${one.name} → ${one.addresses.join(', ') || one.problem}`).join('; ');
   const tried = `${names.join(', ')} at the name servers of this machine${proxy === null ? '' : '; the proxy resolves the names of the service'}`;
@@ -275,7 +264,7 @@ async function allows(
 async function connectToPublicPort(context: DoctorContext, signal: AbortSignal): Promise<Outcome> {
   const { service, probes } = context;
   const { port } = service!;
-  const hosts = requiredNames(service!).map(one => one.name);
+  const hosts = requiredNames(service!);
   const problems = await Promise.all(
     hosts.map(async host => {
       try {
@@ -322,9 +311,7 @@ function causeOfPort(error: OutboundError, hosts: string, port: number): string 
 
 function remedyOfPort(error: OutboundError, { service }: DoctorContext): string {
   if (error.proxy !== null) return error.remedy;
-  const names = requiredNames(service!)
-    .map(one => one.name)
-    .join(', ');
+  const names = requiredNames(service!).join(', ');
   return `Let the firewall pass outbound TCP port ${service!.port} from this machine to ${names} (or *.${service!.domain}), or set an outbound proxy with outboundProxy or HTTPS_PROXY. No inbound port is needed.`;
 }
 

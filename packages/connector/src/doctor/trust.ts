@@ -357,7 +357,7 @@ function wrongDates(certificate: X509Certificate, observation: Observation, cont
 
 async function examinePublicChains(context: DoctorContext, signal: AbortSignal): Promise<Outcome> {
   const { service, authorities, probes } = context;
-  const names = requiredNames(service!).map(one => one.name);
+  const names = requiredNames(service!);
   const looks = await Promise.all(
     names.map(async host => {
       const endpoint = { host, port: service!.port };
