@@ -2,13 +2,10 @@
  * What stands between a connector and its service in the scenarios of the lab: `node middlebox.ts <kind> <port>`. Says
  * "ready" when it listens.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, connect as netConnect, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { createServer as createTlsServer, type SecureVersion } from 'node:tls';
 import { addresses } from './network.ts';
+import { makeSelfSigned } from './self-signed.ts';
 
 const kinds: Readonly<Record<string, () => Server>> = {
   /** Ends TLS and offers nothing newer than 1.1. */
@@ -46,7 +43,7 @@ function terminator(options: {
   maxVersion?: SecureVersion;
   ciphers?: string;
 }): Server {
-  const server = createTlsServer({ ...makeCertificate(), ...options }, socket => {
+  const server = createTlsServer({ ...makeSelfSigned('Guest Network'), ...options }, socket => {
     socket.on('error', () => {});
     socket.once('data', () =>
       socket.end(
@@ -56,26 +53,6 @@ function terminator(options: {
   });
   server.on('tlsClientError', () => {});
   return server;
-}
-
-function makeCertificate(): { cert: Buffer; key: Buffer } {
-  const folder = mkdtempSync(path.join(tmpdir(), 'postern-middlebox-'));
-  const [key, cert] = ['key.pem', 'cert.pem'].map(file => path.join(folder, file)) as [string, string];
-  const request = [
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-subj',
-    '/CN=Guest Network',
-    '-days',
-    '2',
-  ];
-  execFileSync('openssl', [...request, '-keyout', key, '-out', cert], { stdio: 'pipe' });
-  const pair = { cert: readFileSync(cert), key: readFileSync(key) };
-  rmSync(folder, { recursive: true });
-  return pair;
 }
 
 function answering(text: string): Server {

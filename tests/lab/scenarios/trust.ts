@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Lab, Lift } from '../lab.ts';
 import { addresses } from '../network.ts';
 import type { Scenario } from '../scenario.ts';
+import { makeSelfSigned } from '../self-signed.ts';
 import { middlebox } from './connectivity.ts';
 
 const untouched = /untouched|exempt/i;
@@ -77,7 +77,7 @@ export const trustScenarios: readonly Scenario[] = [
   },
   {
     name: 'the thumbprint in the trust settings is another',
-    lay: lab => edit(lab, trustSettings(lab), text => text.replace(/[0-9A-F]{40}/, 'AB'.repeat(20))),
+    lay: lab => edit(trustSettings(lab), text => text.replace(/[0-9A-F]{40}/, 'AB'.repeat(20))),
     verdict: {
       exitCode: 20,
       check: 'trust.store',
@@ -87,7 +87,7 @@ export const trustScenarios: readonly Scenario[] = [
   },
   {
     name: 'the trust settings name the wrong store',
-    lay: lab => edit(lab, trustSettings(lab), text => text.replace('>false<', '>true<')),
+    lay: lab => edit(trustSettings(lab), text => text.replace('>false<', '>true<')),
     verdict: {
       exitCode: 20,
       check: 'trust.store',
@@ -97,7 +97,7 @@ export const trustScenarios: readonly Scenario[] = [
   },
   {
     name: 'the trust settings are no XML',
-    lay: lab => edit(lab, trustSettings(lab), () => 'not a word of XML'),
+    lay: lab => edit(trustSettings(lab), () => 'not a word of XML'),
     verdict: {
       exitCode: 20,
       check: 'trust.settings',
@@ -132,7 +132,7 @@ export const trustScenarios: readonly Scenario[] = [
   },
   {
     name: 'the private key is another',
-    lay: lab => edit(lab, pair(lab, 'key'), () => lab.anotherKey()),
+    lay: lab => edit(pair(lab, 'key'), () => lab.anotherKey()),
     verdict: { exitCode: 20, check: 'trust.key', cause: /not that of the certificate/, remedy: /backup/ },
   },
   {
@@ -147,7 +147,7 @@ export const trustScenarios: readonly Scenario[] = [
   },
   {
     name: 'the service has another authority than at registration',
-    lay: lab => edit(lab, path.join(lab.dataDir, 'Config/service.json'), withOtherAnchors),
+    lay: lab => edit(path.join(lab.dataDir, 'Config/service.json'), withOtherAnchors),
     verdict: {
       exitCode: 20,
       check: 'trust.tunnel-chain',
@@ -203,7 +203,7 @@ function pair(lab: Lab, extension: string): string {
   return path.join(lab.dataDir, 'certificates/machine', `${thumbprint}.${extension}`);
 }
 
-function edit(_lab: Lab, file: string, change: (text: string) => string): Lift {
+function edit(file: string, change: (text: string) => string): Lift {
   const text = readFileSync(file, 'utf8');
   writeFileSync(file, change(text));
   return () => writeFileSync(file, text);
@@ -215,28 +215,16 @@ function away(file: string): Lift {
 }
 
 function withOtherAnchors(text: string): string {
-  return JSON.stringify({ ...JSON.parse(text), anchors: [makeAuthority().toString()] });
+  return JSON.stringify({
+    ...JSON.parse(text),
+    anchors: [makeSelfSigned('Another Authority').cert.toString()],
+  });
 }
 
 function otherAuthority(lab: Lab): string {
   const file = path.join(lab.network.folder, 'other-authority.pem');
-  writeFileSync(file, makeAuthority());
+  writeFileSync(file, makeSelfSigned('Another Authority').cert);
   return file;
-}
-
-function makeAuthority(): Buffer {
-  const request = [
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-subj',
-    '/CN=Another Authority',
-    '-days',
-    '2',
-  ];
-  return execFileSync('openssl', [...request, '-keyout', '/dev/null'], { stdio: 'pipe' });
 }
 
 function mode(file: string, wanted: number): Lift {
