@@ -99,7 +99,7 @@ export class Clients {
   }
 }
 
-/** RFC 8252: any port of the loopback address; oidc-provider allows that for native clients alone. */
+/** RFC 8252 §7.3: whatever port of the loopback address; oidc-provider allows that for native clients alone. */
 const cliMetadata = {
   client_id: cliClientId,
   client_name: 'Postern command line',
