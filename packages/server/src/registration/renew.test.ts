@@ -1,42 +1,26 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { createKey } from '@postern/connector/identity/proof';
 import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
 import { keyUsageOids, sha256Of } from '@postern/protocol/x509/certificate';
-import type { Kysely } from 'kysely';
-import { findDefaultConnectorGroupId } from '../store/connector-registrations.ts';
 import { markRevoked } from '../store/connectors.ts';
-import { openStore } from '../store/open.ts';
-import type { Database } from '../store/schema.ts';
-import { SealedSecrets } from '../store/sealed-secrets.ts';
-import { type Authorities, openAuthorities } from './authorities.ts';
-import { type IssuedCertificate, issueTrustCertificate } from './issue.ts';
+import type { IssuedCertificate } from './issue.ts';
 import { type RenewalEvent, renewTrustCertificate } from './renew.ts';
+import { RegistrationBench } from './testing.ts';
 
 const dayMs = 86_400_000;
 const start = Date.UTC(2026, 0, 1);
 
-let folder: string;
-let db: Kysely<Database>;
-let authorities: Authorities;
+let bench: RegistrationBench;
 let now = start;
 let published: string[] = [];
 let events: RenewalEvent[] = [];
 
 before(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'postern-renewal-'));
-  db = await openStore(path.join(folder, 'postern.db'));
-  const secrets = new SealedSecrets(db, Buffer.alloc(32, 7));
-  authorities = await openAuthorities({ secrets, domain: 'example.com', now: () => start });
+  bench = await RegistrationBench.open(start);
 });
-after(async () => {
-  await db.destroy();
-  rmSync(folder, { recursive: true });
-});
+after(() => bench[Symbol.asyncDispose]());
 beforeEach(() => {
   now = start;
   published = [];
@@ -44,34 +28,16 @@ beforeEach(() => {
 });
 
 /** A connector on record, with a certificate of the time that the test's clock shows. */
-async function connector(connectorId: string, machineName = 'srv-01'): Promise<IssuedCertificate> {
-  const { privateKey } = await createKey('p384');
-  const publicKey = createPublicKey(privateKey);
-  const issued = await issueTrustCertificate(authorities.registration, {
-    publicKey,
-    connectorId,
-    machineName,
-    now,
-  });
-  const groupId = await findDefaultConnectorGroupId(db);
-  const unknown = { externalIp: null, lastSeenAt: null, revokedAt: null };
-  await db
-    .insertInto('connector')
-    .values({ id: connectorId, machineName, groupId, version: '1', os: 'Linux', createdAt: now, ...unknown })
-    .execute();
-  await db
-    .insertInto('connectorCertificate')
-    .values({ ...issued, connectorId, revokedAt: null })
-    .execute();
-  return issued;
+function connector(connectorId: string): Promise<IssuedCertificate> {
+  return bench.addConnector(connectorId, { now });
 }
 
 async function renew(connectorId: string, shown: string, proof?: string): Promise<RenewalAnswer> {
   const proofCertificate = proof ?? (await createKey('p384')).proofCertificate;
   return renewTrustCertificate(
     {
-      db,
-      authorities,
+      db: bench.db,
+      authorities: bench.authorities,
       publishConnector: id => void published.push(id),
       record: event => void events.push(event),
       now: () => now,
@@ -114,7 +80,7 @@ test('a connector gets another certificate for its new key, on record and publis
     events.map(({ kind, connectorId }) => [kind, connectorId]),
     [['certificate_renewed', 'c-1']],
   );
-  const rows = await db
+  const rows = await bench.db
     .selectFrom('connectorCertificate')
     .select(['sha256', 'revokedAt'])
     .where('connectorId', '=', 'c-1')
@@ -154,7 +120,7 @@ describe('nobody renews', () => {
 
   test('for a connector that was revoked', async () => {
     const { sha256 } = await connector('c-6');
-    await markRevoked(db, 'c-6', now);
+    await markRevoked(bench.db, 'c-6', now);
 
     await assertRefused(renew('c-6', sha256), 'revoked');
     assert.deepEqual(events, [{ kind: 'certificate_renewal_refused', connectorId: 'c-6', code: 'revoked' }]);
@@ -162,7 +128,7 @@ describe('nobody renews', () => {
 
   test('with a certificate that was revoked', async () => {
     const { sha256 } = await connector('c-7');
-    await db
+    await bench.db
       .updateTable('connectorCertificate')
       .set({ revokedAt: now })
       .where('sha256', '=', sha256)

@@ -1,71 +1,37 @@
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
-import { createPublicKey, X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { X509Certificate } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { X509Crl } from '@peculiar/x509';
-import { createKey } from '@postern/connector/identity/proof';
 import type { Kysely } from 'kysely';
 import type { RevocationList } from '../feed/messages.ts';
-import { findDefaultConnectorGroupId } from '../store/connector-registrations.ts';
 import { markRevoked } from '../store/connectors.ts';
-import { openStore } from '../store/open.ts';
 import type { Database } from '../store/schema.ts';
-import { SealedSecrets } from '../store/sealed-secrets.ts';
-import { type Authorities, createTunnelTrust, openAuthorities } from './authorities.ts';
-import { type IssuedCertificate, issueTrustCertificate } from './issue.ts';
+import { type Authorities, createTunnelTrust } from './authorities.ts';
 import { createRevocationLists } from './revocation-lists.ts';
+import { RegistrationBench } from './testing.ts';
 
 const dayMs = 86_400_000;
 const start = Date.UTC(2026, 0, 1);
 
-let folder: string;
+let bench: RegistrationBench;
 let db: Kysely<Database>;
 let authorities: Authorities;
 let now = start;
 
 before(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'postern-crl-'));
-  db = await openStore(path.join(folder, 'postern.db'));
-  const secrets = new SealedSecrets(db, Buffer.alloc(32, 7));
-  authorities = await openAuthorities({ secrets, domain: 'example.com', now: () => start });
+  bench = await RegistrationBench.open(start);
+  ({ db, authorities } = bench);
 });
-after(async () => {
-  await db.destroy();
-  rmSync(folder, { recursive: true });
-});
-
-async function addConnector(connectorId: string): Promise<IssuedCertificate> {
-  const publicKey = createPublicKey((await createKey('p384')).privateKey);
-  const issued = await issueTrustCertificate(authorities.registration, {
-    publicKey,
-    connectorId,
-    machineName: 'srv',
-    now: start,
-  });
-  const groupId = await findDefaultConnectorGroupId(db);
-  const unknown = { externalIp: null, lastSeenAt: null, revokedAt: null };
-  const about = { machineName: 'srv', groupId, version: '1', os: 'Linux', createdAt: start };
-  await db
-    .insertInto('connector')
-    .values({ id: connectorId, ...about, ...unknown })
-    .execute();
-  await db
-    .insertInto('connectorCertificate')
-    .values({ ...issued, connectorId, revokedAt: null })
-    .execute();
-  return issued;
-}
+after(() => bench[Symbol.asyncDispose]());
 
 function crlOf([list]: readonly RevocationList[]): X509Crl {
   return new X509Crl(Buffer.from(list!.der, 'base64'));
 }
 
 test('the list holds what was revoked and nothing else, is signed by the authority, and is where its certificates say', async () => {
-  const revoked = await addConnector('c-1');
-  const other = await addConnector('c-2');
+  const revoked = await bench.addConnector('c-1', { now: start });
+  const other = await bench.addConnector('c-2', { now: start });
   const lists = createRevocationLists({ db, authority: authorities.registration, now: () => now });
 
   const before = await lists();
@@ -107,7 +73,7 @@ test('the list is made anew every day, with a higher number', async () => {
 });
 
 test('relays get the new list with the rest of what they need, and the leaf stays as it is', async () => {
-  await addConnector('c-3');
+  await bench.addConnector('c-3', { now: start });
   const lists = createRevocationLists({ db, authority: authorities.registration, now: () => now });
   const tunnelTrust = createTunnelTrust(authorities, 'example.com', () => now, lists);
 
