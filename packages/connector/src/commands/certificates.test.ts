@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict';
-import { createPublicKey } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, before, beforeEach, describe, test } from 'node:test';
 import { createAuthority, openSigner, type Signer } from '@postern/server/registration/signer';
-import {
-  type CertificatePair,
-  type StoreName,
-  saveNewKey,
-  storeFolder,
-} from '../identity/certificate-store.ts';
-import { createKey } from '../identity/proof.ts';
+import { addPair } from '../../testing/add-pair.ts';
+import { type CertificatePair, type StoreName, storeFolder } from '../identity/certificate-store.ts';
 import { writeTrustSettings } from '../identity/trust-settings.ts';
 import { certificates } from './certificates.ts';
 
@@ -28,18 +22,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dataDir, { recursive: true }));
 
-async function addPair(store: StoreName, fromDay: number, toDay: number): Promise<CertificatePair> {
-  const { privateKey } = await createKey('p384');
-  const pending = await saveNewKey(dataDir, store, privateKey);
-  const certificate = await authority.issue({
-    publicKey: createPublicKey(privateKey),
-    commonName: 'c-1',
-    organization: 'srv-01',
-    usage: 'clientAuth',
-    notBefore: new Date(now + fromDay * dayMs),
-    notAfter: new Date(now + toDay * dayMs),
-  });
-  return pending.complete(certificate);
+function add(store: StoreName, fromDay: number, toDay: number): Promise<CertificatePair> {
+  const [notBefore, notAfter] = [now + fromDay * dayMs, now + toDay * dayMs];
+  return addPair({ dataDir, store, authority, notBefore, notAfter });
 }
 
 function use({ thumbprint, store }: CertificatePair): Promise<void> {
@@ -75,8 +60,8 @@ function leave(store: StoreName, name: string, hours: number): void {
 
 describe('the list', () => {
   test('names both stores, marks the certificate in use, and says where the files are', async () => {
-    const registered = await addPair('machine', -180, 2);
-    const renewed = await addPair('user', -60, 122);
+    const registered = await add('machine', -180, 2);
+    const renewed = await add('user', -60, 122);
     await use(renewed);
 
     const text = await run();
@@ -90,7 +75,7 @@ describe('the list', () => {
   });
 
   test('is one JSON document where that is asked for', async () => {
-    const expired = await addPair('machine', -200, -20);
+    const expired = await add('machine', -200, -20);
     await use(expired);
 
     const { certificates: listed } = JSON.parse(await run('--json')) as {
@@ -122,10 +107,10 @@ describe('the list', () => {
 
 describe('pruning', () => {
   test('removes what is expired or older than the certificate in use, and no newer one', async () => {
-    const expired = await addPair('machine', -200, -20);
-    const older = await addPair('machine', -100, 80);
-    const inUse = await addPair('user', -50, 130);
-    const newer = await addPair('user', -1, 179);
+    const expired = await add('machine', -200, -20);
+    const older = await add('machine', -100, 80);
+    const inUse = await add('user', -50, 130);
+    const newer = await add('user', -1, 179);
     await use(inUse);
 
     const text = await run('prune');
@@ -138,7 +123,7 @@ describe('pruning', () => {
   });
 
   test('never removes the one in use, expired or not', async () => {
-    const inUse = await addPair('machine', -200, -20);
+    const inUse = await add('machine', -200, -20);
     await use(inUse);
 
     await run('prune');
@@ -147,8 +132,8 @@ describe('pruning', () => {
   });
 
   test('leaves everything that is valid where the one in use is missing', async () => {
-    const valid = [await addPair('machine', -100, 80), await addPair('user', -50, 130)];
-    const expired = await addPair('user', -200, -20);
+    const valid = [await add('machine', -100, 80), await add('user', -50, 130)];
+    const expired = await add('user', -200, -20);
     await writeTrustSettings(dataDir, { thumbprint: 'A'.repeat(40), isInUserStore: true });
 
     await run('prune');
@@ -161,7 +146,7 @@ describe('pruning', () => {
   });
 
   test('removes what interrupted writes have left, once nobody can be writing it any more', async () => {
-    const inUse = await addPair('machine', -50, 130);
+    const inUse = await add('machine', -50, 130);
     await use(inUse);
     const half = 'B'.repeat(40);
     for (const name of ['pending-7-1700000000000.key', `${half}.key`, `${half}.pem.new`])

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { createPublicKey } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { createAuthority, openSigner, type Signer } from '@postern/server/registration/signer';
-import { type CertificatePair, type StoreName, saveNewKey, storeFolder } from './certificate-store.ts';
+import { addPair } from '../../testing/add-pair.ts';
+import { type CertificatePair, type StoreName, storeFolder } from './certificate-store.ts';
 import { loadIdentity } from './identity.ts';
 import { createKey } from './proof.ts';
 import { writeServiceSettings } from './service-settings.ts';
@@ -29,17 +29,9 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(dataDir, { recursive: true }));
 
-async function addPair(store: StoreName, fromDay: number, toDay: number): Promise<CertificatePair> {
-  const { privateKey } = await createKey('p384');
-  const pending = await saveNewKey(dataDir, store, privateKey);
-  const certificate = await authority.issue({
-    publicKey: createPublicKey(privateKey),
-    commonName: 'c-1',
-    usage: 'clientAuth',
-    notBefore: new Date(now + fromDay * day),
-    notAfter: new Date(now + toDay * day),
-  });
-  return pending.complete(certificate);
+function add(store: StoreName, fromDay: number, toDay: number): Promise<CertificatePair> {
+  const [notBefore, notAfter] = [now + fromDay * day, now + toDay * day];
+  return addPair({ dataDir, store, authority, notBefore, notAfter });
 }
 
 function fileOf(pair: CertificatePair, kind: 'pem' | 'key'): string {
@@ -52,9 +44,9 @@ async function chosen(): Promise<{ thumbprint: string | undefined; fallback: str
 }
 
 test('the pair that the trust settings name comes first, then the newest', async () => {
-  const old = await addPair('machine', -100, 80);
-  const newer = await addPair('user', -10, 170);
-  const named = await addPair('machine', -50, 130);
+  const old = await add('machine', -100, 80);
+  const newer = await add('user', -10, 170);
+  const named = await add('machine', -50, 130);
   await writeTrustSettings(dataDir, { thumbprint: named.thumbprint, isInUserStore: false });
 
   const { pairs, fallback } = await loadIdentity(dataDir, now);
@@ -72,10 +64,10 @@ describe('the newest valid pair of either store takes the place of', () => {
   let newest: CertificatePair;
 
   beforeEach(async () => {
-    await addPair('machine', -100, 80);
-    await addPair('machine', -200, -20);
-    named = await addPair('machine', -3, 177);
-    newest = await addPair('user', -50, 130);
+    await add('machine', -100, 80);
+    await add('machine', -200, -20);
+    named = await add('machine', -3, 177);
+    newest = await add('user', -50, 130);
     await writeTrustSettings(dataDir, { thumbprint: named.thumbprint, isInUserStore: false });
   });
 
@@ -137,11 +129,11 @@ describe('the newest valid pair of either store takes the place of', () => {
 });
 
 test('an expired pair gives way to a valid one, and is presented where there is no other', async () => {
-  const expired = await addPair('machine', -200, -1);
+  const expired = await add('machine', -200, -1);
   await writeTrustSettings(dataDir, { thumbprint: expired.thumbprint, isInUserStore: false });
   assert.deepEqual(await chosen(), { thumbprint: expired.thumbprint, fallback: null });
 
-  const valid = await addPair('user', -50, 130);
+  const valid = await add('user', -50, 130);
 
   const { thumbprint, fallback } = await chosen();
   assert.equal(thumbprint, valid.thumbprint);
