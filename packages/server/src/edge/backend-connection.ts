@@ -31,6 +31,11 @@ export interface BackendConnectionOptions {
 
 /** Servers close idle connections after 5 s or more; ours must be gone before (architecture.md §3). */
 const maxIdleMs = 4_000;
+/**
+ * So much of what waited for the client goes on at once. The rest waits here, where it is only held: TLS copies and
+ * encrypts all that its socket has queued in one go, which for a whole window doubles what a slow client costs.
+ */
+const maxTurnBytes = 256 * 1024;
 const noBytes = Buffer.alloc(0);
 
 const failureOf: Record<OpenFailure, FailureCode> = {
@@ -72,6 +77,10 @@ export class BackendConnection implements BodySink {
   #exchange: Exchange | null = null;
   #partial: Buffer = noBytes;
   #unconsumed = 0;
+  /** Bytes of an answer whose client has no room. */
+  #waiting: Buffer[] = [];
+  /** The stream has ended behind what waits. */
+  #endsAfterWaiting = false;
   #endReport: EndReport | null = null;
   #keepAlive = true;
 
@@ -124,10 +133,9 @@ export class BackendConnection implements BodySink {
 
   /** The client has room again. */
   resume(): void {
-    const length = this.#unconsumed;
-    if (length === 0) return;
-    this.#unconsumed = 0;
-    this.#stream.consumed(length);
+    this.#grant();
+    while (this.#waiting.length > 0 && this.#exchange?.isClientWritable) this.#takeTurn(this.#exchange);
+    if (this.#endsAfterWaiting && this.#waiting.length === 0) this.#ended();
   }
 
   /** Ends the connection at once; its exchange hears nothing of it. */
@@ -139,19 +147,50 @@ export class BackendConnection implements BodySink {
 
   #receive(bytes: Buffer): void {
     const exchange = this.#exchange;
+    if (exchange !== null && this.#mustWait(exchange)) this.#waiting.push(bytes);
+    else if (this.#read(bytes)) this.#passedOn(exchange, bytes.length);
+  }
+
+  /** Heads never wait: until one is read, the exchange's time runs. */
+  #mustWait(exchange: Exchange): boolean {
+    if (this.#waiting.length > 0) return true;
+    return (this.#phase === 'body' || this.#phase === 'raw') && !exchange.isClientWritable;
+  }
+
+  #takeTurn(exchange: Exchange): void {
+    let length = 0;
+    while (this.#waiting.length > 0 && length < maxTurnBytes) {
+      const bytes = this.#waiting.shift()!;
+      if (!this.#read(bytes)) return;
+      length += bytes.length;
+    }
+    this.#passedOn(exchange, length);
+  }
+
+  /** False: the connection is closed. */
+  #read(bytes: Buffer): boolean {
     try {
       this.#process(bytes);
     } catch (error) {
       if (!(error instanceof Http1Error)) throw error;
       this.#fail(new EdgeError('bad_response', error.reason));
-      return;
     }
-    if (this.#phase === 'closed') return;
+    return this.#phase !== 'closed';
+  }
+
+  #passedOn(exchange: Exchange | null, length: number): void {
     exchange?.flush();
-    this.#unconsumed += bytes.length;
+    this.#unconsumed += length;
     // Nobody resumes for an exchange that is over: what it left unsaid would be missing in the window for good.
     const isOver = this.#exchange !== exchange;
-    if (isOver || (exchange?.isClientWritable ?? true)) this.resume();
+    if (isOver || (exchange?.isClientWritable ?? true)) this.#grant();
+  }
+
+  #grant(): void {
+    const length = this.#unconsumed;
+    if (length === 0) return;
+    this.#unconsumed = 0;
+    this.#stream.consumed(length);
   }
 
   #process(received: Buffer): void {
@@ -250,7 +289,8 @@ export class BackendConnection implements BodySink {
 
   #finish(hasMore: boolean): void {
     const exchange = this.#exchange!;
-    const isReusable = this.#keepAlive && !hasMore && exchange.isRequestDone;
+    const isLast = !hasMore && this.#waiting.length === 0 && !this.#endsAfterWaiting;
+    const isReusable = this.#keepAlive && isLast && exchange.isRequestDone;
     if (this.tunnel?.logsRequests) this.tunnel.announceAnswered(this.streamId);
     this.#detach();
     if (isReusable) this.#phase = 'idle';
@@ -270,6 +310,8 @@ export class BackendConnection implements BodySink {
 
   #ended(): void {
     if (this.#phase === 'closed') return;
+    this.#endsAfterWaiting = this.#waiting.length > 0;
+    if (this.#endsAfterWaiting) return;
     const exchange = this.#exchange;
     if (this.#phase === 'raw') {
       exchange?.sink.onResponseEnd(noBytes);
@@ -315,6 +357,8 @@ export class BackendConnection implements BodySink {
 
   #close(): void {
     this.#phase = 'closed';
+    this.#waiting = [];
+    this.#endsAfterWaiting = false;
     this.#detach();
     this.#place.forget(this);
   }
