@@ -5,8 +5,8 @@
 import { parseArgs } from 'node:util';
 import { AllowList } from '@postern/connector/allow-list';
 import { loadIdentity } from '@postern/connector/identity/identity';
-import { Outbound } from '@postern/connector/outbound/outbound';
 import { TunnelClient } from '@postern/connector/tunnel-client';
+import { Outbound } from '@postern/outbound/outbound';
 import { WindowBudget } from '@postern/protocol/yamux/window-budget';
 
 const { values } = parseArgs({ options: { data: { type: 'string' }, count: { type: 'string' } } });

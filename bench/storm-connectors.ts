@@ -6,8 +6,8 @@
 import { parseArgs } from 'node:util';
 import { AllowList } from '@postern/connector/allow-list';
 import { loadIdentity } from '@postern/connector/identity/identity';
-import { Outbound } from '@postern/connector/outbound/outbound';
 import { TunnelKeeper } from '@postern/connector/tunnel-keeper';
+import { Outbound } from '@postern/outbound/outbound';
 import { WindowBudget } from '@postern/protocol/yamux/window-budget';
 
 const { values } = parseArgs({ options: { data: { type: 'string' }, count: { type: 'string' } } });

@@ -16,7 +16,7 @@ import { type CheckResult, type DoctorReport, doctorReport } from '@postern/prot
 import { openData } from '@postern/server/operate/open-data';
 import { issueServerLeaf, openAuthorities } from '@postern/server/registration/authorities';
 import { createAuthority, openSigner, type Signer } from '@postern/server/registration/signer';
-import { type ProxyReply, RawProxy } from '../../packages/connector/testing/raw-proxy.ts';
+import { type ProxyReply, RawProxy } from '../../packages/outbound/testing/raw-proxy.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 
 const dayMs = 86_400_000;

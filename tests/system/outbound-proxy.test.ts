@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Outbound, OutboundError, outboundFrom } from '@postern/connector/outbound/outbound';
+import { type Outbound, OutboundError, outboundFrom } from '@postern/outbound/outbound';
 import { RawBackend } from '../testbed/raw-backend.ts';
 import { proxyPassword, proxyUser, Squid } from '../testbed/squid.ts';
 import { end, Journal, startTestbed, type Testbed } from '../testbed/testbed.ts';
@@ -156,7 +156,7 @@ describe('a connector that can reach nothing but a proxy with a password', { tim
       `GET / HTTP/1.1\r\nHost: ${bed.hostOf('site')}:${bed.port}\r\nCookie: ${bed.cookie('site')}\r\nConnection: close\r\n\r\n`,
     );
 
-  test('registers with the proxy of HTTPS_PROXY', async () => {
+  test('registers with the proxy of HTTPS_PROXY, and remembers it for a service that has no such variable', async () => {
     const proxy = new URL(`http://127.0.0.1:${squid.port}`);
     proxy.username = proxyUser;
     proxy.password = proxyPassword;
@@ -178,18 +178,11 @@ describe('a connector that can reach nothing but a proxy with a password', { tim
     const [code] = await once(registration, 'exit');
 
     assert.equal(code, 0, log.text);
+    assert.match(log.text, /The proxy 127\.0\.0\.1:\d+ led to the service and is saved/);
+    assert.equal(statSync(path.join(dataDir, 'Config/outbound-proxy-password')).mode & 0o777, 0o600);
   });
 
-  test('runs through the proxy of its settings, which sees the name of the service and no more', async () => {
-    mkdirSync(path.join(dataDir, 'Config'), { recursive: true });
-    writeFileSync(
-      path.join(dataDir, 'Config', 'connector.json'),
-      JSON.stringify({
-        outboundProxy: `http://${proxyUser}@127.0.0.1:${squid.port}`,
-        outboundProxyPasswordFile: passwordFile,
-      }),
-    );
-
+  test('runs through the proxy that was remembered, which sees the name of the service and no more', async () => {
     connector = start(['run', '--data', dataDir], {});
     await logged('tunnel_connected');
 

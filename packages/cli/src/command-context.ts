@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type Outbound, outboundFrom } from '@postern/connector/outbound/outbound';
+import { type Outbound, outboundFrom } from '@postern/outbound/outbound';
 import type { Command } from 'commander';
 import { AdminClient } from './admin-client.ts';
 import { CliError, findCliError } from './cli-error.ts';

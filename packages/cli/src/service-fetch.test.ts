@@ -6,10 +6,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Outbound } from '@postern/connector/outbound/outbound';
+import { Outbound } from '@postern/outbound/outbound';
 import { issueServerLeaf } from '@postern/server/registration/authorities';
 import { createAuthority, openSigner } from '@postern/server/registration/signer';
-import { type ProxyReply, RawProxy } from '../../connector/testing/raw-proxy.ts';
+import { type ProxyReply, RawProxy } from '../../outbound/testing/raw-proxy.ts';
 import { createServiceFetch } from './service-fetch.ts';
 
 describe('requests through an outbound proxy', () => {
@@ -38,7 +38,13 @@ describe('requests through an outbound proxy', () => {
 
   const port = () => (server.address() as AddressInfo).port;
   function fetchThrough(proxy: RawProxy) {
-    const outbound = new Outbound({ host: '127.0.0.1', port: proxy.port, user: null, source: 'HTTPS_PROXY' });
+    const outbound = new Outbound({
+      host: '127.0.0.1',
+      port: proxy.port,
+      tls: false,
+      user: null,
+      source: 'HTTPS_PROXY',
+    });
     return createServiceFetch({ caFile, outbound });
   }
   const carry = (): ProxyReply => ({ through: { host: '127.0.0.1', port: port() } });

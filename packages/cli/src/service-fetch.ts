@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { type RequestOptions, request } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { getCACertificates, type TLSSocket, connect as tlsConnect } from 'node:tls';
-import { lookupName } from '@postern/connector/lookup-name';
-import { type Outbound, OutboundError } from '@postern/connector/outbound/outbound';
+import { lookupName } from '@postern/outbound/lookup-name';
+import { type Outbound, OutboundError } from '@postern/outbound/outbound';
 import { CliError } from './cli-error.ts';
 
 /** What of a `fetch` request this program uses. */

@@ -7,11 +7,11 @@ import {
   type TLSSocket,
   connect as tlsConnect,
 } from 'node:tls';
+import { answer, isLoopbackName, lookupName } from '@postern/outbound/lookup-name';
+import { type Outbound, OutboundError, type OutboundProxy } from '@postern/outbound/outbound';
 import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
 import type { OpenDetail, OpenFailure } from '@postern/protocol/tunnel/preamble';
 import type { AllowList } from './allow-list.ts';
-import { answer, isLoopbackName, lookupName } from './lookup-name.ts';
-import { type Outbound, OutboundError, type OutboundProxy } from './outbound/outbound.ts';
 
 /** Why a backend could not be connected to. */
 export class DialError extends Error {

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Outbound, type OutboundSettings, outboundFrom } from './outbound/outbound.ts';
+import { type Outbound, type OutboundSettings, outboundFrom } from '@postern/outbound/outbound';
+import { asDataOwner } from './identity/data-owner.ts';
+import { makeFoldersDurably, writeFileDurably } from './identity/durable-file.ts';
 
 /** What the administrator of this machine may lay down in `<data>/Config/connector.json`. */
 export interface LocalSettings {
@@ -14,6 +16,13 @@ export interface LocalSettings {
   readonly backends: OutboundSettings;
 }
 
+const backendNames = {
+  source: 'Config/connector.json',
+  proxy: 'backendProxy',
+  passwordFile: 'backendProxyPasswordFile',
+  caFile: 'backendProxyCaFile',
+};
+
 type Settings = Readonly<Record<string, unknown>>;
 
 /** Every setting there is. */
@@ -22,9 +31,11 @@ const names = [
   'sessionLog',
   'outboundProxy',
   'outboundProxyPasswordFile',
+  'outboundProxyCaFile',
   'noProxy',
   'backendProxy',
   'backendProxyPasswordFile',
+  'backendProxyCaFile',
   'backendNoProxy',
 ] as const;
 
@@ -53,12 +64,15 @@ export async function readLocalSettings(dataDir: string): Promise<LocalSettings>
     outbound: {
       proxy: text('outboundProxy'),
       proxyPasswordFile: path('outboundProxyPasswordFile'),
+      proxyCaFile: path('outboundProxyCaFile'),
       noProxy: text('noProxy'),
     },
     backends: {
       proxy: text('backendProxy'),
       proxyPasswordFile: path('backendProxyPasswordFile'),
+      proxyCaFile: path('backendProxyCaFile'),
       noProxy: text('backendNoProxy'),
+      names: backendNames,
     },
   };
 }

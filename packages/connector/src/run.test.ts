@@ -8,7 +8,7 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { tunnelProtocol } from '@postern/protocol/tunnel/messages';
 import { issueServerLeaf } from '@postern/server/registration/authorities';
-import { RawProxy } from '../testing/raw-proxy.ts';
+import { RawProxy } from '../../outbound/testing/raw-proxy.ts';
 import { RunningConnector } from '../testing/running-connector.ts';
 import { readAll, TestBackend } from '../testing/test-backend.ts';
 import { domain, type ServiceTunnel, TestService } from '../testing/test-service.ts';

@@ -1,3 +1,4 @@
+import { outboundFrom } from '@postern/outbound/outbound';
 import type { DoctorReport } from '@postern/protocol/doctor';
 import { tuneGarbageCollection } from '@postern/protocol/garbage-collection';
 import { WindowBudget } from '@postern/protocol/yamux/window-budget';
@@ -12,7 +13,6 @@ import type { CertificatePair } from './identity/certificate-store.ts';
 import { type Identity, loadIdentity } from './identity/identity.ts';
 import { TrustLifecycle, type TrustTiming } from './identity/trust-lifecycle.ts';
 import { readLocalSettings } from './local-settings.ts';
-import { outboundFrom } from './outbound/outbound.ts';
 import type { OpenOutcome } from './serve-stream.ts';
 import { type OwnStatus, StatusFile } from './status.ts';
 import type { TunnelClient, TunnelClientOptions, TunnelError } from './tunnel-client.ts';

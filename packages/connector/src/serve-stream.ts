@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import type { Outbound } from '@postern/outbound/outbound';
 import type { BackendConfiguration, EndReason } from '@postern/protocol/tunnel/messages';
 import {
   decodePreamble,
@@ -11,7 +12,6 @@ import type { YamuxStream } from '@postern/protocol/yamux/stream';
 import type { AllowList } from './allow-list.ts';
 import { DialError, dial, type OnBytes } from './backend.ts';
 import type { OpenRecord, RequestOutcome, SessionLog } from './events/session-log.ts';
-import type { Outbound } from './outbound/outbound.ts';
 
 /** What a data stream needs of the connector that serves it. */
 export interface ServeParts {

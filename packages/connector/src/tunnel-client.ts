@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import type { DoctorReport } from '@postern/protocol/doctor';
+import { type Outbound, OutboundError, type OutboundProxy } from '@postern/outbound/outbound';
 import { ControlDecoder, encodeControlMessage } from '@postern/protocol/tunnel/control-framing';
 import {
   type BackendConfiguration,
@@ -20,7 +21,6 @@ import type { SessionLog } from './events/session-log.ts';
 import type { CertificatePair } from './identity/certificate-store.ts';
 import { RenewalError } from './identity/renewal.ts';
 import type { ServiceSettings } from './identity/service-settings.ts';
-import { type Outbound, OutboundError, type OutboundProxy } from './outbound/outbound.ts';
 import { type OpenOutcome, ServedStream, type ServeParts } from './serve-stream.ts';
 
 /** Both sides ping this often; any byte received is life. */

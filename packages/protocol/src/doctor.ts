@@ -51,6 +51,18 @@ export const doctorReport = z
       .meta({ description: 'Whether a restart could help; null where no connector runs.' }),
     results: z.array(checkResult).max(200),
     exitCode: z.number().int(),
+    logFiles: z.array(z.string().max(1_024)).max(20).optional().meta({
+      description:
+        'Files on that machine that say what happened before: the newest log of each command, and the connector’s own. Absent from older connectors.',
+    }),
   })
   .meta({ id: 'DoctorReport' });
 export type DoctorReport = z.infer<typeof doctorReport>;
+
+/** A result of any doctor; the groups are its own. */
+export type ResultOf<Group extends string> = Omit<CheckResult, 'group'> & { readonly group: Group };
+
+/** A report of any doctor. */
+export type ReportOf<Group extends string> = Omit<DoctorReport, 'results'> & {
+  readonly results: readonly ResultOf<Group>[];
+};

@@ -1,12 +1,14 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import type { Outbound } from '@postern/outbound/outbound';
+import type { CheckResult, DoctorReport } from '@postern/protocol/doctor';
+import { formatFindings, formatLine } from '@postern/protocol/doctor/format-report';
 import type { EnrolmentToken } from '@postern/protocol/enrolment-token';
 import { splitCertificates } from '@postern/protocol/x509/certificate';
 import { createContext, type DoctorContext } from '../doctor/context.ts';
 import { runDoctor } from '../doctor/doctor.ts';
 import { environmentOf, ownerOf } from '../doctor/machine.ts';
-import { formatFindings, formatLine } from '../doctor/print.ts';
 import { RegistrationClient } from '../registration-client.ts';
 import { readEnrolmentToken, readRegistrationToken } from '../registration-token.ts';
 import { readConnectorStatus } from '../status.ts';

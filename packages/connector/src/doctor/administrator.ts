@@ -1,5 +1,6 @@
+import { failed, notRun, type Outcome, passed } from '@postern/protocol/doctor/check';
 import { curl } from './by-hand.ts';
-import { type Check, failed, notRun, type Outcome, passed } from './check.ts';
+import type { Check } from './check.ts';
 import { type DoctorContext, originOf } from './context.ts';
 import { type HttpAnswer, ProbeError } from './probe.ts';
 

@@ -1,12 +1,20 @@
 import type { Socket } from 'node:net';
+import { outboundFrom } from '@postern/outbound/outbound';
+import {
+  failed,
+  notRun,
+  type Observation,
+  type Outcome,
+  passed,
+  warning,
+} from '@postern/protocol/doctor/check';
 import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
 import type { OpenFailure } from '@postern/protocol/tunnel/preamble';
 import { AllowList } from '../allow-list.ts';
 import { DialError, dial } from '../backend.ts';
 import { readBackends } from '../backends-file.ts';
-import { outboundFrom } from '../outbound/outbound.ts';
 import { shell } from './by-hand.ts';
-import { type Check, failed, notRun, type Observation, type Outcome, passed, warning } from './check.ts';
+import type { Check } from './check.ts';
 import type { DoctorContext } from './context.ts';
 
 const dialLimitMs = 2_500;

@@ -1,4 +1,4 @@
-import type { OutboundProxy } from '../outbound/outbound.ts';
+import type { OutboundProxy } from '@postern/outbound/outbound';
 import type { DoctorContext } from './context.ts';
 import type { Endpoint } from './probe.ts';
 
@@ -22,6 +22,8 @@ export function sClient(
   options: readonly string[] = [],
 ): string {
   const proxy = context.outbound.proxyFor(host, port);
+  // s_client cannot speak TLS with a proxy.
+  if (proxy?.tls) return curl(context, `https://${authorityOf(host)}:${port}/`, ['-k']);
   const through = proxy === null ? [] : ['-proxy', `${proxy.host}:${proxy.port}`];
   const user = proxy?.user == null ? [] : ['-proxy_user', proxy.user];
   return shell([
@@ -42,9 +44,13 @@ function proxyOptions(proxy: OutboundProxy | null): string[] {
   if (proxy === null) return ['--noproxy', '*'];
   return [
     '-x',
-    `http://${proxy.host}:${proxy.port}`,
+    `${proxy.tls ? 'https' : 'http'}://${authorityOf(proxy.host)}:${proxy.port}`,
     ...(proxy.user === null ? [] : ['-U', proxy.user, '--proxy-anyauth']),
   ];
+}
+
+function authorityOf(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** Joins words so that a POSIX shell takes them apart in the same way. */

@@ -1,9 +1,10 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { isLoopbackName } from '../lookup-name.ts';
-import { OutboundError, type OutboundProxy } from '../outbound/outbound.ts';
+import { isLoopbackName } from '@postern/outbound/lookup-name';
+import { OutboundError, type OutboundProxy } from '@postern/outbound/outbound';
+import { failed, notRun, type Outcome, passed, warning } from '@postern/protocol/doctor/check';
 import { curl, shell } from './by-hand.ts';
-import { type Check, failed, notRun, type Outcome, passed, warning } from './check.ts';
+import type { Check } from './check.ts';
 import { type DoctorContext, originOf, type ServiceNames } from './context.ts';
 import { abandon, type HttpAnswer, ProbeError } from './probe.ts';
 

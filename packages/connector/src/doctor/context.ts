@@ -1,7 +1,7 @@
 import { getCACertificates } from 'node:tls';
+import { Outbound, outboundFrom } from '@postern/outbound/outbound';
 import { readServiceSettings, type ServiceSettings } from '../identity/service-settings.ts';
 import { type LocalSettings, readLocalSettings } from '../local-settings.ts';
-import { Outbound, outboundFrom } from '../outbound/outbound.ts';
 import { parseService } from '../register.ts';
 import { type ConnectorStatus, readConnectorStatus } from '../status.ts';
 import { Probes } from './probe.ts';

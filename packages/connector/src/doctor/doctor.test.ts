@@ -3,10 +3,11 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { Outbound } from '@postern/outbound/outbound';
 import { type CheckResult, doctorReport } from '@postern/protocol/doctor';
+import { formatFindings, formatLine } from '@postern/protocol/doctor/format-report';
 import { domain, TestService } from '../../testing/test-service.ts';
 import { trustSettingsFile, writeTrustSettings } from '../identity/trust-settings.ts';
-import { Outbound } from '../outbound/outbound.ts';
 import { registerConnector } from '../register.ts';
 import { withCheckTables } from './check-table.ts';
 import { type ContextOptions, createContext } from './context.ts';

@@ -3,10 +3,11 @@ import { getFips } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DEFAULT_CIPHERS, DEFAULT_MAX_VERSION, DEFAULT_MIN_VERSION } from 'node:tls';
-import { promisify } from 'node:util';
+import { failed, notRun, type Outcome, passed, warning } from '@postern/protocol/doctor/check';
+import { describeService, readServiceState } from '../installation/service-state.ts';
 import { describeOs } from '../version.ts';
 import { shell } from './by-hand.ts';
-import { type Check, failed, notRun, type Outcome, passed, warning } from './check.ts';
+import type { Check } from './check.ts';
 import type { DoctorContext } from './context.ts';
 import { nodeSupportedUntil, readOperatingSystem } from './operating-systems.ts';
 

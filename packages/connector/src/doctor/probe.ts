@@ -8,8 +8,8 @@ import {
   type TLSSocket,
   connect as tlsConnect,
 } from 'node:tls';
+import { type Outbound, OutboundError } from '@postern/outbound/outbound';
 import { type EchoAnswer, echoProtocol } from '@postern/protocol/tunnel/messages';
-import { type Outbound, OutboundError } from '../outbound/outbound.ts';
 
 /** How far an attempt came before it failed. */
 export type Stage = 'connection' | 'handshake' | 'answer';

@@ -2,6 +2,14 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import {
+  failed,
+  notRun,
+  type Observation,
+  type Outcome,
+  passed,
+  warning,
+} from '@postern/protocol/doctor/check';
 import { type EchoAnswer, echoProtocol, type RefusalReason } from '@postern/protocol/tunnel/messages';
 import { sha256Of } from '@postern/protocol/x509/certificate';
 import { remedyFor } from '../events/remedies.ts';
@@ -15,7 +23,7 @@ import { readTrustSettings, type TrustSettings, trustSettingsFile } from '../ide
 import { type ConnectorStatus, readConnectorStatus } from '../status.ts';
 import { TunnelError } from '../tunnel-client.ts';
 import { curl, sClient, shell } from './by-hand.ts';
-import { type Check, failed, notRun, type Observation, type Outcome, passed, warning } from './check.ts';
+import type { Check } from './check.ts';
 import type { ClientPair, TrialCertificates } from './client-certificate.ts';
 import { requiredNames } from './connectivity.ts';
 import type { DoctorContext } from './context.ts';

@@ -1,5 +1,5 @@
+import { OutboundError } from '@postern/outbound/outbound';
 import type { RefusalReason } from '@postern/protocol/tunnel/messages';
-import { OutboundError } from '../outbound/outbound.ts';
 import type { TunnelError } from '../tunnel-client.ts';
 
 const registerAgain = 'Register the connector again on this machine with "postern connector register".';

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Outbound, outboundFrom } from '@postern/outbound/outbound';
 import { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import { AllowList } from '../allow-list.ts';
 import { type Identity, loadIdentity } from '../identity/identity.ts';
 import { type LocalSettings, readLocalSettings, readOutbound } from '../local-settings.ts';
-import { type Outbound, outboundFrom } from '../outbound/outbound.ts';
 import { TunnelClient, TunnelError } from '../tunnel-client.ts';
 import { connectorVersion, describeOs } from '../version.ts';
 

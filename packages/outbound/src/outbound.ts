@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { isIP, connect as netConnect, type Socket } from 'node:net';
-import { lookupName } from '../lookup-name.ts';
+import { getCACertificates } from 'node:tls';
+import { lookupName } from './lookup-name.ts';
 import { NoProxyList } from './no-proxy.ts';
 import {
   answerChallenge,
@@ -17,6 +19,7 @@ export type OutboundErrorCode =
   | 'unreachable'
   | 'timed_out'
   | 'proxy_unreachable'
+  | 'proxy_untrusted'
   | 'proxy_refused'
   | 'proxy_authentication';
 
@@ -34,6 +37,7 @@ export class OutboundError extends Error {
    * - `name_not_resolved`, `unreachable`, `timed_out`: of the host itself, without a proxy; `timed_out` also where a
    *   proxy took the connection and did not answer.
    * - `proxy_unreachable`: no connection with the proxy.
+   * - `proxy_untrusted`: the proxy is spoken to over TLS, and its certificate is not accepted.
    * - `proxy_refused`: the proxy answered, and not with a connection; `status` says how.
    * - `proxy_authentication`: the proxy wants to know who asks (407), and was not satisfied.
    */
@@ -60,9 +64,11 @@ export class OutboundError extends Error {
 export interface OutboundProxy {
   readonly host: string;
   readonly port: number;
+  /** Whether it is spoken to over TLS. */
+  readonly tls: boolean;
   /** Who asks; null where the proxy is not told. */
   readonly user: string | null;
-  /** Where the setting stands: `Config/connector.json`, `HTTPS_PROXY`, … */
+  /** Where the setting stands: a file, an option, `HTTPS_PROXY`, … */
   readonly source: string;
 }
 
@@ -75,18 +81,48 @@ export interface ConnectOptions {
 }
 
 export interface OutboundSettings {
-  /** `http://[user@]host[:port]`; empty: no proxy, whatever the environment says. */
+  /** `http://[user@]host[:port]`, or `https://…` for TLS with the proxy; empty: none, whatever the environment says. */
   readonly proxy?: string | undefined;
   /** File with that user's password, read anew for each connection. */
   readonly proxyPasswordFile?: string | undefined;
+  /** PEM file of the authority of an `https://` proxy, beside the public ones and those of the machine. */
+  readonly proxyCaFile?: string | undefined;
   /** As the variable NO_PROXY (see NoProxyList), in its place. */
   readonly noProxy?: string | undefined;
+  /** How these settings are called where they are written, for messages. Default: as the connector calls them. */
+  readonly names?: SettingNames;
+}
+
+/** What an administrator calls the settings of a proxy. */
+export interface SettingNames {
+  /** Where they stand. */
+  readonly source: string;
+  readonly proxy: string;
+  readonly passwordFile: string;
+  readonly caFile: string;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const defaultTimeoutMs = 10_000;
-const defaultProxyPort = 80;
+/** The lower-case name wins, as with curl. */
+const proxyVariables = ['https_proxy', 'HTTPS_PROXY'];
+const noProxyVariables = ['no_proxy', 'NO_PROXY'];
+const defaultProxyPort = { 'http:': 80, 'https:': 443 } as const;
+const defaultNames: SettingNames = {
+  source: 'Config/connector.json',
+  proxy: 'outboundProxy',
+  passwordFile: 'outboundProxyPasswordFile',
+  caFile: 'outboundProxyCaFile',
+};
+
+/** What belongs to a proxy beside its address; each is read anew when it is needed. */
+export interface ProxyParts {
+  readonly readPassword?: () => Promise<string>;
+  /** Authorities whose certificate an `https://` proxy may have, PEM. Default: the public ones and those of the machine. */
+  readonly readAuthorities?: () => Promise<readonly string[]>;
+  readonly names?: SettingNames;
+}
 
 /**
  * Makes connections as the settings of this machine want them: directly, or through an HTTP proxy with CONNECT
@@ -95,17 +131,25 @@ const defaultProxyPort = 80;
 export class Outbound {
   readonly #proxy: OutboundProxy | null;
   readonly #readPassword: () => Promise<string>;
+  readonly #readAuthorities: () => Promise<readonly string[]>;
+  readonly #names: SettingNames;
   readonly #noProxy: NoProxyList;
   /** What the proxy asked last, so that later connections answer without being asked. */
   #challenge: Challenge | null = null;
 
   constructor(
     proxy: OutboundProxy | null = null,
-    readPassword: () => Promise<string> = async () => '',
+    {
+      readPassword = async () => '',
+      readAuthorities = async () => machineAuthorities(),
+      names = defaultNames,
+    }: ProxyParts = {},
     noProxy: NoProxyList = new NoProxyList(''),
   ) {
     this.#proxy = proxy;
     this.#readPassword = readPassword;
+    this.#readAuthorities = readAuthorities;
+    this.#names = names;
     this.#noProxy = noProxy;
   }
 
@@ -132,6 +176,7 @@ export class Outbound {
   }
 
   async #connectThrough(proxy: OutboundProxy, target: string, limits: Limits): Promise<Socket> {
+    const authorities = proxy.tls ? await this.#authorities(proxy) : null;
     let challenge = this.#challenge;
     let isFresh = false;
     // Without an answer, with a remembered one whose nonce may have expired, with a fresh one that is stale already.
@@ -141,7 +186,10 @@ export class Outbound {
         challenge &&
         credentials &&
         answerChallenge(challenge, credentials, { method: 'CONNECT', uri: target });
-      const { response, socket, head } = await requestTunnel(proxy, target, authorization, limits);
+      const { response, socket, head } = await requestTunnel(
+        { proxy, target, authorization, authorities, names: this.#names },
+        limits,
+      );
       const status = response.statusCode!;
       if (status >= 200 && status < 300) {
         this.#challenge = challenge;
@@ -153,7 +201,7 @@ export class Outbound {
       if (status !== 407) throw refused(proxy, target, response);
       const offered = parseChallenges(response.headersDistinct['proxy-authenticate'] ?? []);
       const chosen = chooseChallenge(offered);
-      if (chosen === null || credentials === null) throw notAuthenticated(proxy, offered);
+      if (chosen === null || credentials === null) throw notAuthenticated(proxy, offered, this.#names);
       const isHopeless =
         (isFresh && !chosen.isStale) || (challenge !== null && haveSameAnswer(challenge, chosen));
       if (isHopeless || attempt === 3) {
@@ -174,10 +222,20 @@ export class Outbound {
         {
           proxy,
           message: `The password for the proxy ${describeProxy(proxy)} cannot be read: ${messageOf(cause)}`,
-          remedy: 'Let the connector’s user read the file that outboundProxyPasswordFile names.',
+          remedy: `Let the user that this program runs as read the file that ${this.#names.passwordFile} names.`,
         },
         { cause },
       );
+    }
+  }
+
+  async #authorities(proxy: OutboundProxy): Promise<readonly string[]> {
+    try {
+      return await this.#readAuthorities();
+    } catch (cause) {
+      const message = `The authority of the proxy ${describeProxy(proxy)} cannot be read: ${messageOf(cause)}`;
+      const remedy = `Name a PEM file with ${this.#names.caFile} that the user of this program can read.`;
+      throw new OutboundError('proxy_untrusted', { proxy, message, remedy }, { cause });
     }
   }
 }
@@ -189,26 +247,60 @@ export class Outbound {
  * @throws RangeError saying what cannot be used, and what can.
  */
 export function outboundFrom(settings: OutboundSettings, environment: Environment): Outbound {
-  const noProxy = new NoProxyList(
-    settings.noProxy ?? firstOf(environment, ['no_proxy', 'NO_PROXY'])?.value ?? '',
-  );
+  const { names = defaultNames } = settings;
+  const noProxy = new NoProxyList(settings.noProxy ?? firstOf(environment, noProxyVariables)?.value ?? '');
   const given =
     settings.proxy === undefined
-      ? firstOf(environment, ['https_proxy', 'HTTPS_PROXY'])
-      : { name: 'Config/connector.json', value: settings.proxy };
+      ? firstOf(environment, proxyVariables)
+      : { name: names.source, value: settings.proxy };
   if (given === undefined || given.value === '') return new Outbound(null, undefined, noProxy);
   const { proxy, password } = parseProxy(given.value, given.name);
-  const { proxyPasswordFile } = settings;
+  const { proxyPasswordFile, proxyCaFile } = settings;
   if (settings.proxy !== undefined && password !== '') {
     throw new RangeError(
-      `${given.name}: the proxy's address must not hold a password. Put the password into a file of its own and name it with outboundProxyPasswordFile.`,
+      `${given.name}: the proxy's address must not hold a password. Put the password into a file of its own and name it with ${names.passwordFile}.`,
     );
   }
   const readPassword =
     proxyPasswordFile === undefined
       ? async () => password
       : async () => (await readFile(proxyPasswordFile, 'utf8')).replace(/\r?\n$/, '');
-  return new Outbound(proxy, readPassword, noProxy);
+  const readAuthorities = async () => [
+    ...machineAuthorities(),
+    ...(proxyCaFile === undefined ? [] : [await readFile(proxyCaFile, 'utf8')]),
+  ];
+  return new Outbound(proxy, { readPassword, readAuthorities, names }, noProxy);
+}
+
+/** A proxy of the environment, written as a setting is: its address without the password, and the password beside it. */
+export interface EnvironmentProxy {
+  readonly proxy: string;
+  /** Empty where none is given. */
+  readonly password: string;
+  /** What is reached directly; undefined where no variable says. */
+  readonly noProxy: string | undefined;
+}
+
+/**
+ * The proxy that the variables of the environment name, for whoever will not have these variables.
+ *
+ * @returns null where they name none.
+ * @throws RangeError as {@link outboundFrom} does.
+ */
+export function readEnvironmentProxy(environment: Environment): EnvironmentProxy | null {
+  const given = firstOf(environment, proxyVariables);
+  if (given === undefined) return null;
+  const { proxy, password } = parseProxy(given.value, given.name);
+  const user = proxy.user === null ? '' : `${encodeURIComponent(proxy.user)}@`;
+  return {
+    proxy: `${proxy.tls ? 'https' : 'http'}://${user}${authority(proxy.host, proxy.port)}`,
+    password,
+    noProxy: firstOf(environment, noProxyVariables)?.value,
+  };
+}
+
+function machineAuthorities(): readonly string[] {
+  return [...getCACertificates('default'), ...getCACertificates('system')];
 }
 
 function firstOf(
@@ -235,16 +327,18 @@ function parseProxy(text: string, source: string): { proxy: OutboundProxy; passw
       `${source} names no proxy. Give it as http://host:port, with user@ before the host if needed.`,
     );
   }
-  if (url.protocol !== 'http:') {
+  const { protocol } = url;
+  if (protocol !== 'http:' && protocol !== 'https:') {
     throw new RangeError(
-      `${source} names a proxy of the kind ${url.protocol}//, which is not supported. Give an HTTP proxy as http://host:port.`,
+      `${source} names a proxy of the kind ${protocol}//, which is not supported. Give an HTTP proxy as http://host:port, or as https://host:port where it is spoken to over TLS.`,
     );
   }
   const user = decode(url.username, source);
   return {
     proxy: {
       host: url.hostname.replace(/^\[|\]$/g, ''),
-      port: url.port === '' ? defaultProxyPort : Number(url.port),
+      port: url.port === '' ? defaultProxyPort[protocol] : Number(url.port),
+      tls: protocol === 'https:',
       user: user === '' ? null : user,
       source,
     },
@@ -319,14 +413,22 @@ interface TunnelAnswer {
   readonly head: Buffer;
 }
 
+interface TunnelRequest {
+  readonly proxy: OutboundProxy;
+  /** `host:port` */
+  readonly target: string;
+  readonly authorization: string | null;
+  /** Whose certificate the proxy has to have; null where it is not spoken to over TLS. */
+  readonly authorities: readonly string[] | null;
+  readonly names: SettingNames;
+}
+
 /** Sends one CONNECT on a connection of its own and gives what the proxy answers, whatever its status. */
 async function requestTunnel(
-  proxy: OutboundProxy,
-  target: string,
-  authorization: string | null,
+  { proxy, target, authorization, authorities, names }: TunnelRequest,
   limits: Limits,
 ): Promise<TunnelAnswer> {
-  const request = httpRequest({
+  const common = {
     host: proxy.host,
     port: proxy.port,
     method: 'CONNECT',
@@ -334,16 +436,26 @@ async function requestTunnel(
     agent: false,
     lookup: lookupName,
     headers: { host: target, ...(authorization !== null && { 'proxy-authorization': authorization }) },
-  });
+  } as const;
+  const request =
+    authorities === null
+      ? httpRequest(common)
+      : httpsRequest({
+          ...common,
+          ca: [...authorities],
+          minVersion: 'TLSv1.2',
+          // Node would take the Host field's name, which is that of the service (RFC 6066 §3: an address is none).
+          servername: isIP(proxy.host) === 0 ? proxy.host : '',
+        });
   const { promise, resolve, reject } = Promise.withResolvers<TunnelAnswer>();
-  const connection = watchConnection(request);
+  const connection = watchConnection(request, proxy.tls ? 'secureConnect' : 'connect');
   const onAbort = () =>
     reject(limits.isTimedOut() ? proxyTimedOut(proxy, connection.isOpen(), limits) : limits.signal.reason);
   if (limits.signal.aborted) onAbort();
   limits.signal.addEventListener('abort', onAbort, { once: true });
   request.once('connect', (response, socket, head) => resolve({ response, socket, head }));
   // An error after the answer belongs to whoever got the connection, and this to nobody.
-  request.on('error', error => reject(explainProxy(proxy, connection.isOpen(), error)));
+  request.on('error', error => reject(explainProxy(proxy, names, connection.isOpen(), error)));
   // Node would add "Connection: close", which some proxies apply to what follows.
   request.removeHeader('connection');
   request.end();
@@ -357,10 +469,11 @@ async function requestTunnel(
   }
 }
 
-function watchConnection(request: ClientRequest): { isOpen(): boolean } {
+/** Whether the proxy can be spoken to: connected, and with TLS its handshake is over. */
+function watchConnection(request: ClientRequest, event: 'connect' | 'secureConnect'): { isOpen(): boolean } {
   let isOpen = false;
   request.once('socket', socket =>
-    socket.once('connect', () => {
+    socket.once(event, () => {
       isOpen = true;
     }),
   );
@@ -388,8 +501,23 @@ function openPort(where: string): string {
   return `Let this machine make outbound TCP connections to ${where}, or through a proxy (outboundProxy or HTTPS_PROXY).`;
 }
 
-function explainProxy(proxy: OutboundProxy, isOpen: boolean, error: Error): OutboundError {
+function explainProxy(
+  proxy: OutboundProxy,
+  names: SettingNames,
+  isOpen: boolean,
+  error: Error,
+): OutboundError {
   const name = describeProxy(proxy);
+  if (!isOpen && proxy.tls && isCertificateError(error)) {
+    const message = `The certificate of the proxy ${name} (from ${proxy.source}) is not accepted: ${messageOf(error)}.`;
+    const remedy = `Name the PEM file of the authority that issued it with ${names.caFile}, or add it to those of this machine; the proxy's address has to have a name of its certificate.`;
+    return new OutboundError('proxy_untrusted', { proxy, message, remedy }, { cause: error });
+  }
+  if (!isOpen && isTlsError(error)) {
+    const message = `The proxy ${name} (from ${proxy.source}) does not speak TLS there: ${codeOf(error)}.`;
+    const remedy = 'Give its address with http:// where it is not spoken to over TLS, or correct the port.';
+    return new OutboundError('proxy_unreachable', { proxy, message, remedy }, { cause: error });
+  }
   if (!isOpen) {
     const why = isNameError(error)
       ? `its name cannot be resolved on this machine (${codeOf(error)})`
@@ -452,11 +580,15 @@ function remedyForStatus(status: number, target: string): string {
   return `Let the proxy allow the method CONNECT to ${target}.${portRule}`;
 }
 
-function notAuthenticated(proxy: OutboundProxy, offered: readonly Challenge[]): OutboundError {
+function notAuthenticated(
+  proxy: OutboundProxy,
+  offered: readonly Challenge[],
+  names: SettingNames,
+): OutboundError {
   const schemes = offered.map(one => one.scheme);
   const offers = schemes.length === 0 ? 'names no scheme for it' : `offers ${schemes.join(', ')}`;
   const message = `The proxy ${describeProxy(proxy)} (from ${proxy.source}) wants authentication (407) and ${offers}.`;
-  const remedy = chooseChallenge(offered) === null ? useOtherWay : setUser;
+  const remedy = chooseChallenge(offered) === null ? useOtherWay(names) : setUser(names);
   return new OutboundError('proxy_authentication', { proxy, message, remedy, status: 407, schemes });
 }
 
@@ -471,10 +603,13 @@ function wrongCredentials(proxy: OutboundProxy, offered: readonly Challenge[]): 
   });
 }
 
-const setUser =
-  'Give the proxy’s address with its user, as http://user@host:port in outboundProxy, and the password in the file that outboundProxyPasswordFile names.';
-const useOtherWay =
-  'Basic and Digest are supported. For NTLM, Negotiate or Kerberos: let the proxy pass this machine to the service without authentication, let it offer Basic or Digest, too, or run a small proxy beside the connector that signs in to it (cntlm, px) and name that one in outboundProxy.';
+function setUser({ proxy, passwordFile }: SettingNames): string {
+  return `Give the proxy’s address with its user, as http://user@host:port in ${proxy}, and the password in the file that ${passwordFile} names.`;
+}
+
+function useOtherWay({ proxy }: SettingNames): string {
+  return `Basic and Digest are supported. For NTLM, Negotiate or Kerberos: let the proxy pass this machine without authentication, let it offer Basic or Digest, too, or run a small proxy on this machine that signs in to it (cntlm, px) and name that one in ${proxy}.`;
+}
 
 /** `host:port`, as CONNECT writes it. */
 function authority(host: string, port: number): string {
@@ -488,6 +623,15 @@ function describeProxy({ host, port }: OutboundProxy): string {
 
 function isNameError(error: Error): boolean {
   return ['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL'].includes(codeOf(error));
+}
+
+// Node's names of what is wrong with a chain or a name; OpenSSL's all begin with ERR_SSL or ERR_OSSL.
+function isCertificateError(error: Error): boolean {
+  return /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME|CRL/.test(codeOf(error)) && !isTlsError(error);
+}
+
+function isTlsError(error: Error): boolean {
+  return /^ERR_O?SSL/.test(codeOf(error)) || codeOf(error) === 'EPROTO';
 }
 
 function codeOf(error: unknown): string {

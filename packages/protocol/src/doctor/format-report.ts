@@ -1,4 +1,4 @@
-import { type CheckResult, checkGroups, type DoctorReport, groupExitCodes } from '@postern/protocol/doctor';
+import type { CheckResult, ReportOf, ResultOf } from '../doctor.ts';
 
 const words: Readonly<Record<CheckResult['status'], string>> = {
   passed: 'passed ',
@@ -8,19 +8,25 @@ const words: Readonly<Record<CheckResult['status'], string>> = {
 };
 
 /** A check in one line, printed when it has ended. */
-export function formatLine({ id, title, status, cause, durationMs }: CheckResult): string {
+export function formatLine({ id, title, status, cause, durationMs }: ResultOf<string>): string {
   const time = `${durationMs} ms`.padStart(8);
   const why = status === 'not_run' ? ` – ${cause}` : '';
   return `${words[status]} ${time}  ${id.padEnd(29)} ${title}${why}\n`;
 }
 
 /** What was found, after the last check: whether a restart could help, what failed and why, and what to do. */
-export function formatFindings({ results, restart, exitCode, service }: DoctorReport): string {
+export function formatFindings({
+  results,
+  restart,
+  exitCode,
+  service,
+  logFiles = [],
+}: ReportOf<string>): string {
   const failures = results.filter(one => one.status === 'failed');
   const warnings = results.filter(one => one.status === 'warning');
   const counts = `${results.length} checks: ${count(results, 'passed')} passed, ${failures.length} failed, ${warnings.length} warnings, ${count(results, 'not_run')} not run`;
   const about = service === '' ? '' : ` of ${service}`;
-  const group = checkGroups.find(one => groupExitCodes[one] === exitCode);
+  const group = failures[0]?.group;
   const verdict =
     group === undefined
       ? 'Nothing failed.'
@@ -32,11 +38,23 @@ export function formatFindings({ results, restart, exitCode, service }: DoctorRe
     verdict,
     ...(isNamed ? [restart.reason] : []),
     ...[...failures, ...warnings].flatMap(formatDetails),
+    ...(failures.length > 0 && logFiles.length > 0
+      ? ['', 'What happened before is in these files:', ...logFiles.map(file => `  ${file}`)]
+      : []),
     '',
   ].join('\n');
 }
 
-function formatDetails({ id, status, title, tried, seen, cause, remedy, command }: CheckResult): string[] {
+function formatDetails({
+  id,
+  status,
+  title,
+  tried,
+  seen,
+  cause,
+  remedy,
+  command,
+}: ResultOf<string>): string[] {
   return [
     '',
     `${words[status].trim()} ${id}: ${title}`,
@@ -48,6 +66,6 @@ function formatDetails({ id, status, title, tried, seen, cause, remedy, command 
   ];
 }
 
-function count(results: readonly CheckResult[], status: CheckResult['status']): number {
+function count(results: readonly ResultOf<string>[], status: CheckResult['status']): number {
   return results.filter(one => one.status === status).length;
 }

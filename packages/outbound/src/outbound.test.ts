@@ -5,7 +5,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type ProxyReply, RawProxy } from '../../testing/raw-proxy.ts';
+import { type ProxyReply, RawProxy } from '../testing/raw-proxy.ts';
 import { Outbound, OutboundError, outboundFrom } from './outbound.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'postern-outbound-'));
@@ -369,7 +369,13 @@ describe('where connections go through', () => {
     const environment = { HTTPS_PROXY: 'http://upper:1', https_proxy: 'http://lower:2' };
 
     assert.equal(proxyOf({ proxy: 'http://own:3' }, environment)?.source, 'Config/connector.json');
-    assert.deepEqual(proxyOf({}, environment), { host: 'lower', port: 2, user: null, source: 'https_proxy' });
+    assert.deepEqual(proxyOf({}, environment), {
+      host: 'lower',
+      port: 2,
+      tls: false,
+      user: null,
+      source: 'https_proxy',
+    });
     assert.equal(proxyOf({}, { HTTPS_PROXY: 'upper:1' })?.host, 'upper');
     assert.equal(proxyOf({}, { HTTP_PROXY: 'http://other:1' }), null);
     assert.equal(proxyOf({ proxy: '' }, environment), null);
@@ -390,7 +396,6 @@ describe('where connections go through', () => {
   for (const [proxy, expected] of [
     ['http://d:secret@proxy:3128', /must not hold a password.*outboundProxyPasswordFile/],
     ['socks5://proxy:1080', /kind socks5:\/\/, which is not supported/],
-    ['https://proxy:443', /kind https:\/\/, which is not supported/],
     ['http://wpad/wpad.dat', /configuration script \(PAC\), which is not supported/],
     ['http://proxy/auto.pac', /configuration script \(PAC\)/],
     ['http://:3128', /names no proxy/],

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { isLoopbackName } from '../lookup-name.ts';
+import { isLoopbackName } from './lookup-name.ts';
 
 /** Hosts that are connected to directly. */
 export class NoProxyList {
