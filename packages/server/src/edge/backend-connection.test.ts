@@ -18,8 +18,12 @@ class Stream implements BackendStream {
   end = ignore;
   isReset = false;
   consumedBytes = 0;
-  reset = () => void (this.isReset = true);
-  consumed = (length: number) => void (this.consumedBytes += length);
+  reset(): void {
+    this.isReset = true;
+  }
+  consumed(length: number): void {
+    this.consumedBytes += length;
+  }
 }
 
 /** A client that takes what it is given, and has no room for more until the test says so. */
