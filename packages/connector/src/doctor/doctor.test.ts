@@ -12,7 +12,6 @@ import { registerConnector } from '../register.ts';
 import { withCheckTables } from './check-table.ts';
 import { type ContextOptions, createContext } from './context.ts';
 import { checksByGroup, runDoctor } from './doctor.ts';
-import { formatFindings, formatLine } from './print.ts';
 
 const dayMs = 86_400_000;
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DEFAULT_CIPHERS, DEFAULT_MAX_VERSION, DEFAULT_MIN_VERSION } from 'node:tls';
 import { failed, notRun, type Outcome, passed, warning } from '@postern/protocol/doctor/check';
 import { describeService, readServiceState } from '../installation/service-state.ts';
+import { failed, notRun, type Outcome, passed, warning } from '@postern/protocol/doctor/check';
 import { describeOs } from '../version.ts';
 import { shell } from './by-hand.ts';
 import type { Check } from './check.ts';
