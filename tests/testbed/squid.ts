@@ -17,6 +17,8 @@ export interface SquidOptions {
   readonly port?: number;
   /** What it is started through: in a network of its own, say. */
   readonly through?: readonly string[];
+  /** With it, Squid is spoken to over TLS; PEM. */
+  readonly tls?: { readonly cert: string; readonly key: string };
   /** Addresses of names, which nobody but the proxy has to know. */
   readonly hosts?: Readonly<Record<string, string>>;
 }
@@ -102,8 +104,11 @@ function writeConfiguration(folder: string, port: number, options: SquidOptions)
     return path.join(folder, name);
   };
   const hosts = Object.entries(options.hosts ?? {}).map(([name, address]) => `${address} ${name}\n`);
+  const listen = `${options.address ?? loopback}:${port}`;
   const lines = [
-    `http_port ${options.address ?? loopback}:${port}`,
+    options.tls === undefined
+      ? `http_port ${listen}`
+      : `https_port ${listen} tls-cert=${file('tls.pem', options.tls.cert)} tls-key=${file('tls.key', options.tls.key)}`,
     'visible_hostname squid.test',
     `pid_filename ${folder}/squid.pid`,
     `cache_log ${folder}/cache.log`,

@@ -26,6 +26,7 @@ import { recordSighting, recordStillSeen } from './directory/sightings.ts';
 import { Presence } from './feed/presence.ts';
 import { FeedPublisher, prepareSocketPath, relayLost, type TunnelEvents } from './feed/publisher.ts';
 import { openData } from './operate/open-data.ts';
+import { serviceOutbound } from './outbound/service-outbound.ts';
 import { hostConstraint } from './pages/host-constraint.ts';
 import { registerPortCheck } from './port-check/register.ts';
 import { registerPageDoor } from './portal/page-door.ts';
@@ -164,7 +165,12 @@ export async function startControl(
     onServerError: error => log.error({ err: error }, 'sign-in failed for a reason of its own'),
   });
 
-  const alerts = new Alerts({ db, channels: createChannels(config, now), log, now });
+  const alerts = new Alerts({
+    db,
+    channels: createChannels(config, serviceOutbound(config, environment), now),
+    log,
+    now,
+  });
 
   // 5. HTTP: one server; each part keeps to its host.
   const app = createControlServer({

@@ -37,6 +37,17 @@ export interface AlertChannel {
   send(alert: Alert): Promise<string>;
 }
 
+/** A channel of the configuration, which can be tried without sending anything. */
+export interface ConfiguredChannel extends AlertChannel {
+  /**
+   * Goes as far as it can without anybody getting anything: the connection, its TLS, and for mail the sign-in.
+   *
+   * @returns what was seen, in a few words.
+   * @throws AlertError
+   */
+  tryOut(): Promise<string>;
+}
+
 /** Why an alert could not be delivered. Message and remedy are for administrators, and hold nothing secret. */
 export class AlertError extends Error {
   readonly code:

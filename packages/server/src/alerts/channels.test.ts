@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { Outbound } from '@postern/outbound/outbound';
 import type { Alert } from './alert.ts';
 import { MailChannel, type MailSettings } from './mail-channel.ts';
 import {
@@ -25,6 +26,8 @@ const alert: Alert = {
   text: 'What to do: renew it.',
   details: { machineName: 'büro-1', expiresInDays: 7 },
 };
+
+const outbound = new Outbound();
 
 let folder: string;
 let certificate: TestCertificate;
@@ -56,7 +59,7 @@ function mailChannel(port: number, settings: Partial<MailSettings> = {}): MailCh
       to: ['it@example.test', 'night@example.test'],
       ...settings,
     },
-    'example.test',
+    { service: 'example.test', outbound },
   );
 }
 
@@ -65,8 +68,7 @@ function webhook(url: string, settings: { caFile?: string; secretFile?: string }
   return new WebhookChannel(
     'webhook',
     { url, secretFile, caFile, ...settings },
-    'example.test',
-    () => alert.createdAt,
+    { service: 'example.test', outbound, now: () => alert.createdAt },
   );
 }
 
@@ -138,6 +140,27 @@ describe('alerts by mail', { timeout: 120_000 }, () => {
 
     assert.equal(error.code, 'authentication');
     assert.match(error.remedy, /mail\.user.*mail\.passwordFile/);
+  });
+
+  for (const tls of ['starttls', 'tls'] as const) {
+    test(`can be tried without sending any (${tls})`, async () => {
+      await using server = await startMailServer(certificate, { ...signIn, secure: tls === 'tls' });
+
+      const seen = await mailChannel(server.port, { tls }).tryOut();
+
+      assert.match(seen, new RegExp(`with TLS \\(${tls}\\) and accepts the sign-in of postern`));
+      assert.deepEqual(server.mails, []);
+    });
+  }
+
+  test('cannot be tried with a wrong password, without TLS, or where nobody listens', async () => {
+    await using server = await startMailServer(certificate, signIn);
+    await using plain = await startMailServer(certificate, { ...signIn, disabledCommands: ['STARTTLS'] });
+    const passwordFile = fileOf('wrong', 'wrong');
+
+    assert.equal((await failure(mailChannel(server.port, { passwordFile }).tryOut())).code, 'authentication');
+    assert.equal((await failure(mailChannel(plain.port).tryOut())).code, 'no_tls');
+    assert.equal((await failure(mailChannel(await closedPort()).tryOut())).code, 'unreachable');
   });
 
   test('a password is never sent before TLS', async () => {
@@ -216,6 +239,19 @@ describe('alerts by webhook', { timeout: 120_000 }, () => {
       text: alert.text,
       details: alert.details,
     });
+  });
+
+  test('can be tried without posting any', async () => {
+    await using receiver = await startReceiver(certificate);
+
+    assert.match(await webhook(`${receiver.origin}/T0KEN`).tryOut(), /its certificate is accepted/);
+
+    assert.deepEqual(receiver.requests, []);
+    assert.equal((await failure(webhook(receiver.origin, { caFile: '' }).tryOut())).code, 'untrusted');
+    assert.equal(
+      (await failure(webhook(`https://localhost:${await closedPort()}/T0KEN`).tryOut())).code,
+      'unreachable',
+    );
   });
 
   test('follow no redirection', async () => {

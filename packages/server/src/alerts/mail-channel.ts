@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { type Outbound, OutboundError } from '@postern/outbound/outbound';
 import { createTransport } from 'nodemailer';
-import { type Alert, type AlertChannel, AlertError } from './alert.ts';
+import { type Alert, AlertError, type ConfiguredChannel } from './alert.ts';
 import { readSecret } from './read-secret.ts';
 
 export interface MailSettings {
@@ -16,38 +18,31 @@ export interface MailSettings {
   readonly to: readonly string[];
 }
 
+export interface MailParts {
+  /** Domain of the service, for subject and host name. */
+  readonly service: string;
+  readonly outbound: Outbound;
+}
+
 const connectTimeoutMs = 10_000;
 const silenceTimeoutMs = 20_000;
 
 /** Sends alerts as mail to everybody in `mail.to`, one message for all. */
-export class MailChannel implements AlertChannel {
+export class MailChannel implements ConfiguredChannel {
   readonly name = 'mail';
   readonly #settings: MailSettings;
   readonly #service: string;
+  readonly #outbound: Outbound;
 
-  /** @param service Domain of the service, for subject and host name. */
-  constructor(settings: MailSettings, service: string) {
+  constructor(settings: MailSettings, { service, outbound }: MailParts) {
     this.#settings = settings;
     this.#service = service;
+    this.#outbound = outbound;
   }
 
   async send(alert: Alert): Promise<string> {
-    const { host, port, tls, from, to } = this.#settings;
-    const transport = createTransport({
-      host,
-      port,
-      name: this.#service,
-      secure: tls === 'tls',
-      requireTLS: tls === 'starttls',
-      ignoreTLS: tls === 'none',
-      auth: await this.#credentials(),
-      tls: { minVersion: 'TLSv1.2', ca: await this.#authority() },
-      connectionTimeout: connectTimeoutMs,
-      greetingTimeout: connectTimeoutMs,
-      socketTimeout: silenceTimeoutMs,
-      disableFileAccess: true,
-      disableUrlAccess: true,
-    });
+    const { host, port, from, to } = this.#settings;
+    const transport = await this.#openTransport();
     try {
       const { response, rejected } = await transport.sendMail({
         from,
@@ -66,6 +61,47 @@ export class MailChannel implements AlertChannel {
     } finally {
       transport.close();
     }
+  }
+
+  async tryOut(): Promise<string> {
+    const { host, port, tls, user } = this.#settings;
+    const transport = await this.#openTransport();
+    try {
+      await transport.verify();
+      const secured = tls === 'none' ? 'without TLS' : `with TLS (${tls})`;
+      return `${host}:${port} answers ${secured}${user === '' ? '' : ` and accepts the sign-in of ${user}`}`;
+    } catch (error) {
+      throw error instanceof AlertError ? error : this.#explain(error);
+    } finally {
+      transport.close();
+    }
+  }
+
+  async #openTransport() {
+    const { host, port, tls } = this.#settings;
+    return createTransport({
+      host,
+      port,
+      name: this.#service,
+      secure: tls === 'tls',
+      requireTLS: tls === 'starttls',
+      ignoreTLS: tls === 'none',
+      auth: await this.#credentials(),
+      tls: { minVersion: 'TLSv1.2', ca: await this.#authority() },
+      connectionTimeout: connectTimeoutMs,
+      greetingTimeout: connectTimeoutMs,
+      socketTimeout: silenceTimeoutMs,
+      disableFileAccess: true,
+      disableUrlAccess: true,
+      // Without a proxy it connects by itself, and has an own way with names of several addresses.
+      ...(this.#outbound.proxyFor(host, port) !== null && {
+        getSocket: (_options: unknown, done: (error: Error | null, way?: { connection: Socket }) => void) =>
+          this.#outbound.connect(host, port, { timeoutMs: connectTimeoutMs }).then(
+            connection => done(null, { connection }),
+            (error: Error) => done(error),
+          ),
+      }),
+    });
   }
 
   async #credentials(): Promise<{ user: string; pass: string } | undefined> {
@@ -99,6 +135,10 @@ export class MailChannel implements AlertChannel {
     const where = `${host}:${port}`;
     const cause = { cause: error };
     const said = printable(response ?? message);
+    if (error instanceof OutboundError) {
+      const text = `${where} cannot be reached: ${error.message}`;
+      return new AlertError('unreachable', text, error.remedy, cause);
+    }
     if (code === 'EDNS' || /ENOTFOUND|EAI_AGAIN/.test(message)) {
       const remedy = 'Check mail.host, and that the name servers of this machine know it.';
       return new AlertError('name_not_resolved', `The name ${host} cannot be resolved.`, remedy, cause);

@@ -6,16 +6,18 @@ import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { issueServerLeaf } from '../registration/authorities.ts';
 import { createAuthority, openSigner } from '../registration/signer.ts';
 
-/** A certificate for `localhost`, and the authority that issued it, PEM. */
+/** A certificate for `localhost` or other names, and the authority that issued it, PEM. */
 export interface TestCertificate {
   readonly cert: string;
   readonly key: string;
   readonly authority: string;
 }
 
-export async function createTestCertificate(): Promise<TestCertificate> {
+export async function createTestCertificate(
+  names: readonly string[] = ['localhost'],
+): Promise<TestCertificate> {
   const signer = openSigner(await createAuthority('p384', 'Test authority', Date.now()));
-  const { certificate, privateKey } = await issueServerLeaf(signer, ['localhost'], Date.now());
+  const { certificate, privateKey } = await issueServerLeaf(signer, names, Date.now());
   return { cert: certificate, key: privateKey, authority: signer.certificate };
 }
 

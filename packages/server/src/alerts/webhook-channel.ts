@@ -1,7 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { Agent, type Dispatcher, errors, request } from 'undici';
-import { type Alert, type AlertChannel, AlertError } from './alert.ts';
+import { type Outbound, OutboundError } from '@postern/outbound/outbound';
+import { type Dispatcher, request } from 'undici';
+import { createOutboundAgent, startTls } from '../outbound/outbound-agent.ts';
+import { type Alert, AlertError, type ConfiguredChannel } from './alert.ts';
 import { readSecret } from './read-secret.ts';
 
 export interface WebhookSettings {
@@ -10,6 +12,14 @@ export interface WebhookSettings {
   readonly secretFile: string;
   /** PEM; empty: the authorities of Node. */
   readonly caFile: string;
+}
+
+export interface WebhookParts {
+  /** Domain of the service. */
+  readonly service: string;
+  readonly outbound: Outbound;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
 }
 
 /** For connection, request and answer together. */
@@ -21,28 +31,22 @@ const maxAnswerBytes = 64 * 1024;
  * Posts alerts as JSON to one address. The signature is an HMAC-SHA256 with the shared secret over time stamp, full stop
  * and body, so that a receiver can tell who sent it, and that it is no old one sent again.
  */
-export class WebhookChannel implements AlertChannel {
+export class WebhookChannel implements ConfiguredChannel {
   readonly name: string;
   readonly #settings: WebhookSettings;
-  readonly #service: string;
-  readonly #now: () => number;
+  readonly #parts: WebhookParts;
 
-  /**
-   * @param name Without anything secret.
-   * @param service Domain of the service.
-   * @param now Milliseconds since the epoch.
-   */
-  constructor(name: string, settings: WebhookSettings, service: string, now: () => number) {
+  /** @param name Without anything secret. */
+  constructor(name: string, settings: WebhookSettings, parts: WebhookParts) {
     this.name = name;
     this.#settings = settings;
-    this.#service = service;
-    this.#now = now;
+    this.#parts = parts;
   }
 
   async send(alert: Alert): Promise<string> {
     const secret = await readSecret(this.#settings.secretFile, 'webhooks.secretFile');
-    const timestamp = String(Math.floor(this.#now() / 1_000));
-    const body = JSON.stringify(documentOf(alert, this.#service));
+    const timestamp = String(Math.floor(this.#parts.now() / 1_000));
+    const body = JSON.stringify(documentOf(alert, this.#parts.service));
     const headers = {
       'content-type': 'application/json',
       'user-agent': 'Postern',
@@ -56,13 +60,32 @@ export class WebhookChannel implements AlertChannel {
     return `${this.#origin} answered with status ${status}`;
   }
 
+  async tryOut(): Promise<string> {
+    await readSecret(this.#settings.secretFile, 'webhooks.secretFile');
+    const { hostname, port, protocol } = new URL(this.#settings.url);
+    const host = hostname.replace(/^\[|\]$/g, '');
+    const isSecure = protocol === 'https:';
+    const ca = await this.#authority();
+    const signal = AbortSignal.timeout(timeoutMs);
+    try {
+      const target = Number(port) || (isSecure ? 443 : 80);
+      const socket = await this.#parts.outbound.connect(host, target, { timeoutMs, signal });
+      const last = isSecure ? await startTls(socket, host, ca, signal) : socket;
+      last.on('error', () => {});
+      last.destroy();
+      return `${this.#origin} takes connections${isSecure ? ', and its certificate is accepted' : ''}`;
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
   get #origin(): string {
     return new URL(this.#settings.url).origin;
   }
 
   async #post(headers: Record<string, string>, body: string): Promise<number> {
     // A connection of its own: alerts are rare. Redirects are not followed, for undici does so only when asked to.
-    const agent = new Agent({ connect: { ca: await this.#authority(), timeout: timeoutMs } });
+    const agent = createOutboundAgent(this.#parts.outbound, { ca: await this.#authority(), timeoutMs });
     try {
       const answer = await request(this.#settings.url, {
         method: 'POST',
@@ -108,7 +131,15 @@ export class WebhookChannel implements AlertChannel {
   #explain(error: unknown): AlertError {
     const { code = '', name, message } = error as Error & { code?: string };
     const cause = { cause: error };
-    if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    if (error instanceof OutboundError && error.proxy !== null) {
+      return new AlertError(
+        'unreachable',
+        `${this.#origin} cannot be reached: ${error.message}`,
+        error.remedy,
+        cause,
+      );
+    }
+    if (code === 'name_not_resolved') {
       const remedy = 'Check webhooks.url, and that the name servers of this machine know its host.';
       return new AlertError(
         'name_not_resolved',
@@ -117,7 +148,7 @@ export class WebhookChannel implements AlertChannel {
         cause,
       );
     }
-    if (name === 'TimeoutError' || error instanceof errors.ConnectTimeoutError) {
+    if (name === 'TimeoutError' || code === 'timed_out') {
       const remedy = 'Let this machine make connections there, and see that the receiver answers at once.';
       const text = `${this.#origin} did not answer within ${timeoutMs / 1_000} s.`;
       return new AlertError('timed_out', text, remedy, cause);
@@ -132,7 +163,7 @@ export class WebhookChannel implements AlertChannel {
       );
     }
     const remedy = 'Check webhooks.url, and that this machine may make connections there.';
-    const why = code === '' ? message : code;
+    const why = error instanceof OutboundError || code === '' ? message.replace(/\.$/, '') : code;
     return new AlertError('unreachable', `${this.#origin} cannot be reached (${why}).`, remedy, cause);
   }
 }

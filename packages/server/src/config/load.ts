@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
+import { serviceOutbound } from '../outbound/service-outbound.ts';
 import { allowedValues, findOption, type OptionNode, optionTree } from './options.ts';
 import { type Config, configSchema } from './schema.ts';
 
@@ -76,11 +77,11 @@ export function parseConfig(
       problems.push(...describeIssue(issue, merged, tree, source, fromEnvironment));
     }
   }
-  if (result.success && problems.length === 0) return finish(result.data, source);
+  if (result.success && problems.length === 0) return finish(result.data, environment, source);
   throw invalid(problems);
 }
 
-function finish(config: Config, source: string): Config {
+function finish(config: Config, environment: Environment, source: string): Config {
   const problems: ConfigProblem[] = [];
   const runDir = config.runDir === '' ? path.join(config.dataDir, 'run') : config.runDir;
   // A Unix socket's address holds 107 bytes on Linux; "control.sock" and a slash are thirteen of them.
@@ -99,7 +100,7 @@ function finish(config: Config, source: string): Config {
       source,
     });
   }
-  problems.push(...mailProblems(config, source));
+  problems.push(...mailProblems(config, source), ...proxyProblems(config, environment, source));
   const named = Object.entries(config.identityHeaders).filter(([, name]) => name !== '');
   for (const [key, name] of named) {
     if (!reservedFields.has(name.toLowerCase())) continue;
@@ -131,6 +132,24 @@ function mailProblems({ mail }: Config, source: string): ConfigProblem[] {
       ? [needed('mail.tls', 'starttls or tls: a password must not go in the clear')]
       : []),
   ];
+}
+
+// The value is not quoted: it may hold a password.
+function proxyProblems(config: Config, environment: Environment, source: string): ConfigProblem[] {
+  try {
+    serviceOutbound(config, environment);
+    return [];
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const isOwn = config.outboundProxy.url !== '';
+    return [
+      {
+        option: 'outboundProxy.url',
+        allowed: `an HTTP proxy. ${error.message}`,
+        source: isOwn ? source : 'the environment',
+      },
+    ];
+  }
 }
 
 const reservedFields = new Set(
