@@ -382,6 +382,37 @@ export const configSchema = z.strictObject({
       .prefault({}),
     { description: 'Alerts by mail. `postern alert test` tries it.' },
   ),
+  outboundProxy: option(
+    z
+      .strictObject({
+        url: option(printable(2_048).default(''), {
+          description:
+            'HTTP proxy (CONNECT) for what the service itself calls: the mail server, webhooks, certificate authorities.',
+          zero: 'the variables https_proxy and HTTPS_PROXY of the service decide; without them there is none',
+          allowed:
+            'an address such as http://user@proxy.example.com:3128, without a password, or with https:// where the proxy is spoken to over TLS',
+        }),
+        passwordFile: option(optionalPath().default(''), {
+          description: 'File with that user’s password, on one line, read anew for each connection.',
+          zero: 'no password',
+          allowed: 'an absolute path',
+        }),
+        caFile: option(optionalPath().default(''), {
+          description:
+            'PEM file of the authority that issued the certificate of an https:// proxy, beside those that Node and this machine know.',
+          zero: 'none beside them',
+          allowed: 'an absolute path',
+        }),
+        noProxy: option(printable(8_192).default(''), {
+          description:
+            'Hosts to reach directly, with commas between them: *, a name and all below it (corp.example), addresses and networks (10.0.0.0/8), each name or address with a port behind it if that matters. Loopback always is.',
+          zero: 'the variables no_proxy and NO_PROXY of the service decide',
+          allowed: 'a text such as corp.example, 10.0.0.0/8',
+        }),
+      })
+      .prefault({}),
+    { description: 'The way out for the service’s own calls. Connectors have a setting of their own.' },
+  ),
   webhooks: option(z.array(webhook).max(20).default([]), {
     description: 'Alerts posted as JSON, each to every one of these. `postern alert test` tries them.',
     zero: 'none',
@@ -427,37 +458,6 @@ function everyAddress(portNumber: number): Endpoint[] {
 }
 
 function isWebhookUrl(value: string): boolean {
-  outboundProxy: option(
-    z
-      .strictObject({
-        url: option(printable(2_048).default(''), {
-          description:
-            'HTTP proxy (CONNECT) for what the service itself calls: the mail server, webhooks, certificate authorities.',
-          zero: 'the variables https_proxy and HTTPS_PROXY of the service decide; without them there is none',
-          allowed:
-            'an address such as http://user@proxy.example.com:3128, without a password, or with https:// where the proxy is spoken to over TLS',
-        }),
-        passwordFile: option(optionalPath().default(''), {
-          description: 'File with that user’s password, on one line, read anew for each connection.',
-          zero: 'no password',
-          allowed: 'an absolute path',
-        }),
-        caFile: option(optionalPath().default(''), {
-          description:
-            'PEM file of the authority that issued the certificate of an https:// proxy, beside those that Node and this machine know.',
-          zero: 'none beside them',
-          allowed: 'an absolute path',
-        }),
-        noProxy: option(printable(8_192).default(''), {
-          description:
-            'Hosts to reach directly, with commas between them: *, a name and all below it (corp.example), addresses and networks (10.0.0.0/8), each name or address with a port behind it if that matters. Loopback always is.',
-          zero: 'the variables no_proxy and NO_PROXY of the service decide',
-          allowed: 'a text such as corp.example, 10.0.0.0/8',
-        }),
-      })
-      .prefault({}),
-    { description: 'The way out for the service’s own calls. Connectors have a setting of their own.' },
-  ),
   const url = URL.parse(value);
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return false;
   return url.username === '' && url.password === '' && url.hash === '';
