@@ -23,8 +23,10 @@ import { RenewalError } from './identity/renewal.ts';
 import type { ServiceSettings } from './identity/service-settings.ts';
 import { type OpenOutcome, ServedStream, type ServeParts } from './serve-stream.ts';
 
-/** Both sides ping this often; any byte received is life. */
+/** The service pings this often, and so do we when it is not heard; any byte received is life. */
 const pingMs = 3_000;
+/** So often while the service is heard. */
+const roundTripEveryMs = 12_000;
 const firstPings = 8;
 /** Three pings without an answer: the connection is dead, whatever TCP still hopes for. */
 const silenceMs = 9_000;
@@ -432,8 +434,14 @@ export class TunnelClient {
       return this.#close(new TunnelError('lost', `nothing was heard for ${silenceMs / 1000} s`));
     }
     this.#beats += 1;
-    if (this.#beats % (pingMs / beatMs) === 0) void session.ping().catch(() => {});
+    if (this.#beats % this.#beatsToPing(now - session.lastReceivedAt) === 0) void session.ping().catch(() => {});
     if (this.#isDraining) this.#closeIfDrained();
+  }
+
+  // The service pings as often: while that is heard, ours would only tell how long the way is, and a thousand
+  // connectors that say so every three seconds keep a service busy that has nothing to do.
+  #beatsToPing(silentForMs: number): number {
+    return (silentForMs > pingMs + beatMs ? pingMs : roundTripEveryMs) / beatMs;
   }
 
   #say(message: ConnectorMessage): void {
