@@ -325,11 +325,10 @@ function originOf(text: string): string | null {
 
 /** The origin as `URL` would write it: lower case, no default port, names of other scripts in ASCII. */
 function originFrom(scheme: string, authority: string): string {
-  let host = authority.toLowerCase();
+  let host = (isAscii(authority) ? authority : asciiHost(authority)).toLowerCase();
   const defaultPort = scheme === 'https:' ? ':443' : ':80';
   if (host.endsWith(defaultPort)) host = host.slice(0, -defaultPort.length);
   else if (host.endsWith(':')) host = host.slice(0, -1);
-  if (!isAscii(host)) host = asciiHost(host);
   return `${scheme}//${host}`;
 }
 
