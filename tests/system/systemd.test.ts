@@ -3,12 +3,23 @@
  * connector, each installed from its packages.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import type { ServiceState } from '@postern/connector/installation/service-state';
+import type { DoctorReport } from '@postern/protocol/doctor';
 import { buildPackages, packPackages } from '../../scripts/build.ts';
 import { ip } from '../testbed/machine.ts';
 import { RestlessClient } from '../testbed/restless-client.ts';
@@ -36,6 +47,7 @@ describe('under systemd', { timeout: 1_200_000 }, () => {
   const outside = new SystemdMachine({ parent: folder, name: `ps${process.pid}a`, hosts });
   const inside = new SystemdMachine({ parent: folder, name: `ps${process.pid}b`, hosts });
   const authority = path.join(folder, 'ca.pem');
+  let backend: ChildProcess | null = null;
 
   before(async () => {
     const packed = path.join(folder, 'packed');
@@ -49,6 +61,7 @@ describe('under systemd', { timeout: 1_200_000 }, () => {
   });
 
   after(async () => {
+    backend?.kill();
     await Promise.all([outside.remove(), inside.remove()]);
     rmSync(folder, { recursive: true, force: true });
   });
@@ -135,35 +148,87 @@ describe('under systemd', { timeout: 1_200_000 }, () => {
     await inside.run('timeout 60 sh -c "until postern connector status; do sleep 0.5; done"');
   });
 
-  test('a restart loses no request while another connector of the group is up', async () => {
-    const backend = spawn('ip', ['netns', 'exec', inside.name, process.execPath, '-e', backendProgram], {
+  test('a restart loses no request while another connector of the group is up', async context => {
+    backend = spawn('ip', ['netns', 'exec', inside.name, process.execPath, '-e', backendProgram], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    await once(backend.stdout, 'data');
-    try {
-      const token = await makeEnrolmentToken(outside);
-      const second = await outside.attempt('postern connector install --json --token-file -', token);
-      assert.match(second.output, /"state":"connected"/);
-      await outside.run(
-        `postern app publish Wiki --internal-url http://${connectorAddress}:8080/ --passthrough`,
-      );
-      const client = new RestlessClient(inside.name, `https://wiki.${domain}/`, serviceAddress, {
-        caFile: authority,
-        answer: /^200 private$/,
-      });
-      await client.untilAnswered(10);
+    await once(backend.stdout!, 'data');
+    const token = await makeEnrolmentToken(outside);
+    const second = await outside.attempt('postern connector install --json --token-file -', token);
+    assert.match(second.output, /"state":"connected"/);
+    await outside.run(
+      `postern app publish Wiki --internal-url http://${connectorAddress}:8080/ --passthrough`,
+    );
+    const client = wikiClient();
+    context.after(() => client.end());
+    await client.untilAnswered(10);
 
-      const restarted = await inside.attempt('postern connector restart');
+    const restarted = await inside.attempt('postern connector restart');
 
-      await client.untilAnswered(10);
-      assert.equal(restarted.code, 0, restarted.all);
-      assert.deepEqual(await client.end(), []);
-    } finally {
-      backend.kill();
-    }
+    await client.untilAnswered(10);
+    assert.equal(restarted.code, 0, restarted.all);
+    assert.deepEqual(await client.end(), []);
   });
 
-  test('an identity is refused on a machine that is another one now', async () => {
+  test('status says what the connector does and what systemd says of its unit', async () => {
+    const said = await inside.run('postern connector status');
+    const { service } = JSON.parse(await inside.run('postern connector status --json')) as {
+      service: ServiceState;
+    };
+
+    assert.match(said, /^State +connected$/m);
+    assert.match(said, /^Unit +installed, enabled, active \(running\), as postern-connector$/m);
+    assert.deepEqual([service.isInstalled, service.isEnabled, service.isRunning], [true, true, true]);
+    assert.equal(service.user, 'postern-connector');
+  });
+
+  test('another version takes over without losing a request, and the one before stays for the way back', async context => {
+    const { version, program } = makeOtherVersion(inside);
+    const { connectorId } = await statusOf(inside);
+    const present = (await inside.run('readlink /opt/postern/current')).trim();
+    const client = wikiClient();
+    context.after(() => client.end());
+    await client.untilAnswered(10);
+
+    const changed = await inside.attempt(`${program} connector install --json`);
+    await client.untilAnswered(10);
+    const running = await inside.run(
+      `readlink /opt/postern/current /proc/$(systemctl show --value -p MainPID ${connectorUnit})/exe`,
+    );
+    const kept = await inside.run('ls /opt/postern');
+    const back = await inside.attempt('postern connector install --json');
+    await client.untilAnswered(10);
+
+    assert.equal(changed.code, 0, changed.all);
+    assert.equal(running, `${version}\n/opt/postern/${version}/bin/node\n`);
+    assert.equal(kept, `${present}\n${version}\ncurrent\n`);
+    assert.equal(back.code, 0, back.all);
+    assert.equal((await inside.run('readlink /opt/postern/current')).trim(), present);
+    assert.equal((await statusOf(inside)).connectorId, connectorId);
+    assert.deepEqual(await client.end(), []);
+  });
+
+  test('the exit code of install is that of the group in which the doctor found a failure', async () => {
+    const settings = `${dataDir}/Config/TrustSettings.xml`;
+
+    ip('-n', inside.name, 'link', 'set', 'wan', 'down');
+    const cutOff = await inside.attempt('postern connector install');
+    ip('-n', inside.name, 'link', 'set', 'wan', 'up');
+    await inside.run('timeout 60 sh -c "until postern connector status; do sleep 0.5; done"');
+    await inside.run(`sed -i 's/>false</>true</' ${settings}`);
+    const wrongStore = await inside.attempt('postern connector install --json');
+    await inside.run(`sed -i 's/>true</>false</' ${settings}`);
+    const mended = await inside.attempt('postern connector install');
+
+    assert.equal(cutOff.code, 10, cutOff.all);
+    assert.match(cutOff.all, /FAILED connectivity\.tcp-443/);
+    assert.equal(wrongStore.code, 20, wrongStore.all);
+    const { doctor } = JSON.parse(wrongStore.output) as { doctor: DoctorReport };
+    assert.equal(doctor.results.find(({ id }) => id === 'trust.store')?.status, 'failed');
+    assert.equal(mended.code, 0, mended.all);
+  });
+
+  test('an identity is refused on a machine that is another one now, by run and by install', async () => {
     await inside.run(
       'postern connector stop; cp /etc/machine-id /root/; echo 0123456789abcdef0123456789abcdef > /etc/machine-id',
     );
@@ -171,10 +236,32 @@ describe('under systemd', { timeout: 1_200_000 }, () => {
     const refused = await inside.attempt(
       `setpriv --reuid postern-connector --clear-groups /opt/postern/current/bin/node /opt/postern/current/program/dist/connector.js run --data ${dataDir}`,
     );
+    const again = await inside.attempt('postern connector install');
+    await inside.run('cp /root/machine-id /etc/machine-id; postern connector start');
 
     assert.equal(refused.code, 78);
     assert.match(refused.all, /registered on another machine/);
-    await inside.run('cp /root/machine-id /etc/machine-id; postern connector start');
+    assert.equal(again.code, 1);
+    assert.match(again.all, /registered on another machine.*\n.*"postern connector register"/);
+  });
+
+  test('uninstalling with --keep-identity leaves what makes the machine the same connector again', async () => {
+    const { connectorId } = await statusOf(inside);
+
+    const said = await inside.run('postern connector uninstall --keep-identity');
+    const gone = await Promise.all(
+      ['/opt/postern', `/etc/systemd/system/${connectorUnit}`].map(file => inside.attempt(`test -e ${file}`)),
+    );
+    const installed = await inside.attempt('postern connector install --json');
+
+    assert.match(said, new RegExp(`${dataDir} and user postern-connector stay`));
+    assert.deepEqual(
+      gone.map(({ code }) => code),
+      [1, 1],
+    );
+    assert.equal(installed.code, 0, installed.all);
+    assert.equal((await statusOf(inside)).connectorId, connectorId);
+    assert.doesNotMatch(installed.output, /"name":"identity","changed":true/);
   });
 
   test('uninstalling leaves nothing on the machine, and revokes the connector', async () => {
@@ -187,6 +274,33 @@ describe('under systemd', { timeout: 1_200_000 }, () => {
     assert.notEqual((await inside.attempt('id postern-connector')).code, 0);
     assert.match(await outside.run('postern connector list --json'), /"revokedDateTime": ?"/);
   });
+
+  test('an image has the connector installed and unregistered; a machine made from it becomes one of its own', async () => {
+    const image = await inside.attempt('postern connector install --no-register');
+    const status = await inside.attempt('postern connector status');
+    await inside.run(`systemctl start ${connectorUnit}`);
+    const failed = await inside.attempt(`systemctl is-failed ${connectorUnit}`);
+    await inside.run('echo fedcba9876543210fedcba9876543210 > /etc/machine-id');
+    const token = await makeEnrolmentToken(outside);
+    const clone = await inside.attempt('postern connector install --json --token-file -', token);
+
+    assert.equal(image.code, 0, image.all);
+    assert.match(image.all, /Not registered yet, and therefore not started/);
+    assert.equal(status.code, notConnected);
+    assert.match(status.output, /^State +not registered$/m);
+    assert.match(status.output, /^Unit +installed, enabled, inactive \(dead\), as postern-connector$/m);
+    assert.equal(failed.output, 'inactive\n');
+    assert.equal(clone.code, 0, clone.all);
+    assert.match(clone.output, /"state":"connected"/);
+  });
+
+  /** Somebody who asks for the private site all the time. */
+  function wikiClient(): RestlessClient {
+    return new RestlessClient(inside.name, `https://wiki.${domain}/`, serviceAddress, {
+      caFile: authority,
+      answer: /^200 private$/,
+    });
+  }
 
   /** As the administrator, at the service's own machine. */
   async function makeEnrolmentToken(machine: SystemdMachine): Promise<string> {
@@ -214,6 +328,30 @@ function installPackages({ root }: SystemdMachine, tarballs: readonly string[], 
     stdio: 'pipe',
   });
   copyFileSync(process.execPath, path.join(prefix, 'bin/node'));
+}
+
+/** A copy of the installed command line whose connector calls itself another version. */
+function makeOtherVersion({ root }: SystemdMachine): { readonly version: string; readonly program: string } {
+  const from = path.join(root, 'usr/local/lib/node_modules/@postern/cli');
+  const to = path.join(root, 'root/other-version');
+  cpSync(from, to, { recursive: true });
+  const manifest = readFileSync(path.join(to, 'package.json'), 'utf8');
+  const { version: present } = JSON.parse(manifest) as { version: string };
+  const version = `${present}9`;
+  for (const name of readdirSync(path.join(to, 'dist')).filter(file => file.endsWith('.js'))) {
+    const file = path.join(to, 'dist', name);
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replaceAll(`version: "${present}"`, `version: "${version}"`),
+    );
+  }
+  return { version, program: '/usr/local/bin/node /root/other-version/bin/postern.mjs' };
+}
+
+async function statusOf(machine: SystemdMachine): Promise<{ readonly connectorId: string }> {
+  return JSON.parse((await machine.attempt('postern connector status --json')).output) as {
+    connectorId: string;
+  };
 }
 
 /** Runs a program of this host in a machine's network. */

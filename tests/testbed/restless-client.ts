@@ -53,6 +53,7 @@ export class RestlessClient {
 
   /** Stops asking. @returns the failures. */
   async end(): Promise<readonly string[]> {
+    if (this.#child.exitCode !== null) return this.failures;
     const closed = once(this.#child, 'close');
     this.#child.stdin?.end();
     await closed;

@@ -1,4 +1,5 @@
 import { type ConnectorCommand, exitCodes, UsageError } from './commands/command.ts';
+import { describeFailure } from './commands/describe-failure.ts';
 import { commands } from './commands/table.ts';
 import { IdentityError } from './identity/identity-error.ts';
 import { connectorVersion } from './version.ts';
@@ -68,14 +69,7 @@ function explainUsage(problem: string, name: string): number {
 
 function explain(error: unknown, name: string): number {
   if (isUsageError(error)) return explainUsage(error.message, name);
-  const { message, remedy, category, logFile } = error as Error & {
-    remedy?: string;
-    category?: string;
-    logFile?: string;
-  };
-  const where = category === undefined ? '' : `[${category.replaceAll('_', ' ')}] `;
-  process.stderr.write(`${where}${message}\n${remedy === undefined ? '' : `${remedy}\n`}`);
-  if (logFile !== undefined) process.stderr.write(`The log of this attempt is ${logFile}\n`);
+  process.stderr.write(describeFailure(error));
   // Whoever supervises the connector has to know that starting it again would change nothing.
   return name === 'run' && error instanceof IdentityError ? exitCodes.unusableIdentity : exitCodes.failed;
 }

@@ -45,7 +45,7 @@ const names = [
  * @throws RangeError naming what is wrong: an allow-list that is not understood must not be taken for an empty one.
  */
 export async function readLocalSettings(dataDir: string): Promise<LocalSettings> {
-  const file = join(dataDir, 'Config', 'connector.json');
+  const file = settingsFile(dataDir);
   const settings = await readSettings(file);
   const unknown = Object.keys(settings).find(name => !(names as readonly string[]).includes(name));
   if (unknown !== undefined) {
@@ -88,6 +88,41 @@ export async function readOutbound(
 ): Promise<Outbound> {
   const { outbound } = await readLocalSettings(dataDir);
   return outboundFrom(outbound, environment);
+}
+
+/** An outbound proxy as it is laid down for good. */
+export interface SavedProxy {
+  /** As `outboundProxy` has it. */
+  readonly proxy: string;
+  /** Goes into a file of its own (0600); empty: none. */
+  readonly password: string;
+  /** As `noProxy` has it; undefined: what stands there stays. */
+  readonly noProxy: string | undefined;
+}
+
+/** Writes the outbound proxy into the settings of this machine; everything else in them stays as it is. */
+export async function saveOutboundProxy(dataDir: string, saved: SavedProxy): Promise<void> {
+  const file = settingsFile(dataDir);
+  const { outboundProxyPasswordFile: _, ...others } = await readSettings(file);
+  const settings = {
+    ...others,
+    outboundProxy: saved.proxy,
+    ...(saved.password !== '' && { outboundProxyPasswordFile: passwordFile }),
+    ...(saved.noProxy !== undefined && { noProxy: saved.noProxy }),
+  };
+  await asDataOwner(dataDir, async () => {
+    const folder = await makeFoldersDurably(dataDir, ['Config']);
+    if (saved.password !== '')
+      await writeFileDurably(join(folder, passwordFile), `${saved.password}\n`, 0o600);
+    await writeFileDurably(file, `${JSON.stringify(settings, null, 2)}\n`, 0o600);
+  });
+}
+
+/** Beside the settings, so that the connector's user can read it. */
+const passwordFile = 'outbound-proxy-password';
+
+function settingsFile(dataDir: string): string {
+  return join(dataDir, 'Config', 'connector.json');
 }
 
 function readText(file: string, settings: Settings, name: string): string | undefined {

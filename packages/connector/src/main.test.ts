@@ -105,12 +105,13 @@ describe('postern-connector', () => {
   test('says which of the three areas failed, why, and what to do, and never the token', async () => {
     const ended = await register(service.dataDir('refused'), 'somebody');
 
-    assert.equal(ended.code, 1);
+    assert.equal(ended.code, 30);
     assert.match(
       ended.err,
       /^\[admin authentication\] You are signed in, but this account holds no role; .*Application Administrator/,
     );
     assert.match(ended.err, /\nA Global Administrator can grant it/);
+    assert.match(ended.err, /\nThe doctor looks for the cause:\n(passed|FAILED|WARNING|not run)/);
     assert.doesNotMatch(ended.err + ended.out, /somebody/);
   });
 
@@ -135,7 +136,7 @@ describe('postern-connector', () => {
 
     assert.equal(first.code, 0, first.err);
     assert.match(first.out, /as connector [0-9a-f-]{36}/);
-    assert.equal(second.code, 1);
+    assert.equal(second.code, 30);
     assert.match(second.err, /^\[admin authentication\] This enrolment token is used up: one connector/);
     assert.ok(!`${first.out}${first.err}${second.out}${second.err}`.includes(token.slice(20, 60)));
   });

@@ -9,6 +9,7 @@ import { splitCertificates } from '@postern/protocol/x509/certificate';
 import { createContext, type DoctorContext } from '../doctor/context.ts';
 import { runDoctor } from '../doctor/doctor.ts';
 import { environmentOf, ownerOf } from '../doctor/machine.ts';
+import { loadBeforehand } from '../doctor/trust.ts';
 import { RegistrationClient } from '../registration-client.ts';
 import { readEnrolmentToken, readRegistrationToken } from '../registration-token.ts';
 import { readConnectorStatus } from '../status.ts';
@@ -37,17 +38,51 @@ async function doctor(args: readonly string[]): Promise<number> {
     options: {
       ...dataOption,
       service: { type: 'string' },
-      'ca-file': { type: 'string' },
       'token-file': { type: 'string' },
+      'ca-file': { type: 'string' },
       'sign-in': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
-  const dataDir = dataDirOf(values.data);
-  const token = readRegistrationToken(values['token-file'], process.env);
+  const report = await examine({
+    dataDir: dataDirOf(values.data),
+    service: values.service,
+    caFile: values['ca-file'],
+    token: readRegistrationToken(values['token-file'], process.env),
+    signIn: values['sign-in'],
+    onResult: result => {
+      if (!values.json) process.stdout.write(formatLine(result));
+    },
+  });
+  process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : formatFindings(report));
+  return report.exitCode;
+}
+
+/** What the doctor is to look at. */
+export interface Examination {
+  readonly dataDir: string;
+  /** The service, where the connector is not registered. */
+  readonly service?: string | undefined;
+  readonly caFile?: string | undefined;
+  /** Access token of an administrator, or enrolment token; null: none. */
+  readonly token: string | null;
+  /** Ask for a sign-in, where there is no access token. */
+  readonly signIn: boolean;
+  /** The way to the service. Default: that of the settings and of the environment. */
+  readonly outbound?: Outbound | undefined;
+  readonly onResult: (result: CheckResult) => void;
+}
+
+/**
+ * Has the doctor look, as the connector's own user: afterwards this process has no right of root any more.
+ *
+ * @throws RegistrationError, UsageError for what cannot be understood of the request.
+ */
+export async function examine(request: Examination): Promise<DoctorReport> {
+  const { dataDir, token, signIn, caFile, outbound, onResult } = request;
   const enrolment = token === null ? null : readEnrolmentToken(token);
-  const service = values.service ?? (enrolment === null ? undefined : `${enrolment.host}:${enrolment.port}`);
-  const authorities = values['ca-file'] === undefined ? [] : readAuthorities(values['ca-file']);
+  const service = request.service ?? (enrolment === null ? undefined : `${enrolment.host}:${enrolment.port}`);
+  const authorities = caFile === undefined ? [] : readAuthorities(caFile);
   const environment = await takeTheConnectorsPlace(dataDir);
   // A name server that is silent would use up the time of the whole run: two seconds are an answer, too.
   process.env['RES_OPTIONS'] ??= 'timeout:2 attempts:1';
@@ -56,19 +91,16 @@ async function doctor(args: readonly string[]): Promise<number> {
     ...environment,
     authorities,
     ...(service !== undefined && { service }),
-    ...(values['ca-file'] !== undefined && { caFile: values['ca-file'] }),
+    ...(caFile !== undefined && { caFile }),
+    ...(outbound !== undefined && { outbound }),
   };
   const created = await createContext(options);
   const context = {
     ...created,
     authorities: [...created.authorities, ...(enrolment === null ? [] : await rootOf(enrolment, created))],
-    accessToken: await accessTokenOf(created, enrolment === null ? token : null, values['sign-in']),
+    accessToken: await accessTokenOf(created, enrolment === null ? token : null, signIn),
   };
-  const report = await runDoctor(context, {
-    ...(!values.json && { onResult: result => process.stdout.write(formatLine(result)) }),
-  });
-  process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : formatFindings(report));
-  return report.exitCode;
+  return runDoctor(context, { onResult });
 }
 
 function readAuthorities(file: string): string[] {
@@ -123,11 +155,7 @@ async function takeTheConnectorsPlace(
   const owner = ownerOf(dataDir);
   if (process.getuid?.() === 0 && owner !== null && owner.uid !== 0) {
     // What is loaded later may lie where that user cannot read.
-    await Promise.all([
-      import('../doctor/client-certificate.ts'),
-      import('../doctor/revocation-list.ts'),
-      import('../doctor/sign-in.ts'),
-    ]);
+    await Promise.all([loadBeforehand(), import('../doctor/sign-in.ts')]);
     process.setgroups!([owner.gid]);
     process.setgid!(owner.gid);
     process.setuid!(owner.uid);

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
+import type { OutboundProxy } from '@postern/outbound/outbound';
 import { withCommandLog } from '../installation/command-log.ts';
-import { readOutbound } from '../local-settings.ts';
+import { chooseOutbound, describeSaved, type OutboundChoice } from '../outbound-choice.ts';
 import type { RegisteredConnector } from '../register.ts';
 import { readEnrolmentToken, readRegistrationToken } from '../registration-token.ts';
 import { type ConnectorCommand, dataDirOf, dataOption, exitCodes, UsageError } from './command.ts';
@@ -14,25 +15,60 @@ export const registerCommand: ConnectorCommand = {
   --service <domain>       the service, with its port where that is not 443; an enrolment token names it
   --ca-file <file>         authority of the service's certificate (PEM), where it is no public one; an enrolment token
                            says how to recognise it
+  --outbound-proxy <url>   HTTP proxy on the way to the service, http://[user@]host:port; where it works, it is saved in
+                           Config/connector.json. Default: that file, else $HTTPS_PROXY, which is saved likewise.
+  --outbound-proxy-password-file <file>
+                           that user's password; a copy is saved, which the connector's user alone can read
   --connector-group <id>   default: that of the enrolment token, of this connector, or the service's default group
   --new                    become a new connector, even where this machine is one
   --name <name>            default: this machine's host name
-  --key rsa3072|p384       default: rsa3072`,
+  --key rsa3072|p384       default: rsa3072
+
+Where registering fails, the doctor looks why; the exit code is then that of its group, as of "doctor".`,
   run: register,
 };
 
+/** A machine that was registered, and the proxy that has led there and is saved; null where there was none to save. */
+export type RegisteredMachine = RegisteredConnector & { readonly proxy: OutboundProxy | null };
+
 async function register(args: readonly string[]): Promise<number> {
-  const done = await registerMachine(args);
+  const wanted = await readRegistration(args);
+  let done: RegisteredMachine;
+  try {
+    done = await registerMachine(wanted);
+  } catch (error) {
+    const { examineFailure } = await import('./examine-failure.ts');
+    return (await examineFailure(error, wanted, { isSilent: false })).exitCode;
+  }
   process.stdout.write(
     `Registered ${done.machineName} as ${done.isNewConnector ? '' : 'the same '}connector ${done.connectorId}` +
       `${done.isNewConnector ? '' : ' as before'}; its certificate ${done.thumbprint} is valid until ` +
-      `${new Date(done.notAfter).toISOString()}.\nStart it with: postern-connector run --data ${done.dataDir}\n`,
+      `${new Date(done.notAfter).toISOString()}.\n${done.proxy === null ? '' : `${describeSaved(done.proxy)}\n`}` +
+      `Start it with: postern-connector run --data ${done.dataDir}\n`,
   );
   return exitCodes.done;
 }
 
-/** Does what `register` does, without a word. @param args As of the command. */
-export async function registerMachine(args: readonly string[]): Promise<RegisteredConnector> {
+/** What a registration needs, as the command line says it. */
+export interface Registration {
+  readonly dataDir: string;
+  readonly token: string;
+  readonly service: string | undefined;
+  readonly caFile: string | undefined;
+  readonly way: OutboundChoice;
+  readonly connectorGroupId: string | undefined;
+  readonly isNew: boolean;
+  readonly machineName: string | undefined;
+  readonly key: 'rsa3072' | 'p384';
+}
+
+/**
+ * Reads what `register` is given, the token included.
+ *
+ * @param args As of the command.
+ * @throws UsageError, RangeError, RegistrationError `bad_option`, `enrolment_token_damaged`, `enrolment_token_newer`.
+ */
+export async function readRegistration(args: readonly string[]): Promise<Registration> {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -40,6 +76,8 @@ export async function registerMachine(args: readonly string[]): Promise<Register
       service: { type: 'string' },
       'token-file': { type: 'string' },
       'ca-file': { type: 'string' },
+      'outbound-proxy': { type: 'string' },
+      'outbound-proxy-password-file': { type: 'string' },
       'connector-group': { type: 'string' },
       new: { type: 'boolean', default: false },
       name: { type: 'string' },
@@ -54,21 +92,29 @@ export async function registerMachine(args: readonly string[]): Promise<Register
   if (values.service === undefined && readEnrolmentToken(token) === null) {
     throw new UsageError('--service is missing; only an enrolment token names the service itself.');
   }
+  const dataDir = dataDirOf(values.data);
+  return {
+    dataDir,
+    token,
+    service: values.service,
+    caFile: values['ca-file'],
+    way: await chooseOutbound(dataDir, process.env, {
+      proxy: values['outbound-proxy'],
+      passwordFile: values['outbound-proxy-password-file'],
+    }),
+    connectorGroupId: values['connector-group'],
+    isNew: values.new,
+    machineName: values.name,
+    key: values.key,
+  };
+}
+
+/** Does what `register` does, without a word. @throws RegistrationError */
+export async function registerMachine({ way, ...wanted }: Registration): Promise<RegisteredMachine> {
   // What registration needs beside a running connector (making certificates) is loaded only here.
   const { registerConnector } = await import('../register.ts');
-  const dataDir = dataDirOf(values.data);
-  const outbound = await readOutbound(dataDir, process.env);
-  return withCommandLog('register', () =>
-    registerConnector({
-      token,
-      dataDir,
-      outbound,
-      key: values.key === 'p384' ? 'p384' : 'rsa3072',
-      isNew: values.new,
-      ...(values.service !== undefined && { service: values.service }),
-      ...(values.name !== undefined && { machineName: values.name }),
-      ...(values['ca-file'] !== undefined && { caFile: values['ca-file'] }),
-      ...(values['connector-group'] !== undefined && { connectorGroupId: values['connector-group'] }),
-    }),
-  );
+  return withCommandLog('register', async () => {
+    const registered = await registerConnector({ ...wanted, outbound: way.outbound });
+    return { ...registered, proxy: await way.save(registered.connectHost, registered.connectPort) };
+  });
 }

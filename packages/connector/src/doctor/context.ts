@@ -73,6 +73,8 @@ export interface ContextOptions {
   readonly environment: Environment;
   readonly shellEnvironment?: Environment;
   readonly accessToken?: () => Promise<string>;
+  /** The way to the service. Default: that of the settings of this machine, else of the environment. */
+  readonly outbound?: Outbound;
   /** Default: the machine's clock. */
   readonly now?: () => number;
 }
@@ -87,8 +89,8 @@ export async function createContext(options: ContextOptions): Promise<DoctorCont
   const { dataDir, environment } = options;
   const { value: settings, problem } = await attempt(() => readServiceSettings(dataDir));
   const { value: local, problem: localProblem } = await attempt(() => readLocalSettings(dataDir));
-  const { value: outbound, problem: outboundProblem } = await attempt(() =>
-    outboundFrom(local?.outbound ?? {}, environment),
+  const { value: outbound, problem: outboundProblem } = await attempt(
+    () => options.outbound ?? outboundFrom(local?.outbound ?? {}, environment),
   );
   const endpoint =
     options.service !== undefined

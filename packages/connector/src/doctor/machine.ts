@@ -1,20 +1,15 @@
-import { execFile } from 'node:child_process';
 import { getFips } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DEFAULT_CIPHERS, DEFAULT_MAX_VERSION, DEFAULT_MIN_VERSION } from 'node:tls';
-import { promisify } from 'node:util';
 import { failed, notRun, type Outcome, passed, warning } from '@postern/protocol/doctor/check';
+import { describeService, readServiceState } from '../installation/service-state.ts';
 import { describeOs } from '../version.ts';
 import { shell } from './by-hand.ts';
 import type { Check } from './check.ts';
 import type { DoctorContext } from './context.ts';
 import { nodeSupportedUntil, readOperatingSystem } from './operating-systems.ts';
 
-const run = promisify(execFile);
-
-/** The unit that `postern connector install` writes. */
-const unit = 'postern-connector.service';
 const mebibyte = 1024 * 1024;
 const leastBytes = 20 * mebibyte;
 const fewBytes = 200 * mebibyte;
@@ -305,60 +300,50 @@ function examinePorts(): Outcome {
 }
 
 async function examineUnit({ status }: DoctorContext): Promise<Outcome> {
-  if (!existsSync('/run/systemd/system'))
+  const state = await readServiceState();
+  if (state === null)
     return notRun('systemd does not run here; whatever supervises the connector has to start it again.');
-  const properties = await unitProperties();
-  const state = `${properties['LoadState']}, ${properties['UnitFileState'] || 'not enabled'}, ${properties['ActiveState']} (${properties['SubState']}), user ${properties['User'] || 'root'}`;
-  const observation = { tried: unit, seen: state, command: shell(['systemctl', 'status', unit]) };
-  if (properties['LoadState'] !== 'loaded') {
+  const { unit, isInstalled, isEnabled, isRunning, activity, result, user, processId } = state;
+  const observation = {
+    tried: unit,
+    seen: describeService(state),
+    command: shell(['systemctl', 'status', unit]),
+  };
+  if (!isInstalled) {
     return notRun(
       `There is no ${unit} on this machine; \`postern connector install\` makes it, and after that the connector starts with the machine.`,
     );
   }
-  if (properties['ActiveState'] !== 'active') {
-    const why = properties['Result'] === 'success' ? '' : `; its last run ended with ${properties['Result']}`;
+  if (!isRunning) {
+    const why = result === 'success' ? '' : `; its last run ended with ${result}`;
     return failed(
       observation,
-      `${unit} is ${properties['ActiveState']}${why}.`,
+      `${unit} is ${activity}${why}.`,
       `Start it with \`postern connector start\`, and read why it ended with \`journalctl -u ${unit}\`.`,
     );
   }
-  if (properties['UnitFileState'] === 'disabled') {
+  if (!isEnabled) {
     return warning(
       observation,
       `${unit} is not enabled: the connector will not start with the machine.`,
       `Run \`systemctl enable ${unit}\`.`,
     );
   }
-  if (['', 'root'].includes(properties['User'] ?? '')) {
+  if (user === 'root') {
     return warning(
       observation,
       `${unit} runs as root, which it needs for nothing.`,
       'Install it anew with `postern connector install`, which gives it a user of its own.',
     );
   }
-  const mainPid = Number(properties['MainPID']);
-  if (status?.isRunning === true && mainPid > 0 && status.processId !== mainPid) {
+  if (status?.isRunning === true && processId > 0 && status.processId !== processId) {
     return warning(
       observation,
-      `Process ${status.processId} runs this connector beside the unit's process ${mainPid}.`,
+      `Process ${status.processId} runs this connector beside the unit's process ${processId}.`,
       'End the one that was started by hand.',
     );
   }
   return passed(observation);
-}
-
-async function unitProperties(): Promise<Record<string, string>> {
-  const names = ['LoadState', 'UnitFileState', 'ActiveState', 'SubState', 'Result', 'User', 'MainPID'];
-  const { stdout } = await run('systemctl', ['show', unit, `--property=${names.join(',')}`], {
-    timeout: 3_000,
-  });
-  return Object.fromEntries(
-    stdout
-      .split('\n')
-      .filter(line => line.includes('='))
-      .map(line => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
-  );
 }
 
 function examineProcess({ settings, settingsProblem, status, dataDir }: DoctorContext): Outcome {

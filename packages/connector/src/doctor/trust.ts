@@ -179,6 +179,14 @@ export const trustChecks: readonly Check[] = [
   },
 ];
 
+/**
+ * Loads what some checks load only when they need it: the program may lie where the connector's user, whose place the
+ * doctor takes, cannot read. What was found once is found again, but only from the module that has found it.
+ */
+export async function loadBeforehand(): Promise<void> {
+  await Promise.all([import('./client-certificate.ts'), import('./revocation-list.ts')]);
+}
+
 function tunnelEndpoint({ service }: DoctorContext): Endpoint {
   return { host: service!.connect, port: service!.port };
 }

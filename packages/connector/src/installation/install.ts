@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
+import type { OutboundProxy } from '@postern/outbound/outbound';
 import { giveDataFolder } from '../identity/data-owner.ts';
 import { refuseOtherMachine } from '../identity/machine-binding.ts';
 import { readServiceSettings } from '../identity/service-settings.ts';
+import { describeSaved } from '../outbound-choice.ts';
 import { type Places, serviceUnit, serviceUser, unitFile } from './places.ts';
 import {
   currentVersion,
@@ -29,8 +31,8 @@ export interface InstallOptions {
   readonly dataDir: string;
   readonly source: ProgramSource;
   readonly version: string;
-  /** Registers this machine with the data folder; null to leave that for later. */
-  readonly register: (() => Promise<void>) | null;
+  /** Registers this machine with the data folder, and gives the outbound proxy that it saved; null: not now. */
+  readonly register: (() => Promise<OutboundProxy | null>) | null;
   readonly onStep: (step: InstallStep) => void;
 }
 
@@ -126,12 +128,13 @@ async function ensureIdentity({ dataDir, register, onStep }: InstallOptions): Pr
     });
     return null;
   }
-  await register();
+  const proxy = await register();
   const made = await readServiceSettings(dataDir);
+  const saved = proxy === null ? '' : ` ${describeSaved(proxy)}`;
   onStep({
     name: 'identity',
     changed: true,
-    text: `Registered as connector ${made?.connectorId ?? ''}.`,
+    text: `Registered as connector ${made?.connectorId ?? ''}.${saved}`,
   });
   return made?.connectorId ?? null;
 }

@@ -1,4 +1,6 @@
 import { withCommandLog } from '@postern/connector/installation/command-log';
+import { describeSaved } from '@postern/connector/outbound-choice';
+import type { RegisterOptions as RegistrationParts } from '@postern/connector/register';
 import { id } from '@postern/protocol/admin/collection';
 import { type Command, Option } from 'commander';
 import { AdminClient } from '../../admin-client.ts';
@@ -22,6 +24,8 @@ interface RegisterOptions extends SignInOptions, ConnectorOptions {
   readonly key: 'rsa3072' | 'p384';
   readonly new?: boolean;
   readonly tokenFile?: string;
+  readonly outboundProxy?: string;
+  readonly outboundProxyPasswordFile?: string;
 }
 
 /** What a sign-in for one registration asks for; `api` to find the connector group by its name. */
@@ -40,6 +44,15 @@ export function addConnectorRegister(parent: Command): void {
     )
     .option('--token-file <file>', 'enrolment token or access token; - for standard input')
     .option('--name <name>', "name of this machine (default: the machine's own)")
+    .option(
+      '--outbound-proxy <url>',
+      'HTTP proxy on the way to the service, http://[user@]host:port; saved where it works (default: that of the ' +
+        "connector's settings, else HTTPS_PROXY)",
+    )
+    .option(
+      '--outbound-proxy-password-file <file>',
+      "that user's password; a copy is saved, which the connector's user alone can read",
+    )
     .option('--connector-group <group>', 'connector group to join, by name or id (default: Default)')
     .option('--new', 'become a new connector, even where this machine is one')
     .addOption(
@@ -56,6 +69,7 @@ export function addConnectorRegister(parent: Command): void {
         `${registered.connectorId}${registered.isNewConnector ? '' : ' as before'}.\n` +
         `Its certificate ${registered.thumbprint} is valid until ` +
         `${formatTime(new Date(registered.notAfter).toISOString())}.\n` +
+        `${registered.proxy === null ? '' : `${describeSaved(registered.proxy)}\n`}` +
         `Start it: postern connector run --data ${registered.dataDir}`,
     );
   });
@@ -64,15 +78,24 @@ export function addConnectorRegister(parent: Command): void {
 async function register(context: CommandContext, options: RegisterOptions) {
   // Making certificates is loaded only here: it is large, and no other command needs it.
   const { registerConnector } = await import('@postern/connector/register');
-  const { readOutbound } = await import('@postern/connector/local-settings');
+  const { chooseOutbound } = await import('@postern/connector/outbound-choice');
   const { readEnrolmentToken, readRegistrationToken } = await import('@postern/connector/registration-token');
+  const way = await chooseOutbound(options.data, context.environment, {
+    proxy: options.outboundProxy,
+    passwordFile: options.outboundProxyPasswordFile,
+  });
   const own = {
     dataDir: options.data,
     machineName: options.name,
     key: options.key,
     isNew: options.new,
-    outbound: await readOutbound(options.data, context.environment),
+    outbound: way.outbound,
   };
+  const registerHere = (more: Omit<RegistrationParts, keyof typeof own>) =>
+    withCommandLog('register', async () => {
+      const registered = await registerConnector({ ...own, ...more });
+      return { ...registered, proxy: await way.save(registered.connectHost, registered.connectPort) };
+    });
   const token = wantsOwnSignIn(options)
     ? null
     : readRegistrationToken(options.tokenFile, context.environment);
@@ -87,21 +110,18 @@ async function register(context: CommandContext, options: RegisterOptions) {
       );
     }
     const { service, caFile } = context.options;
-    return withCommandLog('register', () => registerConnector({ ...own, token, service, caFile }));
+    return registerHere({ token, service, caFile });
   }
   const connection = selectService(context, await context.credentials.read(), own.outbound);
   await using sign = token === null ? await authenticate(context, connection, options) : keep(token);
   const admin = new AdminClient(connection.service, connection.fetch, async () => sign.token);
   const groupId = await connectorGroupId(admin, options.connectorGroup);
-  return await withCommandLog('register', () =>
-    registerConnector({
-      ...own,
-      service: new URL(connection.service.connectOrigin).host,
-      token: sign.token,
-      connectorGroupId: groupId,
-      caFile: connection.caFile,
-    }),
-  );
+  return await registerHere({
+    service: new URL(connection.service.connectOrigin).host,
+    token: sign.token,
+    connectorGroupId: groupId,
+    caFile: connection.caFile,
+  });
 }
 
 interface RegistrationSignIn extends AsyncDisposable {

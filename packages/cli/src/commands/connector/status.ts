@@ -9,18 +9,40 @@ export function addConnectorStatus(parent: Command): void {
   const command = parent
     .command('status')
     .summary('show what the connector of this machine does')
-    .description('Shows what the connector of this machine does. Exit code 1 says that it is not connected.');
+    .description(
+      'Shows what the connector of this machine does, and whether its system service is installed, enabled and running, ' +
+        'and as whom. Exit code 1 says that it is not connected.',
+    );
   addDataOption(command).action(async ({ data }: ConnectorOptions) => {
     const { readConnectorStatus } = await import('@postern/connector/status');
-    const status = await readConnectorStatus({ dataDir: data }).catch(error => {
-      throw explainConnectorError(error);
-    });
+    const { describeService, readServiceState } = await import(
+      '@postern/connector/installation/service-state'
+    );
+    const { output } = contextOf(command);
+    const service = await readServiceState();
+    const unit = service === null ? [] : ([['Unit', describeService(service)]] as const);
+    let status: Awaited<ReturnType<typeof readConnectorStatus>>;
+    try {
+      status = await readConnectorStatus({ dataDir: data });
+    } catch (error) {
+      // An image with an installed connector has no identity yet, and a state all the same.
+      if ((error as { code?: unknown }).code !== 'not_registered' || service?.isInstalled !== true)
+        throw explainConnectorError(error);
+      const { remedy } = error as { remedy: string };
+      output.result(
+        { state: 'not_registered', service },
+        formatProperties([['State', 'not registered'], ...unit, ['Do this', remedy]]),
+      );
+      process.exitCode = exitCodes.failed;
+      return;
+    }
     const at = (milliseconds: number) => formatTime(new Date(milliseconds).toISOString());
     const { lastError } = status;
-    contextOf(command).output.result(
-      status,
+    output.result(
+      { ...status, service },
       formatProperties([
         ['State', status.state],
+        ...unit,
         ['Connector', `${status.machineName} (${status.connectorId})`],
         ['Service', status.connect],
         ['Certificate', `${status.certificate.thumbprint}, valid until ${at(status.certificate.notAfter)}`],
