@@ -66,3 +66,22 @@ test('an entry that cannot be understood is refused by name', () => {
     assert.throws(() => new AllowList([entry]), RangeError, entry);
   }
 });
+
+describe('wildcards', () => {
+  const list = new AllowList(['*.corp.example', '*.lab.example:8080']);
+
+  test('allow every host under their name, at their port', () => {
+    assert.equal(list.allowsHost('wiki.corp.example', 443), true);
+    assert.equal(list.allowsHost('A.B.Corp.Example.', 80), true);
+    assert.equal(list.allowsHost('wiki.lab.example', 8080), true);
+  });
+
+  test('allow nothing else', () => {
+    assert.equal(list.allowsHost('corp.example', 443), false);
+    assert.equal(list.allowsHost('evilcorp.example', 443), false);
+    assert.equal(list.allowsHost('wiki.lab.example', 80), false);
+    assert.equal(list.allowsAddress('10.0.0.5'), false);
+    assert.throws(() => new AllowList(['wi*ki.corp.example']), RangeError);
+    assert.throws(() => new AllowList(['a.*.example']), RangeError);
+  });
+});

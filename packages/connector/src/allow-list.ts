@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { isWildcardHost, wildcardLabels } from '@postern/protocol/tunnel/wildcard-host';
 
 /**
  * What this connector may dial, as its own administrator says. It narrows what the service has configured and never
@@ -6,13 +7,15 @@ import { BlockList, isIP } from 'node:net';
  *
  * - `10.1.0.0/16`, `2001:db8::/32`, `10.1.2.3`: addresses, compared with the address that is actually dialled;
  * - `wiki.corp.example:443`, `wiki.corp.example`, `10.1.2.3:80`, `[2001:db8::1]:80`: hosts as the application names
- *   them, with a port or with any; whatever such a name resolves to is allowed.
+ *   them, with a port or with any; whatever such a name resolves to is allowed;
+ * - `*.corp.example:443`, `*.corp.example`: every host under a name, likewise.
  *
  * Without entries everything configured may be dialled, save for link-local addresses: clouds give away credentials of
  * machines there (169.254.169.254).
  */
 export class AllowList {
   readonly #hosts = new Set<string>();
+  readonly #wildcards: { readonly wildcard: string; readonly port: number | null }[] = [];
   readonly #networks = new BlockList();
   readonly #isEmpty: boolean;
 
@@ -25,7 +28,10 @@ export class AllowList {
   /** Whether the host of an application may be dialled whatever address it has. */
   allowsHost(host: string, port: number): boolean {
     const name = normalName(host);
-    return this.#hosts.has(name) || this.#hosts.has(`${name} ${port}`);
+    if (this.#hosts.has(name) || this.#hosts.has(`${name} ${port}`)) return true;
+    return this.#wildcards.some(
+      one => (one.port === null || one.port === port) && wildcardLabels(one.wildcard, name) !== null,
+    );
   }
 
   /** Whether an address may be dialled whatever the host was called. */
@@ -44,10 +50,11 @@ export class AllowList {
     const slash = entry.indexOf('/');
     if (slash >= 0) return this.#addNetwork(entry, entry.slice(0, slash), entry.slice(slash + 1));
     if (isIP(entry) !== 0) return this.#networks.addAddress(entry, isIP(entry) === 6 ? 'ipv6' : 'ipv4');
-    const parts = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(entry);
+    const parts = /^(\[[0-9A-Fa-f:.]+\]|(?:\*\.)?[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(entry);
     const port = parts?.[2] === undefined ? null : Number(parts[2]);
     if (!parts || (port !== null && (port < 1 || port > 65_535))) throw unusable(entry);
     const name = normalName(parts[1]!);
+    if (isWildcardHost(name)) return void this.#wildcards.push({ wildcard: name, port });
     this.#hosts.add(port === null ? name : `${name} ${port}`);
   }
 

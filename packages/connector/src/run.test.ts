@@ -649,26 +649,44 @@ describe('a proxy that leads to backends', () => {
 });
 
 describe('a changed configuration', () => {
-  test('ends the streams of backends that are gone, and no others', async () => {
+  test('is for new streams: those that are open go on', async () => {
     await using backend = await TestBackend.start(socket => void socket.pipe(socket));
     await using all = await connected();
-    await all.tunnel.configure(
-      backend.configuration('stays'),
-      backend.configuration('goes'),
-      backend.configuration('moves', 'localhost'),
-    );
-    const [stays, goes, moves] = ['stays', 'goes', 'moves'].map(id => all.tunnel.open(id));
-    await Promise.all([stays!.answered, goes!.answered, moves!.answered]);
+    await all.tunnel.configure(backend.configuration('goes'), backend.configuration('moves', 'localhost'));
+    const [goes, moves] = ['goes', 'moves'].map(id => all.tunnel.open(id));
+    await Promise.all([goes!.answered, moves!.answered]);
 
-    await all.tunnel.configure(backend.configuration('stays'), backend.configuration('moves', '127.0.0.1'));
+    await all.tunnel.configure(backend.configuration('moves', '127.0.0.1'));
 
-    assert.equal(await goes!.over, 'reset');
-    assert.equal(await moves!.over, 'reset');
-    const ended = await all.tunnel.hear('ended', message => message.stream === goes!.stream.id);
-    assert.deepEqual([ended.reason, ended.bytesWritten], ['configuration_changed', 0]);
-    stays!.stream.write(Buffer.from('still here'));
-    assert.equal((await stays!.receive(10)).toString(), 'still here');
+    for (const open of [goes!, moves!]) {
+      open.stream.write(Buffer.from('still here'));
+      assert.equal((await open.receive(10)).toString(), 'still here');
+    }
     assert.equal((await all.tunnel.open('goes').answered).code, 'unknown_application');
+    assert.match((await all.tunnel.open('moves').answered).detail.address ?? '', /^127\.0\.0\.1:/);
+  });
+});
+
+describe('a wildcard', () => {
+  const file = () => path.join(dataDir, 'Config', 'connector.json');
+  after(() => writeFileSync(file(), '{}'));
+
+  test('is dialled at the host that the preamble names, if it stands for that one', async () => {
+    await using backend = await TestBackend.start(socket => void socket.pipe(socket));
+    writeFileSync(file(), JSON.stringify({ allow: ['*.corp.localhost', 'other.localhost'] }));
+    await using all = await connected();
+    await all.tunnel.configure(
+      backend.configuration('a', '*.corp.localhost'),
+      backend.configuration('b', '*.localhost'),
+    );
+
+    assert.equal((await all.tunnel.open('a', 'one.corp.localhost').answered).code, 'ok');
+    assert.equal((await all.tunnel.open('a', 'two.deep.corp.localhost').answered).code, 'ok');
+    for (const host of [undefined, 'corp.localhost', 'other.localhost', 'x/y.corp.localhost', '127.0.0.1']) {
+      assert.equal((await all.tunnel.open('a', host).answered).code, 'not_allowed', host);
+    }
+    assert.equal((await all.tunnel.open('b', 'other.localhost').answered).code, 'ok');
+    assert.equal((await all.tunnel.open('b', 'another.localhost').answered).code, 'not_allowed');
   });
 });
 

@@ -8,6 +8,7 @@ import {
   type OpenAnswer,
   type Preamble,
 } from '@postern/protocol/tunnel/preamble';
+import { isWildcardHost, wildcardLabels } from '@postern/protocol/tunnel/wildcard-host';
 import type { YamuxStream } from '@postern/protocol/yamux/stream';
 import type { AllowList } from './allow-list.ts';
 import { DialError, dial, type OnBytes } from './backend.ts';
@@ -96,11 +97,6 @@ export class ServedStream {
     this.#endRecord('answered');
   }
 
-  /** The backend that is dialled or connected; null before the preamble. */
-  get backend(): BackendConfiguration | null {
-    return this.#backend;
-  }
-
   /** Ends the stream and its backend connection at once. */
   stop(reason: EndReason): void {
     if (this.#isOver) return;
@@ -133,10 +129,15 @@ export class ServedStream {
 
   async #open(preamble: Preamble): Promise<void> {
     const { findBackend, onOpened } = this.#parts;
-    const backend = findBackend(preamble.applicationId);
-    if (backend === undefined) {
+    const configured = findBackend(preamble.applicationId);
+    if (configured === undefined) {
       const error = 'this application is not configured on this connector';
       return this.#fail(preamble, { code: 'unknown_application', detail: { error } });
+    }
+    const backend = withHost(configured, preamble.host);
+    if (backend === null) {
+      const error = `the host that was asked for is none of ${configured.host}, which is what is configured`;
+      return this.#fail(preamble, { code: 'not_allowed', detail: { error } });
     }
     this.#backend = backend;
     this.beginRequest(preamble.requestId, 0);
@@ -272,6 +273,13 @@ export class ServedStream {
     clearTimeout(this.#timer);
     this.#parts.onOver(this);
   }
+}
+
+/** The backend to dial: with the host that was asked for where a wildcard is configured; null where it is none of its. */
+function withHost(configured: BackendConfiguration, host: string | undefined): BackendConfiguration | null {
+  if (!isWildcardHost(configured.host)) return configured;
+  if (host === undefined || wildcardLabels(configured.host, host) === null) return null;
+  return { ...configured, host };
 }
 
 // RST, where the connection can carry it: a FIN would say that the request is complete.

@@ -1,7 +1,8 @@
+import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
-import type { DoctorReport } from '@postern/protocol/doctor';
 import { type Outbound, OutboundError, type OutboundProxy } from '@postern/outbound/outbound';
+import type { DoctorReport } from '@postern/protocol/doctor';
 import { ControlDecoder, encodeControlMessage } from '@postern/protocol/tunnel/control-framing';
 import {
   type BackendConfiguration,
@@ -107,6 +108,8 @@ export interface TunnelClientHooks {
   onWelcome(tunnel: TunnelClient): void;
   onConfigured(tunnel: TunnelClient, backends: readonly BackendConfiguration[]): void;
   onStreamOpened(tunnel: TunnelClient, outcome: OpenOutcome): void;
+  /** The service says which authorities may issue its certificate; nothing of it has been looked at. Absent: ignored. */
+  onAnchors?(tunnel: TunnelClient, announced: unknown): void;
   /** The service takes this tunnel out of use: another is to be opened in its place. Streams in flight go on. */
   onGoAway(tunnel: TunnelClient): void;
   /** Called once, whatever became of the tunnel. */
@@ -212,6 +215,16 @@ export class TunnelClient {
     if (answer === null) throw new RenewalError('no_answer', 'the service did not answer');
     if ('error' in answer) throw new RenewalError(answer.error.code, String(answer.error.message));
     return String(answer.certificate);
+  }
+
+  /** The certificate that the service shows; undefined before the connection. */
+  get serverCertificate(): X509Certificate | undefined {
+    return this.#socket?.getPeerX509Certificate();
+  }
+
+  /** Tells the service which authorities are on disk: SHA-256 of each DER, upper-case hex. */
+  confirmAnchors(anchors: readonly string[]): void {
+    if (!this.#isClosed) this.#say({ type: 'anchors-kept', anchors });
   }
 
   /** Asks the service to revoke this connector for good, which ends the tunnel. */
@@ -340,6 +353,8 @@ export class TunnelClient {
         return this.#options.hooks.onWelcome(this);
       case 'configure':
         return this.#configure(message.revision, readBackends(message.backends));
+      case 'anchors':
+        return this.#options.hooks.onAnchors?.(this, message.anchors);
       case 'request':
         return this.#served.get(message.stream)?.beginRequest(String(message.requestId), message.offset);
       case 'answered':
@@ -367,23 +382,9 @@ export class TunnelClient {
 
   #configure(revision: number, backends: readonly BackendConfiguration[]): void {
     this.#backends = new Map(backends.map(backend => [backend.applicationId, backend]));
-    for (const stream of [...this.#served.values()]) {
-      if (stream.backend !== null && !this.#isConfigured(stream.backend))
-        stream.stop('configuration_changed');
-    }
+    // Open streams go on: a change must not break what is under way, and the service ends what it has withdrawn.
     this.#say({ type: 'configured', revision });
     this.#options.hooks.onConfigured(this, backends);
-  }
-
-  #isConfigured(backend: BackendConfiguration): boolean {
-    const now = this.#backends.get(backend.applicationId);
-    return (
-      now !== undefined &&
-      now.host === backend.host &&
-      now.port === backend.port &&
-      now.tls === backend.tls &&
-      now.validateCertificate === backend.validateCertificate
-    );
   }
 
   #serve(stream: YamuxStream): void {
@@ -434,7 +435,8 @@ export class TunnelClient {
       return this.#close(new TunnelError('lost', `nothing was heard for ${silenceMs / 1000} s`));
     }
     this.#beats += 1;
-    if (this.#beats % this.#beatsToPing(now - session.lastReceivedAt) === 0) void session.ping().catch(() => {});
+    if (this.#beats % this.#beatsToPing(now - session.lastReceivedAt) === 0)
+      void session.ping().catch(() => {});
     if (this.#isDraining) this.#closeIfDrained();
   }
 

@@ -117,9 +117,10 @@ export class ServiceTunnel {
     this.#control!.write(encodeControlMessage(message));
   }
 
-  open(applicationId: string): ServiceStream {
+  /** @param host Of a wildcard. */
+  open(applicationId: string, host?: string): ServiceStream {
     const stream = this.session.openStream();
-    stream.write(encodePreamble({ applicationId, requestId: 'r-1' }));
+    stream.write(encodePreamble({ applicationId, requestId: 'r-1', ...(host !== undefined && { host }) }));
     return new ServiceStream(stream);
   }
 

@@ -10,6 +10,7 @@ import {
 } from '@postern/protocol/doctor/check';
 import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
 import type { OpenFailure } from '@postern/protocol/tunnel/preamble';
+import { isWildcardHost } from '@postern/protocol/tunnel/wildcard-host';
 import { AllowList } from '../allow-list.ts';
 import { DialError, dial } from '../backend.ts';
 import { readBackends } from '../backends-file.ts';
@@ -166,9 +167,9 @@ async function visitAll(context: DoctorContext, signal: AbortSignal): Promise<re
   if (backends === null) return null;
   if (local === null) throw new Error(`The settings of this machine cannot be used: ${localProblem}`);
   const parts = { allow: new AllowList(local.allow), outbound: outboundFrom(local.backends, {}) };
-  const waiting = [
-    ...new Map(backends.map(one => [`${urlOf(one)} ${one.validateCertificate}`, one])).values(),
-  ];
+  // Which hosts a wildcard is used for, only those who use it know.
+  const named = backends.filter(one => !isWildcardHost(one.host));
+  const waiting = [...new Map(named.map(one => [`${urlOf(one)} ${one.validateCertificate}`, one])).values()];
   const results: Visit[] = [];
   const deadline = performance.now() + allLimitMs;
   const worker = async () => {

@@ -18,9 +18,15 @@ export const maxControlMessageBytes = 4 * 1024 * 1024;
 
 /** What a connector may dial for one application. */
 export interface BackendConfiguration {
-  /** Application id; a data stream's preamble names it. */
+  /**
+   * Application id; a data stream's preamble names it. For a segment of a complex application with `/` and the segment's
+   * id behind it.
+   */
   readonly applicationId: string;
-  /** Host name or address, as the connector resolves it. */
+  /**
+   * Host name or address, as the connector resolves it; or a wildcard such as `*.corp.example`: then the preamble names the
+   * host, which must be one that the wildcard stands for (`wildcardLabels`).
+   */
   readonly host: string;
   readonly port: number;
   readonly tls: boolean;
@@ -56,6 +62,8 @@ export type ConnectorMessage =
    * registration (PEM, self-signed with SHA-512). One at a time; answered by `renewed` with the same id.
    */
   | { readonly type: 'renew'; readonly id: number; readonly proofCertificate: string }
+  /** Answers `anchors`: these are on disk, and the connector trusts no others. SHA-256 of each DER, upper-case hex. */
+  | { readonly type: 'anchors-kept'; readonly anchors: readonly string[] }
   /** The connector is being uninstalled: revoke it. The tunnel ends, and the next one is refused as revoked. */
   | { readonly type: 'leave' }
   /** Answers `doctor`. */
@@ -66,7 +74,6 @@ export type EndReason =
   | 'backend_reset'
   | 'backend_timeout'
   | 'service_closed'
-  | 'configuration_changed'
   | 'connector_stopping';
 
 /** Service → connector. */
@@ -84,6 +91,11 @@ export type ServiceMessage =
       readonly revision: number;
       readonly backends: readonly BackendConfiguration[];
     }
+  /**
+   * Always the whole set of authorities (PEM) that may issue the certificate of `connect.<domain>` from now on: told to
+   * every tunnel, and again before it changes. Not believed unless one of them issued that of this very tunnel.
+   */
+  | { readonly type: 'anchors'; readonly anchors: readonly string[] }
   /** Look at yourself, please, and say what you find, within half a minute. */
   | { readonly type: 'doctor'; readonly id: number }
   | ({ readonly type: 'renewed'; readonly id: number } & RenewalAnswer)

@@ -13,6 +13,14 @@ test('a preamble and the bytes behind it are told apart, however they arrive', (
   for (let cut = 0; cut < wire.length - 5; cut++) assert.equal(decodePreamble(wire.subarray(0, cut)), null);
 });
 
+test('a preamble may name the host that stands for a wildcard; what is no text is none', () => {
+  const preamble = { applicationId: 'a1', requestId: 'r1', host: 'a.corp.example' };
+  assert.deepEqual(decodePreamble(encodePreamble(preamble))?.preamble, preamble);
+
+  const odd = decodePreamble(encodePreamble({ ...preamble, host: 7 as unknown as string }));
+  assert.deepEqual(odd?.preamble, { applicationId: 'a1', requestId: 'r1' });
+});
+
 test('a preamble without its fields is refused', () => {
   for (const text of ['[]', 'null', '{}', '{"applicationId":1,"requestId":"r"}', 'x']) {
     const wire = Buffer.alloc(2 + text.length);

@@ -9,6 +9,8 @@ export interface Preamble {
   readonly applicationId: string;
   /** Of the request that caused the stream; later requests on it are announced by nobody. */
   readonly requestId: string;
+  /** The host to dial, where the one that is configured is a wildcard. */
+  readonly host?: string;
 }
 
 export const openCodes = {
@@ -70,7 +72,8 @@ export function decodePreamble(bytes: Buffer): { preamble: Preamble; length: num
   ) {
     throw new SyntaxError('a preamble needs applicationId and requestId');
   }
-  return { preamble: { applicationId: value['applicationId'], requestId: value['requestId'] }, length };
+  const { applicationId, requestId, host } = value;
+  return { preamble: { applicationId, requestId, ...(typeof host === 'string' && { host }) }, length };
 }
 
 /** Encodes what the connector writes first on a data stream. */
