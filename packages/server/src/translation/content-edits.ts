@@ -33,12 +33,23 @@ export class ContentWindow implements ContentEdits {
   }
 
   replace(start: number, end: number, text: string): void {
-    // The translated page is mostly a little longer or shorter than the original.
-    if (this.#out.length === 0) this.#out = Buffer.allocUnsafe(this.bytes.length + text.length + 1024);
-    this.#makeRoom(start - this.#copied + text.length);
-    this.#length += this.bytes.copy(this.#out, this.#length, this.#copied, start);
+    this.#copyUpTo(start, text.length);
     this.#length += this.#out.write(text, this.#length, 'latin1');
     this.#copied = end;
+  }
+
+  /** As `replace`. */
+  replaceWith(start: number, end: number, bytes: Buffer): void {
+    this.#copyUpTo(start, bytes.length);
+    this.#length += bytes.copy(this.#out, this.#length);
+    this.#copied = end;
+  }
+
+  #copyUpTo(start: number, room: number): void {
+    // The translated page is mostly a little longer or shorter than the original.
+    if (this.#out.length === 0) this.#out = Buffer.allocUnsafe(this.bytes.length + room + 1024);
+    this.#makeRoom(start - this.#copied + room);
+    this.#length += this.bytes.copy(this.#out, this.#length, this.#copied, start);
   }
 
   /** Gives everything before `end`, changed as it was asked; the rest is held. */

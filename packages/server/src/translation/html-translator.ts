@@ -11,6 +11,7 @@ import {
   type ValueKind,
   valueKindOf,
 } from './html-names.ts';
+import { KnownLeads } from './known-leads.ts';
 import {
   type FoundLink,
   findListedLinks,
@@ -107,6 +108,7 @@ export class HtmlTranslator implements ContentTranslator {
   readonly #options: HtmlTranslationOptions;
   readonly #window = new ContentWindow();
   readonly #css: CssLinks;
+  readonly #leads = new KnownLeads();
   #mode: Mode = text;
   #at = 0;
   // The tag that is being read, and in it, counted from its `<`: name and value of each attribute (four numbers each).
@@ -565,11 +567,26 @@ export class HtmlTranslator implements ContentTranslator {
     if (!mayBeginLink(bytes[start]!)) return;
     // Most links are these, and nearly all applications have the same paths inside and outside.
     if (bytes[start] === slash && !this.#matcher.mapsPaths && isPlain(bytes[start + 1]!)) return;
-    const value = bytes.toString('latin1', start, Math.min(end, start + maxComparedBytes));
-    if (value.includes('&')) return this.#translateEscaped('url', value, start);
+    const known = this.#leads.find(bytes, start, end);
+    if (known !== null) {
+      if (known.replacement !== null) {
+        this.#window.replaceWith(start, start + known.bytes.length, known.replacement);
+      }
+      return;
+    }
+    let value = bytes.toString('latin1', start, Math.min(end, start + maxComparedBytes));
+    const reference = value.indexOf('&');
+    if (reference >= 0) {
+      // References are mostly those between the parameters of a query, which is not compared.
+      const pathEnd = value.search(/[?#]/);
+      if (pathEnd < 0 || pathEnd > reference) return this.#translateEscaped('url', value, start);
+      value = value.slice(0, pathEnd + 1);
+    }
     const matcher = this.#matcher;
-    if (!matcher.matches(value)) return;
-    this.#window.replace(start + matcher.start, start + matcher.end, escapeAttribute(matcher.replacement));
+    const isMatch = matcher.matches(value);
+    const replacement = isMatch ? escapeAttribute(matcher.replacement) : null;
+    if (replacement !== null) this.#window.replace(start + matcher.start, start + matcher.end, replacement);
+    if (matcher.leadEnd > 0) this.#leads.add(bytes, start, start + matcher.leadEnd, replacement);
   }
 
   #translateValue(bytes: Buffer, kind: ValueKind, start: number, end: number): void {

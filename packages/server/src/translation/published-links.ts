@@ -50,6 +50,13 @@ export class PublishedLinks {
     return choose(list, text, pathStart, own);
   }
 
+  /** Whether all paths at an internal origin lead to the same: it is published as a whole, or not at all. */
+  hasOnePathAt(origin: string): boolean {
+    const list = this.#inside.get(origin);
+    if (list === undefined) return !this.#hasWildcards;
+    return list.every(address => address.internalPath === '/');
+  }
+
   /** Any address at an internal origin, whatever its path. */
   findInsideOrigin(origin: string, own: PublishedAddress): PublishedAddress | null {
     if (origin === own.internalOrigin) return own;
@@ -106,6 +113,11 @@ export class LinkMatcher {
   start = 0;
   end = 0;
   replacement = '';
+  /**
+   * After `matches`: what text[0, leadEnd) is, scheme and authority, has decided alone, whatever the path. 0 where the
+   * path matters, too.
+   */
+  leadEnd = 0;
   /** What the last match leads to. */
   address: PublishedAddress;
   /** Links that begin with one slash may match, too: the application's path is not the same inside and outside. */
@@ -127,6 +139,7 @@ export class LinkMatcher {
    *   behind the part that is compared.
    */
   matches(text: string): boolean {
+    this.leadEnd = 0;
     let from = 0;
     // Browsers drop white space and control characters in front of a URL.
     while (text.charCodeAt(from) <= 0x20) from++;
@@ -178,12 +191,20 @@ export class LinkMatcher {
     if (isSocket) plainScheme = scheme === 'ws:' ? 'http:' : 'https:';
     const origin = originFrom(plainScheme, text.slice(authorityStart, end));
     const found = this.#links.findInside(origin, text, end, this.#own);
-    if (found === null) return this.#isOwnOutside(origin) && this.#matchOwnOutside(text, from, end, scheme);
+    const isByOrigin = from === 0 && this.#links.hasOnePathAt(origin);
+    if (found === null) {
+      if (this.#isOwnOutside(origin)) return this.#matchOwnOutside(text, from, end, scheme);
+      if (isByOrigin) this.leadEnd = end;
+      return false;
+    }
     let outside = found.externalOrigin;
     if (scheme === '') outside = outside.slice(outside.indexOf('//'));
     else if (isSocket) outside = `wss:${outside.slice(outside.indexOf('//'))}`;
-    if (found.internalPath === found.externalPath) return this.#found(found, from, end, outside);
-    return this.#found(found, from, pathEnd(text, end, found), outside + pathOf(text, end, found));
+    if (found.internalPath !== found.externalPath) {
+      return this.#found(found, from, pathEnd(text, end, found), outside + pathOf(text, end, found));
+    }
+    if (isByOrigin) this.leadEnd = end;
+    return this.#found(found, from, end, outside);
   }
 
   // A backend that knows the outer name, but not that TLS ends before it or that the port is another one.
