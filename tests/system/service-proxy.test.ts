@@ -82,7 +82,7 @@ describe('a service that lies behind a proxy with a password', { timeout: 300_00
   });
 
   const sendTest = async () => {
-    const { status, body } = await bed.api('POST', '/v1.0/alerts/test');
+    const { status, body } = await bed.api('POST', '/alerts/test');
     assert.equal(status, 200, JSON.stringify(body));
     return (body as { value: { channel: string; status: string; detail: string; remedy: string }[] }).value;
   };
