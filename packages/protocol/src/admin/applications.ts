@@ -29,6 +29,7 @@ export const application = z
     appId: z.string(),
     displayName: z.string(),
     createdDateTime: z.string(),
+    connectorGroupId: z.string().meta({ description: 'The connector group that carries it.' }),
     web: z.object({ homePageUrl: z.string().nullable() }),
     onPremisesPublishing: onPremisesPublishing.nullable(),
   })

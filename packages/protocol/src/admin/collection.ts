@@ -17,11 +17,10 @@ export const collectionQuery = z.strictObject({
     .max(2048)
     .optional()
     .meta({ description: 'From @odata.nextLink; to be used as it is.' }),
-  $filter: z
-    .string()
-    .max(1024)
-    .optional()
-    .meta({ description: "property eq 'value' or startswith(property,'value')" }),
+  $filter: z.string().max(1024).optional().meta({
+    description:
+      "property eq 'value', startswith(property,'value') or contains(property,'value'); up to four with \"or\" in between.",
+  }),
 });
 export type CollectionQuery = z.infer<typeof collectionQuery>;
 

@@ -8,6 +8,18 @@ export const adminError = z
       code: z.string(),
       /** For people: what is wrong and what to do. */
       message: z.string(),
+      /** What is wrong with which value of the body, where that can be told; for forms. */
+      details: z
+        .array(
+          z.object({
+            code: z.string(),
+            target: z
+              .string()
+              .meta({ description: 'The property, such as onPremisesPublishing.internalUrl.' }),
+            message: z.string(),
+          }),
+        )
+        .optional(),
       innerError: z.object({ 'request-id': z.string(), date: z.string() }),
     }),
   })

@@ -19,6 +19,7 @@ export function answerError(error: FastifyError, request: FastifyRequest, reply:
     error: {
       code: known.code,
       message: known.message,
+      ...detailsOf(error, known.code),
       innerError: { 'request-id': request.id, date: new Date().toISOString() },
     },
   };
@@ -56,13 +57,28 @@ function toAdminError(error: FastifyError): AdminError {
 
 /** The first few problems, each with the property that has it. */
 function describeIssues(error: FastifyError): string {
-  const issues = error.validation ?? [];
   const where = error.validationContext === 'body' ? '' : `${error.validationContext} `;
-  const described = issues.slice(0, 5).map(({ instancePath, message }) => {
-    const path = instancePath.replace(/^\//, '').replaceAll('/', '.');
-    return path === '' ? message : `${where}${path}: ${message}`;
-  });
+  const described = issuesOf(error).map(({ path, message }) =>
+    path === '' ? message : `${where}${path}: ${message}`,
+  );
   return `${described.join('; ')}.`;
+}
+
+/** Which values of the body were refused; nothing where it is not known, or no matter of the body. */
+function detailsOf(error: FastifyError, code: AdminErrorCode): Pick<AdminErrorBody['error'], 'details'> {
+  if (error instanceof DirectoryError && error.property !== undefined) {
+    return { details: [{ code, target: error.property, message: error.message }] };
+  }
+  if (!hasZodFastifySchemaValidationErrors(error) || error.validationContext !== 'body') return {};
+  const details = issuesOf(error).filter(({ path }) => path !== '');
+  return { details: details.map(({ path, message }) => ({ code, target: path, message: `${message}.` })) };
+}
+
+function issuesOf(error: FastifyError): { path: string; message: string }[] {
+  return (error.validation ?? []).slice(0, 5).map(({ instancePath, message = '' }) => ({
+    path: instancePath.replace(/^\//, '').replaceAll('/', '.'),
+    message,
+  }));
 }
 
 function fromFastify(error: FastifyError): AdminError {

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Collection, CollectionQuery } from '@postern/protocol/admin/collection';
-import type { ListOptions } from '../store/list-page.ts';
+import type { Comparison, ListOptions } from '../store/list-page.ts';
 import { AdminError } from './admin-error.ts';
 
 /** One kind of list: what it may be filtered by, and where an item stands in its order. */
@@ -71,33 +71,49 @@ export function loadFrom<Row extends { id: string }>(
       .slice(0, limit);
 }
 
+/** Comparisons that one filter may have; a search looks at two or three properties. */
+const maxComparisons = 4;
+
+const quoted = /'((?:[^']|'')*)'/.source;
+/** One comparison, and `or` where another one follows. */
+const comparison = new RegExp(
+  `\\s*(?:(\\w+)\\s+(eq)\\s+${quoted}|(startswith|contains)\\(\\s*(\\w+)\\s*,\\s*${quoted}\\s*\\))\\s*(or\\s|$)`,
+  'y',
+);
+
 /**
- * Reads `property eq 'value'` or `startswith(property,'value')`; a quote in the value is doubled (OData 4.01 §5.1.1.6.1).
+ * Reads `property eq 'value'`, `startswith(property,'value')` and `contains(property,'value')`, and several of them with
+ * `or` in between; a quote in the value is doubled (OData 4.01 §5.1.1.6.1).
  *
  * @throws AdminError `Request_BadRequest`.
  */
 export function parseFilter<Property extends string>(
   text: string,
   filterable: Readonly<Record<string, Property>>,
-): NonNullable<ListOptions<Property>['filter']> {
-  const equal = /^\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*$/.exec(text);
-  const prefix = /^\s*startswith\(\s*(\w+)\s*,\s*'((?:[^']|'')*)'\s*\)\s*$/.exec(text);
-  const [, name, value] = equal ?? prefix ?? [];
+): Comparison<Property>[] {
   if (Object.keys(filterable).length === 0) {
     throw new AdminError('Request_BadRequest', 'This list takes no $filter.');
   }
-  if (name === undefined || !Object.hasOwn(filterable, name)) {
-    throw new AdminError(
-      'Request_BadRequest',
-      `$filter takes "property eq 'value'" or "startswith(property,'value')" with one of: ` +
-        `${Object.keys(filterable).join(', ')}.`,
-    );
+  const found: Comparison<Property>[] = [];
+  comparison.lastIndex = 0;
+  for (;;) {
+    const parts = comparison.exec(text);
+    const [, equalName, equal, equalValue, call, callName, callValue, or] = parts ?? [];
+    const name = equalName ?? callName;
+    if (name === undefined || !Object.hasOwn(filterable, name) || found.length === maxComparisons) {
+      throw new AdminError(
+        'Request_BadRequest',
+        `$filter takes "property eq 'value'", "startswith(property,'value')" or "contains(property,'value')", up to ` +
+          `${maxComparisons} of them with "or" in between, with one of: ${Object.keys(filterable).join(', ')}.`,
+      );
+    }
+    found.push({
+      property: filterable[name],
+      operator: (equal ?? call) as Comparison<Property>['operator'],
+      value: (equalValue ?? callValue).replaceAll("''", "'"),
+    });
+    if (or === '') return found;
   }
-  return {
-    property: filterable[name],
-    operator: equal === null ? 'startswith' : 'eq',
-    value: value.replaceAll("''", "'"),
-  };
 }
 
 function nextLink({ url, query }: ListRequest, token: string): string {

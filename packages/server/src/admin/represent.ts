@@ -48,6 +48,7 @@ export function representApplication(row: ApplicationRow, address: ServiceAddres
     appId: row.appId,
     displayName: row.displayName,
     createdDateTime: dateTime(row.createdAt),
+    connectorGroupId: row.connectorGroupId,
     web: { homePageUrl: row.homePageUrl },
     onPremisesPublishing: publishingOf(row, address),
   };

@@ -58,8 +58,8 @@ describe('lists', async () => {
   });
 
   test('filters take every character as it is, and case does not matter (threat F8)', async () => {
-    const filter = (operator: 'eq' | 'startswith', value: string) =>
-      names({ limit: 100, filter: { property: 'userPrincipalName', operator, value } });
+    const filter = (operator: 'eq' | 'startswith' | 'contains', value: string) =>
+      names({ limit: 100, filter: [{ property: 'userPrincipalName', operator, value }] });
 
     assert.deepEqual(await filter('eq', 'ANNA'), ['anna']);
     assert.deepEqual(await filter('startswith', 'B'), ['bert']);
@@ -69,5 +69,20 @@ describe('lists', async () => {
     assert.deepEqual(await filter('eq', "' or 1=1 --"), []);
     assert.deepEqual(await filter('startswith', '!'), []);
     assert.equal((await filter('startswith', '')).length, 8);
+    assert.deepEqual(await filter('contains', 'AR'), ['carl', "o'hara"]);
+    assert.deepEqual(await filter('contains', '0%'), ['100%']);
+    assert.deepEqual(await filter('contains', '_'), ['a_b']);
+  });
+
+  test('a row is listed where one comparison of several holds', async () => {
+    const found = await names({
+      limit: 100,
+      filter: [
+        { property: 'userPrincipalName', operator: 'contains', value: 'nn' },
+        { property: 'userPrincipalName', operator: 'eq', value: 'carl' },
+      ],
+    });
+
+    assert.deepEqual(found, ['anna', 'carl']);
   });
 });
