@@ -23,7 +23,7 @@ function isPassing({ status }: ApiError): boolean {
   return status === 0 || status === 502 || status === 503 || status === 504;
 }
 
-const useStyles = makeStyles({ provider: { minHeight: '100dvh', display: 'flex', flexDirection: 'column' } });
+const useStyles = makeStyles({ page: { minHeight: '100dvh', display: 'flex', flexDirection: 'column' } });
 
 export function App() {
   return (
@@ -38,10 +38,13 @@ function Themed() {
   const theme = usePreferredTheme();
   const styles = useStyles();
   return (
-    <FluentProvider theme={theme} className={styles.provider}>
-      <QueryClientProvider client={queryClient}>
-        <RouterProvider router={router} />
-      </QueryClientProvider>
+    <FluentProvider theme={theme}>
+      {/* Not on the provider itself, which gives its classes to every modal: one as high as the page would cover the page. */}
+      <div className={styles.page}>
+        <QueryClientProvider client={queryClient}>
+          <RouterProvider router={router} />
+        </QueryClientProvider>
+      </div>
     </FluentProvider>
   );
 }

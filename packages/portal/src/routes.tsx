@@ -35,6 +35,44 @@ const home = createRoute({
   },
 });
 
+const applications = createRoute({
+  getParentRoute: () => root,
+  path: '/applications',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(
+    () => import('./screens/applications/applications-page.tsx'),
+    'ApplicationsPage',
+  ),
+});
+
+const publish = createRoute({
+  getParentRoute: () => root,
+  path: '/applications/new',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/publish/publish-page.tsx'), 'PublishPage'),
+});
+
+const application = createRoute({
+  getParentRoute: () => root,
+  path: '/applications/$applicationId',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/application/overview-page.tsx'), 'OverviewPage'),
+});
+
+const applicationSettings = createRoute({
+  getParentRoute: () => root,
+  path: '/applications/$applicationId/settings',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/application/settings-page.tsx'), 'SettingsPage'),
+});
+
+const applicationUsers = createRoute({
+  getParentRoute: () => root,
+  path: '/applications/$applicationId/users',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/application/users-page.tsx'), 'ApplicationUsersPage'),
+});
+
 const connectors = createRoute({
   getParentRoute: () => root,
   path: '/connectors',
@@ -47,6 +85,20 @@ const connector = createRoute({
   path: '/connectors/$connectorId',
   staticData: needsApplicationAdministrator,
   component: lazyRouteComponent(() => import('./screens/connector/connector-page.tsx'), 'ConnectorPage'),
+});
+
+const connectorEvents = createRoute({
+  getParentRoute: () => root,
+  path: '/connectors/$connectorId/events',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/connector/events-page.tsx'), 'ConnectorEventsPage'),
+});
+
+const connectorDoctor = createRoute({
+  getParentRoute: () => root,
+  path: '/connectors/$connectorId/doctor',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/connector/doctor-page.tsx'), 'ConnectorDoctorPage'),
 });
 
 const connectorGroups = createRoute({
@@ -113,8 +165,15 @@ const directoryRole = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     home,
+    applications,
+    publish,
+    application,
+    applicationSettings,
+    applicationUsers,
     connectors,
     connector,
+    connectorEvents,
+    connectorDoctor,
     connectorGroups,
     connectorGroup,
     enrolmentTokens,

@@ -12,30 +12,77 @@ export class ApiError extends Error {
   /** Stable, such as `Authorization_RequestDenied` or `sign_in_required`. */
   readonly code: string;
   readonly requestId: string | null;
+  /** What is wrong with which value, where the service can tell. */
+  readonly details: readonly ErrorDetail[];
 
   constructor(
     message: string,
-    { status, code, requestId }: { status: number; code: string; requestId: string | null },
+    {
+      status,
+      code,
+      requestId,
+      details = [],
+    }: Pick<ApiError, 'status' | 'code' | 'requestId'> & {
+      details?: readonly ErrorDetail[];
+    },
   ) {
     super(message);
     this.status = status;
     this.code = code;
     this.requestId = requestId;
+    this.details = details;
   }
 }
 
-/** Reads an address below `/api/v1.0`. What comes is of the service that these pages came from, and taken as its types say. */
-export function read<Answer>(path: string, signal?: AbortSignal): Promise<Answer> {
-  return call<Answer>('GET', path, undefined, signal);
+/** Why one value was refused; `target` is a path such as `onPremisesPublishing.internalUrl`. */
+export interface ErrorDetail {
+  readonly target: string;
+  readonly message: string;
 }
 
-/** Sends a change; resolves with what the service answers, undefined for 204. */
-export function change<Answer = void>(
+/** Something with the version that it had when it was read: what a change of it is made to. */
+export interface Tagged<Item> {
+  readonly item: Item;
+  readonly tag: string;
+}
+
+/** Reads an address below `/api/v1.0`. What comes is of the service that these pages came from, and taken as its types say. */
+export async function read<Answer>(path: string, signal?: AbortSignal): Promise<Answer> {
+  const response = await send('GET', path, { signal });
+  return (await response.json()) as Answer;
+}
+
+/** The same with the entity tag of the answer, for changes that must not undo somebody else's. */
+export async function readTagged<Item>(path: string, signal?: AbortSignal): Promise<Tagged<Item>> {
+  const response = await send('GET', path, { signal });
+  return { item: (await response.json()) as Item, tag: response.headers.get('etag') ?? '*' };
+}
+
+/**
+ * Sends a change; resolves with what the service answers, undefined for 204.
+ *
+ * @param tag Of the version that the change is meant for; with it, a change that came between is refused with 412.
+ */
+export async function change<Answer = void>(
   method: 'POST' | 'PATCH' | 'PUT' | 'DELETE',
   path: string,
   body?: object,
+  tag?: string,
 ): Promise<Answer> {
-  return call<Answer>(method, path, body);
+  const response = await send(method, path, { body, tag });
+  return (response.status === 204 ? undefined : await response.json()) as Answer;
+}
+
+/** Whether somebody else changed what was to be changed, after it had been read. */
+export function isOvertaken(error: Error | null): boolean {
+  return error instanceof ApiError && error.status === 412;
+}
+
+/** Why the service refused the value of a property, whose name is one of those in the path that it gives. */
+export function messageFor(error: Error | null, property: string): string | undefined {
+  if (!(error instanceof ApiError)) return undefined;
+  const message = error.details.find(({ target }) => target.split('.').includes(property))?.message;
+  return message && `${message.charAt(0).toUpperCase()}${message.slice(1)}`;
 }
 
 /** Reads every page of a list, for lists that are short enough to be sorted and searched here. */
@@ -48,6 +95,12 @@ export async function readAll<Item>(path: string, signal?: AbortSignal): Promise
     next = nextPath(page);
   }
   return items;
+}
+
+/** The `$filter` of a list for items that have a text in one of some properties. */
+export function containsFilter(text: string, properties: readonly string[]): string {
+  const quoted = `'${text.replaceAll("'", "''")}'`;
+  return properties.map(property => `contains(${property},${quoted})`).join(' or ');
 }
 
 /** Where a list goes on, as a path for {@link read}; null on its last page. */
@@ -63,12 +116,13 @@ export function referenceTo(path: string): { '@odata.id': string } {
   return { '@odata.id': `${location.origin}/api/v1.0${path}` };
 }
 
-async function call<Answer>(
-  method: string,
-  path: string,
-  body: object | undefined,
-  signal?: AbortSignal,
-): Promise<Answer> {
+interface Sending {
+  readonly body?: object;
+  readonly tag?: string;
+  readonly signal?: AbortSignal;
+}
+
+async function send(method: string, path: string, { body, tag, signal }: Sending): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(`${base}${path}`, {
@@ -79,6 +133,7 @@ async function call<Answer>(
         // No page of another origin can send this without a preflight, which the service does not answer.
         'postern-admin-center': '1',
         ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(tag !== undefined && { 'if-match': tag }),
       },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
@@ -91,17 +146,20 @@ async function call<Answer>(
     });
   }
   if (!response.ok) throw await errorOf(response);
-  return (response.status === 204 ? undefined : await response.json()) as Answer;
+  return response;
 }
 
 /** The admin API and the relay before it write errors alike, but for where the request id stands. */
-type ErrorBody = AdminErrorBody | { error: { code: string; message: string; requestId?: string } };
+type ErrorBody =
+  | AdminErrorBody
+  | { error: { code: string; message: string; requestId?: string; details?: undefined } };
 
 async function errorOf(response: Response): Promise<ApiError> {
   const requestId = response.headers.get('request-id') ?? response.headers.get('x-request-id');
   try {
     const { error }: ErrorBody = await response.json();
-    return new ApiError(error.message, { status: response.status, code: error.code, requestId });
+    const { code, message, details } = error;
+    return new ApiError(message, { status: response.status, code, requestId, details });
   } catch {
     const message = `The service answered with status ${response.status} and no explanation.`;
     return new ApiError(message, { status: response.status, code: 'unknown', requestId });

@@ -18,19 +18,25 @@ export interface GroupWithMembers extends ConnectorGroup {
 export const connectorGroupsQuery = queryOptions({
   queryKey: [...connectorGroupsKey, 'all'],
   queryFn: async ({ signal }): Promise<GroupWithMembers[]> => {
-    const groups = await readAll<ConnectorGroup>(path, signal);
+    const [groups, applications] = await Promise.all([
+      readAll<ConnectorGroup>(path, signal),
+      readAll<Application>('/applications', signal),
+    ]);
     return Promise.all(
-      groups.map(async group => {
-        const [connectors, applications] = await Promise.all([
-          readAll<Connector>(`${path}/${group.id}/members`, signal),
-          readAll<Application>(`${path}/${group.id}/applications`, signal),
-        ]);
-        return { ...group, connectors, applications };
-      }),
+      groups.map(async group => ({
+        ...group,
+        connectors: await readAll<Connector>(`${path}/${group.id}/members`, signal),
+        applications: applications.filter(({ connectorGroupId }) => connectorGroupId === group.id),
+      })),
     );
   },
   refetchInterval: 15_000,
 });
+
+/** Connectors of a group that carry requests now. */
+export function activeConnectorsOf(group: GroupWithMembers): readonly Connector[] {
+  return group.connectors.filter(({ status }) => status === 'active');
+}
 
 export function useCreateConnectorGroup() {
   return useGroupChange((name: string) => change<ConnectorGroup>('POST', path, { name }));

@@ -1,4 +1,6 @@
-import type { Connector } from '@postern/protocol/admin/connectors';
+import type { Collection } from '@postern/protocol/admin/collection';
+import type { Connector, ConnectorEvent } from '@postern/protocol/admin/connectors';
+import type { DoctorReport } from '@postern/protocol/doctor';
 import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import { change, read, readAll, referenceTo } from './client.ts';
 import { connectorGroupsKey } from './connector-groups.ts';
@@ -23,6 +25,38 @@ export function connectorQuery(id: string) {
     queryKey: [...connectorsKey, 'one', id],
     queryFn: ({ signal }) => read<Connector>(`${path}/${id}`, signal),
     refetchInterval: refreshMs,
+  });
+}
+
+/** What happened to a connector lately, the newest first. */
+export function connectorEventsQuery(id: string) {
+  return queryOptions({
+    queryKey: [...connectorsKey, 'events', id],
+    queryFn: async ({ signal }) => {
+      const { value } = await read<Collection<ConnectorEvent>>(`${path}/${id}/events`, signal);
+      return value;
+    },
+    refetchInterval: refreshMs,
+  });
+}
+
+/** What a connector found the last time that it was asked to look at itself, while these pages are open. */
+export function connectorReportQuery(id: string) {
+  return queryOptions<DoctorReport>({
+    queryKey: ['connector-report', id],
+    // It is never read, only made.
+    enabled: false,
+    gcTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+/** Lets a connector look at itself. */
+export function useExamineConnector(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationKey: ['examine-connector', id],
+    mutationFn: () => change<DoctorReport>('POST', `${path}/${id}/doctor`),
+    onSuccess: report => client.setQueryData(connectorReportQuery(id).queryKey, report),
   });
 }
 

@@ -1,15 +1,16 @@
 import type { Collection } from '@postern/protocol/admin/collection';
 import type { DirectoryObject, User } from '@postern/protocol/admin/directory';
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
-import { nextPath, read, readAll } from './client.ts';
+import { containsFilter, nextPath, read, readAll } from './client.ts';
 
 /** Rows that a list of users grows by. */
 const pageSize = 50;
 
-/** Users whose name begins with a text; page by page, since there may be many thousands. */
+/** Users in whose names or mail address a text occurs; page by page, since there may be many thousands. */
 export function usersQuery(search: string) {
   const query = new URLSearchParams({ $top: String(pageSize) });
-  if (search !== '') query.set('$filter', `startswith(userPrincipalName,'${search.replaceAll("'", "''")}')`);
+  if (search !== '')
+    query.set('$filter', containsFilter(search, ['displayName', 'userPrincipalName', 'mail']));
   return infiniteQueryOptions({
     queryKey: ['users', 'list', search],
     queryFn: ({ pageParam, signal }) => read<Collection<User>>(pageParam, signal),

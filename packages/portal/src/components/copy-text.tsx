@@ -52,7 +52,8 @@ export function CopyBlock({ text, what }: CopyTextProps) {
   );
 }
 
-function CopyButton({ text, what, isSmall = false }: CopyTextProps & { readonly isSmall?: boolean }) {
+/** Copies a text, and says whether that worked. */
+export function CopyButton({ text, what, isSmall = false }: CopyTextProps & { readonly isSmall?: boolean }) {
   const [outcome, setOutcome] = useState<'copied' | 'refused' | null>(null);
   useEffect(() => {
     if (outcome === null) return;

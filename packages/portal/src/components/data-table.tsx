@@ -43,7 +43,7 @@ const useStyles = makeStyles({
   },
   table: { tableLayout: 'auto', width: '100%' },
   cell: { padding: '10px 16px', verticalAlign: 'middle' },
-  head: { padding: '0 16px', fontWeight: 600 },
+  head: { padding: '0 16px', fontWeight: 600, whiteSpace: 'nowrap' },
   minor: { '@media (max-width: 900px)': { display: 'none' } },
   more: { alignSelf: 'flex-start' },
 });

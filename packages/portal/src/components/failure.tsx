@@ -9,7 +9,7 @@ import {
 import { ApiError } from '../api/client.ts';
 
 const useStyles = makeStyles({
-  body: { whiteSpace: 'normal', paddingTop: '6px', paddingBottom: '6px' },
+  body: { whiteSpace: 'normal', overflowWrap: 'anywhere' },
   id: { display: 'block', color: tokens.colorNeutralForeground3, fontSize: '12px', overflowWrap: 'anywhere' },
 });
 

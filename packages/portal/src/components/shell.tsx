@@ -190,6 +190,7 @@ function Guarded({ me }: { readonly me: Me }) {
 }
 
 const places = [
+  { heading: 'Applications', items: [{ to: '/applications', name: 'All applications' }] },
   {
     heading: 'Connectors',
     items: [

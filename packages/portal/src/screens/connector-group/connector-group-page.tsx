@@ -1,5 +1,4 @@
 import { Button } from '@fluentui/react-components';
-import type { Application } from '@postern/protocol/admin/applications';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useState } from 'react';
@@ -9,12 +8,13 @@ import {
   useRemoveConnectorGroup,
   useRenameConnectorGroup,
 } from '../../api/connector-groups.ts';
+import { applicationColumns } from '../../components/application-columns.tsx';
 import { Confirmation } from '../../components/confirmation.tsx';
 import { connectorColumns } from '../../components/connector-columns.tsx';
-import { type Column, DataTable } from '../../components/data-table.tsx';
+import { DataTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty.tsx';
 import { Failure } from '../../components/failure.tsx';
-import { PageLink } from '../../components/links.tsx';
+import { PageButton, PageLink } from '../../components/links.tsx';
 import { Loading } from '../../components/loading.tsx';
 import { Modal } from '../../components/modal.tsx';
 import { NameForm } from '../../components/name-form.tsx';
@@ -73,15 +73,18 @@ export function ConnectorGroupPage() {
           </Section>
           <Section title="Applications" isBare>
             {group.applications.length === 0 ? (
-              <Empty title="No application uses this group">
-                Bind one with <code>postern app update --group</code> and the name of this group.
+              <Empty
+                title="No application uses this group"
+                action={<PageButton to="/applications/new">Publish an application</PageButton>}
+              >
+                Publish one through it, or bind one to it on the application’s own page, under Settings.
               </Empty>
             ) : (
               <DataTable
                 label="Applications of this group"
                 columns={applicationColumns}
-                rows={group.applications}
-                rowKey={application => application.id}
+                rows={group.applications.map(application => ({ application, group }))}
+                rowKey={({ application }) => application.id}
               />
             )}
           </Section>
@@ -138,18 +141,3 @@ function RemoveForm({ group, onClose }: GroupFormProps) {
     </Confirmation>
   );
 }
-
-const applicationColumns: readonly Column<Application>[] = [
-  { id: 'name', title: 'Application', sortKey: row => row.displayName, cell: row => row.displayName },
-  {
-    id: 'external',
-    title: 'External URL',
-    cell: row => row.onPremisesPublishing?.externalUrl ?? 'Not published',
-  },
-  {
-    id: 'internal',
-    title: 'Internal URL',
-    isMinor: true,
-    cell: row => row.onPremisesPublishing?.internalUrl ?? '–',
-  },
-];

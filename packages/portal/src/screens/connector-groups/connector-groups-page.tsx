@@ -2,6 +2,7 @@ import { Button } from '@fluentui/react-components';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import {
+  activeConnectorsOf,
   connectorGroupsQuery,
   type GroupWithMembers,
   useCreateConnectorGroup,
@@ -78,9 +79,9 @@ const columns: readonly Column<GroupWithMembers>[] = [
   {
     id: 'active',
     title: 'Active connectors',
-    sortKey: group => activeIn(group),
+    sortKey: group => activeConnectorsOf(group).length,
     cell: group =>
-      `${activeIn(group)} of ${group.connectors.filter(one => one.revokedDateTime === null).length}`,
+      `${activeConnectorsOf(group).length} of ${group.connectors.filter(one => one.revokedDateTime === null).length}`,
   },
   {
     id: 'applications',
@@ -89,7 +90,3 @@ const columns: readonly Column<GroupWithMembers>[] = [
     cell: group => group.applications.length,
   },
 ];
-
-function activeIn(group: GroupWithMembers): number {
-  return group.connectors.filter(({ status }) => status === 'active').length;
-}

@@ -1,90 +1,30 @@
-import { Button } from '@fluentui/react-components';
 import type { Connector } from '@postern/protocol/admin/connectors';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
-import { useState } from 'react';
-import { connectorGroupsQuery } from '../../api/connector-groups.ts';
-import { connectorQuery } from '../../api/connectors.ts';
-import { ConnectorState, stateOf } from '../../components/connector-state.tsx';
+import { Fragment } from 'react';
+import { activeConnectorsOf, connectorGroupsQuery } from '../../api/connector-groups.ts';
 import { CopyText } from '../../components/copy-text.tsx';
 import { Facts } from '../../components/facts.tsx';
 import { Failure } from '../../components/failure.tsx';
 import { PageLink } from '../../components/links.tsx';
-import { Loading } from '../../components/loading.tsx';
-import { Modal } from '../../components/modal.tsx';
 import { Moment } from '../../components/moment.tsx';
-import { Page } from '../../components/page.tsx';
 import { Section } from '../../components/section.tsx';
-import { MoveForm } from './move-form.tsx';
-import { RevokeForm } from './revoke-form.tsx';
+import { Certificate } from './certificate.tsx';
+import { ConnectorFrame } from './connector-frame.tsx';
 
-/** One connector: whether it works, where it is, what it carries, and what can be done with it. */
+/** One connector: whether it works, where it is, how long it is trusted, and what it carries. */
 export function ConnectorPage() {
   const { connectorId } = useParams({ from: '/connectors/$connectorId' });
-  const connector = useQuery(connectorQuery(connectorId));
-  const [dialog, setDialog] = useState<'move' | 'revoke' | null>(null);
-  const { data } = connector;
   return (
-    <Page
-      title={data?.machineName ?? 'Connector'}
-      above={<PageLink to="/connectors">Connectors</PageLink>}
-      lead={data && <StateSentence connector={data} />}
-      actions={
-        data?.revokedDateTime === null && (
-          <>
-            <Button onClick={() => setDialog('move')}>Move to another group</Button>
-            <Button onClick={() => setDialog('revoke')}>Revoke</Button>
-          </>
-        )
-      }
-    >
-      {connector.isError && (
-        <Failure
-          error={connector.error}
-          what="The connector cannot be shown."
-          retry={() => void connector.refetch()}
-        />
-      )}
-      {connector.isPending && <Loading what="the connector" />}
-      {data !== undefined && (
+    <ConnectorFrame connectorId={connectorId}>
+      {connector => (
         <>
-          <Details connector={data} />
-          <Carries connector={data} />
-          <Modal isOpen={dialog === 'move'} onClose={() => setDialog(null)}>
-            <MoveForm connector={data} onClose={() => setDialog(null)} />
-          </Modal>
-          <Modal isOpen={dialog === 'revoke'} onClose={() => setDialog(null)}>
-            <RevokeForm connector={data} onClose={() => setDialog(null)} />
-          </Modal>
+          <Details connector={connector} />
+          <Certificate connector={connector} />
+          <Carries connector={connector} />
         </>
       )}
-    </Page>
-  );
-}
-
-function StateSentence({ connector }: { readonly connector: Connector }) {
-  const state = stateOf(connector);
-  return (
-    <>
-      <ConnectorState state={state} />
-      {' · '}
-      {state === 'revoked' && connector.revokedDateTime !== null && (
-        <>
-          since <Moment at={connector.revokedDateTime} />. Its certificate is refused for good.
-        </>
-      )}
-      {state === 'active' && 'It has a tunnel to the service now.'}
-      {state !== 'revoked' &&
-        state !== 'active' &&
-        connector.lastSeenDateTime === null &&
-        'It has never connected.'}
-      {state !== 'revoked' && state !== 'active' && connector.lastSeenDateTime !== null && (
-        <>
-          last seen <Moment at={connector.lastSeenDateTime} isRelative />. Run{' '}
-          <code>postern connector doctor</code> on its machine to learn why.
-        </>
-      )}
-    </>
+    </ConnectorFrame>
   );
 }
 
@@ -122,7 +62,7 @@ function Carries({ connector }: { readonly connector: Connector }) {
   if (group === undefined) {
     return groups.isError ? <Failure error={groups.error} what="Its group cannot be shown." /> : null;
   }
-  const others = group.connectors.filter(({ id, status }) => id !== connector.id && status === 'active');
+  const others = activeConnectorsOf(group).filter(({ id }) => id !== connector.id);
   return (
     <Section title="Connector group">
       <Facts
@@ -137,7 +77,14 @@ function Carries({ connector }: { readonly connector: Connector }) {
             'Applications',
             group.applications.length === 0
               ? 'None'
-              : group.applications.map(({ displayName }) => displayName).join(', '),
+              : group.applications.map(({ id, displayName }, index) => (
+                  <Fragment key={id}>
+                    {index > 0 && ', '}
+                    <PageLink to="/applications/$applicationId" params={{ applicationId: id }}>
+                      {displayName}
+                    </PageLink>
+                  </Fragment>
+                )),
           ],
           [
             'Other active connectors',

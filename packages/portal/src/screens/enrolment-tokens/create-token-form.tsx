@@ -6,8 +6,6 @@ import {
   DialogTitle,
   Field,
   Input,
-  MessageBar,
-  MessageBarBody,
   makeStyles,
   Select,
 } from '@fluentui/react-components';
@@ -18,10 +16,10 @@ import { type CreatedEnrolmentToken, useCreateEnrolmentToken } from '../../api/e
 import { Confirmation } from '../../components/confirmation.tsx';
 import { CopyBlock } from '../../components/copy-text.tsx';
 import { Moment } from '../../components/moment.tsx';
+import { Notice } from '../../components/notice.tsx';
 
 const useStyles = makeStyles({
   content: { display: 'flex', flexDirection: 'column', gap: '16px', paddingBottom: '8px' },
-  note: { whiteSpace: 'normal' },
 });
 
 const hour = 3_600;
@@ -125,12 +123,10 @@ function CreatedToken({ created, onClose }: CreatedTokenProps) {
           it.
         </p>
         <CopyBlock text={created.command} what="the command" />
-        <MessageBar intent="warning" layout="multiline">
-          <MessageBarBody className={styles.note}>
-            It is shown now and never again. It works until <Moment at={created.expirationDateTime} /> for{' '}
-            {created.maxUses === 1 ? '1 connector' : `${created.maxUses} connectors`}.
-          </MessageBarBody>
-        </MessageBar>
+        <Notice intent="warning">
+          It is shown now and never again. It works until <Moment at={created.expirationDateTime} /> for{' '}
+          {created.maxUses === 1 ? '1 connector' : `${created.maxUses} connectors`}.
+        </Notice>
       </DialogContent>
       <DialogActions>
         <Button appearance="primary" onClick={onClose}>

@@ -1,14 +1,9 @@
 import { makeStyles, tokens } from '@fluentui/react-components';
+import { type RequiredConnection, requiredConnections } from '@postern/protocol/required-connections';
 import { CopyBlock } from '../../components/copy-text.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { Page } from '../../components/page.tsx';
 import { Section } from '../../components/section.tsx';
-
-interface Requirement {
-  readonly name: string;
-  readonly port: number;
-  readonly purpose: string;
-}
 
 const useStyles = makeStyles({
   words: { maxWidth: '72ch', color: tokens.colorNeutralForeground3 },
@@ -18,7 +13,8 @@ const useStyles = makeStyles({
 /** What a firewall has to let out for a connector, before anything is installed. */
 export function RequirementsPage() {
   const styles = useStyles();
-  const { domain, requirements } = requirementsOf(location);
+  const domain = domainOf(location);
+  const required = requiredConnections(domain, Number(location.port) || 443, 80);
   return (
     <Page
       title="Names and ports"
@@ -27,11 +23,11 @@ export function RequirementsPage() {
       <DataTable
         label="Required names and ports"
         columns={columnsWith(styles.host)}
-        rows={requirements}
-        rowKey={({ name, port }) => `${name}:${port}`}
+        rows={required}
+        rowKey={({ host, port }) => `${host}:${port}`}
       />
       <Section title="For a firewall ticket">
-        <CopyBlock text={ticketFor(domain, requirements)} what="the text for a firewall ticket" />
+        <CopyBlock text={ticketFor(domain, required)} what="the text for a firewall ticket" />
       </Section>
       <Section title="Where there is something in between">
         <p className={styles.words}>
@@ -47,44 +43,22 @@ export function RequirementsPage() {
   );
 }
 
-function columnsWith(hostClass: string): readonly Column<Requirement>[] {
+function columnsWith(hostClass: string): readonly Column<RequiredConnection>[] {
   return [
     {
       id: 'name',
       title: 'Name',
-      sortKey: row => row.name,
-      cell: row => <span className={hostClass}>{row.name}</span>,
+      sortKey: row => row.host,
+      cell: row => <span className={hostClass}>{row.host}</span>,
     },
     { id: 'port', title: 'Port', sortKey: row => row.port, cell: row => `TCP ${row.port}` },
-    { id: 'purpose', title: 'Purpose', cell: row => row.purpose },
+    { id: 'purpose', title: 'Purpose', cell: row => capitalized(row.purpose) },
   ];
 }
 
 type Place = Pick<Location, 'hostname' | 'port'>;
 
 /** The service's names follow from the portal's, at which this page is. */
-function requirementsOf(place: Place): { domain: string; requirements: readonly Requirement[] } {
-  const domain = domainOf(place);
-  const port = Number(place.port) || 443;
-  return {
-    domain,
-    requirements: [
-      {
-        name: `connect.${domain}`,
-        port,
-        purpose: 'Registration and tunnels. The only name that a registered connector needs.',
-      },
-      {
-        name: `login.${domain}`,
-        port,
-        purpose: 'The administrator signs in when a connector is registered.',
-      },
-      { name: `portal.${domain}`, port, purpose: 'Admin center and admin API.' },
-      { name: `connect.${domain}`, port: 80, purpose: 'Revocation list. Without it everything else works.' },
-    ],
-  };
-}
-
 function domainOf({ hostname }: Place): string {
   return hostname.replace(/^portal\./, '');
 }
@@ -93,13 +67,17 @@ function connectAddressOf(place: Place): string {
   return place.port === '' ? domainOf(place) : `${domainOf(place)}:${place.port}`;
 }
 
-function ticketFor(domain: string, requirements: readonly Requirement[]): string {
-  const ports = [...new Set(requirements.map(({ port }) => port))].join(' and ');
-  const lines = requirements.map(({ name, port, purpose }) => `  ${name}  TCP ${port}  ${purpose}`);
+function ticketFor(domain: string, required: readonly RequiredConnection[]): string {
+  const ports = [...new Set(required.map(({ port }) => port))].join(' and ');
+  const lines = required.map(({ host, port, purpose }) => `  ${host}  TCP ${port}  ${purpose}`);
   return [
     'To be allowed, outbound, from the machine of the connector:',
     ...lines,
     `As a wildcard: *.${domain}, TCP ${ports}.`,
     'No TLS inspection for these names. Inbound: nothing.',
   ].join('\n');
+}
+
+function capitalized(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }

@@ -1,4 +1,4 @@
-import { MessageBar, MessageBarBody, makeStyles, Switch, tokens } from '@fluentui/react-components';
+import { makeStyles, Switch, tokens } from '@fluentui/react-components';
 import type { DirectoryRole, Me, User } from '@postern/protocol/admin/directory';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
@@ -10,11 +10,11 @@ import { Confirmation } from '../../components/confirmation.tsx';
 import { Failure } from '../../components/failure.tsx';
 import { Loading } from '../../components/loading.tsx';
 import { Modal } from '../../components/modal.tsx';
+import { Notice } from '../../components/notice.tsx';
 import { Section } from '../../components/section.tsx';
 import { UserFrame } from './user-frame.tsx';
 
 const useStyles = makeStyles({
-  note: { whiteSpace: 'normal' },
   list: { listStyleType: 'none', padding: 0, display: 'flex', flexDirection: 'column' },
   role: {
     display: 'flex',
@@ -56,12 +56,10 @@ function DirectoryRoles({ user }: { readonly user: User }) {
   };
   return (
     <>
-      <MessageBar intent="info" layout="multiline">
-        <MessageBarBody className={styles.note}>
-          {sentenceFor(user, me.data, held, roles.data)}
-          {!mayChange && ' Only a Global Administrator can give roles and take them away.'}
-        </MessageBarBody>
-      </MessageBar>
+      <Notice intent="info">
+        {sentenceFor(user, me.data, held, roles.data)}
+        {!mayChange && ' Only a Global Administrator can give roles and take them away.'}
+      </Notice>
       <Section title="Directory role">
         <ul className={styles.list}>
           {roles.data.map(role => (

@@ -24,14 +24,21 @@ export function UsersPage() {
   const rows = users.data?.pages.flatMap(page => page.value);
   return (
     <Page title="All users" lead="Everybody who can sign in. Choose an account to see its directory role.">
-      <Field className={styles.filter} label="Sign-in name begins with">
-        <Input type="search" value={search} onChange={(_event, { value }) => setSearch(value)} />
+      <Field className={styles.filter} label="Search">
+        <Input
+          type="search"
+          value={search}
+          placeholder="Any part of a name or of a mail address"
+          onChange={(_event, { value }) => setSearch(value)}
+        />
       </Field>
       {users.isError && (
         <Failure error={users.error} what="The users cannot be shown." retry={() => void users.refetch()} />
       )}
       {users.isPending && <Loading what="the users" />}
-      {rows?.length === 0 && <Empty title="Nobody matches">No sign-in name begins with “{wanted}”.</Empty>}
+      {rows?.length === 0 && (
+        <Empty title="Nobody matches">Nobody has “{wanted}” in the name or in the mail address.</Empty>
+      )}
       {rows !== undefined && rows.length > 0 && (
         <DataTable label="Users" columns={columns} rows={rows} rowKey={user => user.id} />
       )}

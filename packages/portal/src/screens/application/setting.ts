@@ -1,0 +1,93 @@
+/**
+ * A setting of an application as its page shows it. A new one is one entry in a list of these; what draws, reads and saves
+ * it is the same for all.
+ */
+export interface Setting {
+  /** Its name in the admin API. */
+  readonly property: string;
+  readonly label: string;
+  /** What it does, and when one wants it; stands below the field. */
+  readonly help: string;
+  readonly control: Control;
+}
+
+/** Settings that are shown, and saved, together. */
+export interface SettingGroup {
+  readonly title: string;
+  /** What they have in common, where the title does not say it. */
+  readonly lead?: string;
+  readonly settings: readonly Setting[];
+}
+
+/** How a value is entered. */
+export type Control =
+  | { readonly kind: 'switch' }
+  /** One line; an empty one is null where that is allowed. */
+  | { readonly kind: 'text'; readonly placeholder?: string; readonly isNullable?: boolean }
+  | { readonly kind: 'choice'; readonly options: readonly (readonly [value: string, label: string])[] }
+  /** A whole number; an empty field is null where that is allowed, and says what that means. */
+  | { readonly kind: 'number'; readonly unit: string; readonly whenEmpty?: string }
+  /** One of some names or a number of seconds. */
+  | { readonly kind: 'timeout'; readonly names: readonly (readonly [value: string, label: string])[] }
+  /** A list of texts, one a line. */
+  | { readonly kind: 'lines'; readonly placeholder?: string }
+  /** Anything that has a shape of its own, as the admin API writes it. */
+  | { readonly kind: 'json'; readonly example?: unknown };
+
+/** What a control holds while it is edited: whether a switch is on, and for all others text. */
+export type Input = string | boolean;
+
+/** A value as its control holds it. */
+export function inputOf({ control }: Setting, value: unknown): Input {
+  switch (control.kind) {
+    case 'switch':
+      return value === true;
+    case 'lines':
+      return Array.isArray(value) ? value.join('\n') : '';
+    case 'json':
+      return value === undefined || value === null ? '' : JSON.stringify(value, null, 2);
+    default:
+      return value === undefined || value === null ? '' : String(value);
+  }
+}
+
+/** The value that a control holds, or why it is none; what the service alone can tell is left to it. */
+export function readInput({ control }: Setting, input: Input): { value: unknown } | { error: string } {
+  if (typeof input === 'boolean') return { value: input };
+  const text = input.trim();
+  switch (control.kind) {
+    case 'text':
+      return { value: text === '' && control.isNullable ? null : text };
+    case 'number':
+      if (text === '') {
+        return control.whenEmpty === undefined ? { error: 'A number is needed.' } : { value: null };
+      }
+      return wholeNumber(text);
+    case 'timeout':
+      return control.names.some(([name]) => name === text) ? { value: text } : wholeNumber(text);
+    case 'lines':
+      return {
+        value: text
+          .split('\n')
+          .map(line => line.trim())
+          .filter(line => line !== ''),
+      };
+    case 'json':
+      return json(text);
+    default:
+      return { value: text };
+  }
+}
+
+function wholeNumber(text: string): { value: number } | { error: string } {
+  return /^\d{1,15}$/.test(text) ? { value: Number(text) } : { error: 'A whole number, such as 300.' };
+}
+
+function json(text: string): { value: unknown } | { error: string } {
+  if (text === '') return { value: null };
+  try {
+    return { value: JSON.parse(text) };
+  } catch (error) {
+    return { error: `It is no JSON: ${error instanceof Error ? error.message : error}` };
+  }
+}
