@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Kysely } from 'kysely';
+import { addressKey } from '../edge/address-key.ts';
 import type { Database } from '../store/schema.ts';
 import {
   deleteSignInFailure,
@@ -8,7 +9,6 @@ import {
   putSignInFailure,
   takeBackSignInFailure,
 } from '../store/sign-in-failures.ts';
-import { addressKey } from './client-address.ts';
 import { countAttempt, type FailureLimit, isBlocked } from './failure-limits.ts';
 
 export interface FailureLimits {
