@@ -36,7 +36,7 @@ interface PackagePlan {
 const plans: readonly PackagePlan[] = [
   {
     folder: 'server',
-    programs: ['postern-server', 'control'],
+    programs: ['postern-server', 'control', 'pfx-reader'],
     command: 'postern-server',
     exports: { './postern-server': './dist/postern-server.js' },
     bringsNode: false,

@@ -40,6 +40,8 @@ const needs: readonly Need[] = [
   { found: 'debootstrap', debianPackage: 'debootstrap', purpose: 'lays down the disks of those machines' },
   { found: 'nft', debianPackage: 'nftables', purpose: 'the firewall of the lab' },
   { found: 'mitmdump', debianPackage: 'mitmproxy', purpose: 'the TLS inspector of the lab' },
+  { found: 'pebble', debianPackage: 'pebble', purpose: 'an ACME server that none of us wrote' },
+  { found: 'strace', debianPackage: 'strace', purpose: 'disks that fail' },
   { found: 'faketime', debianPackage: 'faketime', purpose: 'clocks that are wrong' },
 ];
 

@@ -7,11 +7,15 @@ import { chmodSync } from 'node:fs';
 import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
+import { AutomaticCertificates } from './acme/automatic-certificates.ts';
+import { DnsWebhook } from './acme/dns-webhook.ts';
+import { createTransport } from './acme/transport.ts';
 import type { AdminApiParts } from './admin/parts.ts';
 import { registerAdminApi } from './admin/register.ts';
 import { Alerts } from './alerts/alerts.ts';
 import { createChannels } from './alerts/create-channels.ts';
 import { watchExpiry } from './alerts/expiry-watch.ts';
+import { coveredByFiles } from './config/covered-by-files.ts';
 import { ConfigError, loadConfig } from './config/load.ts';
 import { controlHosts, dataPaths, originOf } from './config/names.ts';
 import type { Config } from './config/schema.ts';
@@ -23,6 +27,7 @@ import { purgeEnrolmentTokens } from './directory/enrolment-tokens.ts';
 import { rolesOf } from './directory/roles.ts';
 import { purgeExpiredSessions } from './directory/sessions.ts';
 import { recordSighting, recordStillSeen } from './directory/sightings.ts';
+import { createNameServers } from './domains/name-servers.ts';
 import { Presence } from './feed/presence.ts';
 import { FeedPublisher, prepareSocketPath, relayLost, type TunnelEvents } from './feed/publisher.ts';
 import { openData } from './operate/open-data.ts';
@@ -39,6 +44,7 @@ import { writeLocalCertificates } from './registration/local-certificates.ts';
 import { type RegistrationEvent, registerRegistration } from './registration/register.ts';
 import { type RenewalEvent, type RenewalParts, renewTrustCertificate } from './registration/renew.ts';
 import { createRevocationLists } from './registration/revocation-lists.ts';
+import { Rotation } from './registration/rotation.ts';
 import { createInvitation } from './sign-in/invitations.ts';
 import { registerMyApps } from './sign-in/my-apps.ts';
 import { registerSignIn } from './sign-in/register.ts';
@@ -91,14 +97,18 @@ export async function startControl(
   const { db, secrets } = data;
 
   // 2. What the data means, and the keys that were made for this service.
-  const directory = new Directory({ db, address: config, now });
+  const directory = new Directory({ db, address: config, now, secrets });
   const authorities = await openAuthorities({
     secrets,
     domain: config.domain,
     trustCertificateDays: config.connectors.certificateLifetimeDays,
     now,
   });
-  const revocationLists = createRevocationLists({ db, authority: authorities.registration, now });
+  const revocationLists = createRevocationLists({
+    db,
+    authorities: () => authorities.rotating.registration.all,
+    now,
+  });
   const tunnelTrust = createTunnelTrust(authorities, config.domain, now, revocationLists);
   const renewLocalCertificates = async () => {
     if (!config.certificates.local) return;
@@ -131,6 +141,14 @@ export async function startControl(
     onFailed: error => log.error({ err: error }, 'an event of a connector could not be written'),
   });
 
+  const rotation = new Rotation({
+    db,
+    authorities,
+    refreshTrust: () => publisher.settleTunnelTrust(),
+    record: event => events.authorityChanged(log, event),
+    now,
+  });
+
   // 3. The feed: from here on every change reaches the relays.
   const presence = new Presence();
   const publisher = new FeedPublisher({
@@ -138,10 +156,11 @@ export async function startControl(
     source: directory,
     tunnelTrust,
     presence,
-    tunnelEvents: createTunnelEvents({ directory, log, presence, journal }),
+    tunnelEvents: createTunnelEvents({ directory, log, presence, journal, rotation }),
     renew: request => renewTrustCertificate(renewal, request),
     log,
   });
+  let automaticCertificates: AutomaticCertificates | null = null;
   directory.publishTo({
     applied: (sequence, timeoutMs) => publisher.applied(sequence, timeoutMs),
     publish(changes) {
@@ -149,6 +168,7 @@ export async function startControl(
         change => change.set === 'connectors' && 'put' in change && change.put.revoked,
       );
       if (hasRevoked) refreshRevocationLists();
+      if (changes.some(change => change.set === 'applications')) automaticCertificates?.soon();
       return publisher.publish(changes);
     },
   });
@@ -165,12 +185,19 @@ export async function startControl(
     onServerError: error => log.error({ err: error }, 'sign-in failed for a reason of its own'),
   });
 
-  const alerts = new Alerts({
-    db,
-    channels: createChannels(config, serviceOutbound(config, environment), now),
-    log,
-    now,
+  const outbound = serviceOutbound(config, environment);
+  const alerts = new Alerts({ db, channels: createChannels(config, outbound, now), log, now });
+  const nameServers = createNameServers(config.domains.nameServers);
+  const { acme } = config.certificates;
+  automaticCertificates = new AutomaticCertificates({
+    ...{ config, directory, secrets, nameServers, log },
+    transport: createTransport(outbound, acme.caFile),
+    board: publisher,
+    dnsWebhook: new DnsWebhook({ settings: acme.dnsWebhook, outbound, nameServers, now }),
+    coveredByFiles: hosts => coveredByFiles(config, hosts, now()),
+    random: Math.random,
   });
+  const automatic = automaticCertificates;
 
   // 5. HTTP: one server; each part keeps to its host.
   const app = createControlServer({
@@ -194,10 +221,15 @@ export async function startControl(
         return identity && { ...identity, scopes: [...identity.scopes] };
       },
       createInvitation: userId => createInvitation({ db, config }, { userId, purpose: 'invite', now: now() }),
-      isConnectorLive: connectorId => presence.isLive(connectorId),
+      isConnectorActive: connectorId => presence.isActive(connectorId),
+      inactiveAfterDays: config.connectors.inactiveAfterDays,
+      rotation,
       examineConnector: connectorId => publisher.examine(connectorId),
       journal,
       testAlerts: () => alerts.test(),
+      domains: { directory, nameServers, coveredByFiles: hosts => coveredByFiles(config, hosts, now()) },
+      secrets,
+      automaticCertificates: automatic,
       firstContact: () => readFirstContact(config),
       portalOrigin: originOf(config, controlHosts(config).portal),
     };
@@ -229,7 +261,10 @@ export async function startControl(
         run: () =>
           recordStillSeen(
             directory,
-            presence.list().map(live => live.connectorId),
+            presence
+              .list()
+              .filter(live => live.isAnswering)
+              .map(live => live.connectorId),
           ),
       },
       {
@@ -245,6 +280,8 @@ export async function startControl(
       },
       { name: 'deliver alerts', everyMs: minuteMs, run: () => alerts.deliverDue() },
       { name: 'renew tunnel certificate', everyMs: 60 * minuteMs, run: () => publisher.refreshTunnelTrust() },
+      { name: 'rotate authorities', everyMs: minuteMs, run: () => rotation.advance() },
+      { name: 'get certificates', everyMs: minuteMs, run: () => automatic.run() },
       { name: 'renew local certificates', everyMs: 60 * minuteMs, run: renewLocalCertificates },
     ],
     log,
@@ -255,12 +292,14 @@ export async function startControl(
   prepareSocketPath(paths.controlSocket);
   await app.listen({ path: paths.controlSocket });
   chmodSync(paths.controlSocket, 0o600);
+  automatic.soon();
 
   return {
     async stop(drainMs) {
       // The reverse: no new requests, no new work, then the feed, then the data.
       await closeServer(app, drainMs, log);
       await ownFetch.close();
+      await automatic.stop();
       await upkeep.stop();
       await publisher.stop();
       await journal.settled();
@@ -280,9 +319,10 @@ interface TunnelEventParts {
   readonly log: Logger;
   readonly presence: Presence;
   readonly journal: ConnectorJournal;
+  readonly rotation: Rotation;
 }
 
-function createTunnelEvents({ directory, log, presence, journal }: TunnelEventParts): TunnelEvents {
+function createTunnelEvents({ directory, log, presence, journal, rotation }: TunnelEventParts): TunnelEvents {
   const logFailure = (error: unknown) => log.error({ err: error }, 'a connector could not be noted as seen');
   return {
     tunnelUp(tunnel) {
@@ -295,6 +335,15 @@ function createTunnelEvents({ directory, log, presence, journal }: TunnelEventPa
       // A service that starts again loses its relay, not its connectors.
       if (reason !== relayLost && !presence.isLive(connectorId)) journal.lost(connectorId, reason);
       recordStillSeen(directory, [connectorId]).catch(logFailure);
+    },
+    refused(refusal) {
+      events.tunnelRefused(log, refusal);
+      journal.refused(refusal);
+    },
+    anchorsKept(connectorId, anchors) {
+      rotation.anchorsKept(connectorId, anchors).catch(error => {
+        log.error({ err: error, connectorId }, 'what a connector trusts could not be noted');
+      });
     },
     leaving(connectorId) {
       revokeConnector(directory, connectorId).then(

@@ -14,11 +14,13 @@ import type { Config } from './config/schema.ts';
 import { isStillAllowed } from './edge/admit.ts';
 import { Backends } from './edge/backends.ts';
 import { Certificates } from './edge/certificates.ts';
+import { answerChallenge, ChallengeListener } from './edge/challenge-listener.ts';
 import type { EdgeParts } from './edge/edge-parts.ts';
 import type { Exchange } from './edge/exchange.ts';
 import { EdgeListener } from './edge/listener.ts';
 import { PlainHttpListener } from './edge/plain-http.ts';
 import { PrivateListener } from './edge/private-listener.ts';
+import { Protection } from './edge/protection.ts';
 import type {
   ConnectorRecord,
   RelayMessage,
@@ -28,12 +30,15 @@ import type {
 } from './feed/messages.ts';
 import type { RelayState } from './feed/relay-state.ts';
 import { answerPortCheck } from './port-check/answers.ts';
+import { Networks } from './routes/networks.ts';
 import { RouteTable } from './routes/route-table.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { TunnelListener, tunnelProtocols } from './tunnels/accept.ts';
+import { RecentRefusals } from './tunnels/recent-refusals.ts';
 import { TunnelRegistry } from './tunnels/registry.ts';
 import type { Tunnel } from './tunnels/tunnel.ts';
+import { WantedBackends } from './tunnels/wanted-backends.ts';
 
 /** Where the relay's state comes from. */
 export interface RelayFeed {
@@ -67,16 +72,22 @@ export class RelayParts {
   readonly #private: PrivateListener;
   readonly #admit: EdgeParts['admit'];
   #routes: RouteTable;
+  #applicationsVersion = -1;
+  readonly #backendsOfGroups = new WantedBackends();
+  #wanted: ReadonlyMap<string, readonly BackendConfiguration[]> = new Map();
   #connectorsByCertificate = new Map<string, ConnectorRecord>();
   #isStopping = false;
+  #announcedAnchors = '';
+  readonly #refusals = new RecentRefusals(now);
   #uncoveredHosts: ReadonlySet<string> = new Set();
+  #certificatesVersion = 0;
 
   /** @throws Error naming a certificate file that cannot be used. */
   constructor(options: RelayPartsOptions) {
     const { config, state, feed, log } = options;
     this.#options = options;
     this.#portSuffix = config.publicPort === 443 ? '' : `:${config.publicPort}`;
-    this.#routes = this.#makeRoutes();
+    this.#routes = new RouteTable([], { domain: config.domain, portSuffix: this.#portSuffix });
     const limits = {
       maxHeadBytes: config.limits.maxHeadBytes,
       maxFields: config.limits.maxHeaderFields,
@@ -98,14 +109,26 @@ export class RelayParts {
     this.#tunnelListener = this.#makeTunnelListener();
 
     // 2. The edge: one admission for everything that comes in.
+    const protection = new Protection({
+      ...config.protection,
+      networks: Networks.from(config.protection),
+      now,
+    });
     this.#admit = {
       state,
+      protection,
       routes: () => this.#routes,
       silentForMs: () => feed.silentForMs(),
       feedGraceMs: config.limits.feedGraceMs,
       findSession: (idHash, host) => feed.findSession(idHash, host),
     };
-    const metrics = createMetrics(state, this.#registry, this.#open, () => this.#edge.refusedConnections);
+    const metrics = createMetrics(
+      state,
+      this.#registry,
+      this.#open,
+      protection,
+      () => this.#edge.refusedConnections,
+    );
     const parts: EdgeParts = {
       admit: this.#admit,
       exchange: {
@@ -114,6 +137,7 @@ export class RelayParts {
         maxRetryBodyBytes: config.limits.maxRetryBodyBytes,
         now,
         onEnd: exchange => {
+          protection.release(exchange.claim, exchange.isUpgrade);
           metrics.count(exchange.status);
           if (exchange.failure !== null) logFailure(log, exchange);
           if (config.log.accessLog) logAccess(log, exchange);
@@ -125,12 +149,14 @@ export class RelayParts {
         idleTimeoutMs: config.limits.clientIdleTimeoutMs,
         bodyIdleTimeoutMs: config.limits.bodyIdleTimeoutMs,
       },
+      protection,
       identity: { ...config.identityHeaders, reserved: reservedNames(config) },
       isTrustedProxy: trustedProxies(config.trustedProxies),
       portSuffix: this.#portSuffix,
       nextRequestId: requestIds(),
       now,
       log,
+      onRefusal: metrics.countRefusal,
       onLocalAnswer: (status, requestId, host) => {
         metrics.count(status);
         if (config.log.accessLog) log.info({ requestId, host, status }, 'request');
@@ -143,6 +169,7 @@ export class RelayParts {
       connectHost: controlHosts(config).connect,
       tunnelProtocols,
       acceptTunnel: (socket, onHandshake) => this.#tunnelListener.accept(socket, onHandshake),
+      challenges: new ChallengeListener(() => state.challenges.values()),
       maxConnections: config.limits.maxConnections,
       log,
     });
@@ -150,9 +177,10 @@ export class RelayParts {
       routes: () => this.#routes,
       portSuffix: this.#portSuffix,
       answerInTheClear: (host, path) =>
-        host === controlHosts(config).portcheck
+        answerChallenge(state.challenges.values(), host, path) ??
+        (host === controlHosts(config).portcheck
           ? answerPortCheck(config, 'http', path)
-          : answerRevocationList(config, state, host, path),
+          : answerRevocationList(config, state, host, path)),
       limits,
       headTimeoutMs: config.limits.headTimeoutMs,
       maxConnections: config.limits.maxConnections,
@@ -170,16 +198,28 @@ export class RelayParts {
 
   /** Brings a change of the state into force: on routes, on exchanges under way, on tunnels, in this order. */
   applyState(): void {
-    const { state } = this.#options;
-    this.#routes = this.#makeRoutes();
+    const { state, config } = this.#options;
+    const hasOtherApplications = this.#applicationsVersion !== state.applicationsVersion;
+    if (hasOtherApplications) {
+      this.#applicationsVersion = state.applicationsVersion;
+      this.#routes = this.#makeRoutes();
+      this.#wanted = this.#backendsOfGroups.update(state.applications.values());
+    }
+    if (this.#certificatesVersion !== state.certificatesVersion) {
+      this.#certificatesVersion = state.certificatesVersion;
+      this.#certificates.setStored(state.certificates.values());
+    }
     this.#connectorsByCertificate = indexCertificates(state.connectors.values());
     if (state.tunnelTrust !== null) this.#tunnelListener.setTrust(state.tunnelTrust);
+    this.#announceAnchors();
     for (const exchange of [...this.#open]) {
-      if (!isStillAllowed(exchange.route, exchange.session, this.#admit)) exchange.revoke();
+      if (!isStillAllowed(exchange, this.#admit)) exchange.revoke();
+      else if (!isPublished(exchange, state)) exchange.finishWithin(config.drainMs);
       // While its tunnel is still there: a WebSocket is told that it ends, everything else finds the tunnel lost.
       else if (exchange.status === 101 && this.#isRevoked(exchange.connectorId)) exchange.revoke();
     }
-    this.#registry.update(state.connectors, backendsByGroup(state));
+    this.#registry.update(state.connectors, this.#wanted);
+    if (hasOtherApplications) this.#backends.closeUnserved();
     this.#warnOfUncoveredHosts();
   }
 
@@ -219,6 +259,15 @@ export class RelayParts {
     this.#private.stop();
   }
 
+  /** Tells every tunnel which authorities may issue the certificate of `connect.<domain>`, where that has changed. */
+  #announceAnchors(): void {
+    const { anchors = [] } = this.#options.state.tunnelTrust ?? {};
+    const set = anchors.join();
+    if (set === this.#announcedAnchors) return;
+    this.#announcedAnchors = set;
+    for (const tunnel of this.#registry.tunnels) tunnel.announceAnchors(anchors);
+  }
+
   #isRevoked(connectorId: string | null): boolean {
     return connectorId !== null && this.#options.state.connectors.get(connectorId)?.revoked !== false;
   }
@@ -234,12 +283,14 @@ export class RelayParts {
   /** Says once of each host that no certificate covers it: browsers will refuse it, and the operator can mend it. */
   #warnOfUncoveredHosts(): void {
     const uncovered = new Set<string>();
-    for (const host of this.#routes.hosts) {
-      if (!(this.#certificates.find(host)?.covers(host) ?? false)) uncovered.add(host);
+    for (const name of this.#routes.hosts()) {
+      // Of a wildcard any of its hosts tells.
+      const host = name.replace('*', 'any');
+      if (!(this.#certificates.find(host)?.covers(host) ?? false)) uncovered.add(name);
     }
     for (const host of uncovered) {
       if (this.#uncoveredHosts.has(host)) continue;
-      this.#options.log.warn({ host }, 'no certificate covers this host; add one to certificates.files');
+      this.#options.log.warn({ host }, 'no certificate covers this host');
     }
     this.#uncoveredHosts = uncovered;
   }
@@ -249,6 +300,7 @@ export class RelayParts {
     return new RouteTable(state.applications.values(), {
       domain: config.domain,
       portSuffix: this.#portSuffix,
+      previous: this.#routes,
     });
   }
 
@@ -268,10 +320,18 @@ export class RelayParts {
           const { id: tunnelId, connectorId, machineName } = tunnel;
           log.info({ tunnelId, connectorId, machineName }, 'tunnel up');
           feed.send({ type: 'tunnel-up', tunnel: reportOf(tunnel) });
+          tunnel.announceAnchors(state.tunnelTrust?.anchors ?? []);
         },
         onChange: tunnel => {
           if (tunnel.isOpen) this.#registry.wake(tunnel);
           else this.#backends.closeIdle(tunnel);
+        },
+        onProbe: ({ id: tunnelId, answersProbes: isAnswered }) =>
+          feed.send({ type: 'tunnel-probe', tunnelId, isAnswered }),
+        onAnchorsKept: ({ connectorId }, anchors) =>
+          feed.send({ type: 'anchors-kept', connectorId, anchors }),
+        onRefused: refusal => {
+          if (this.#refusals.isNew(refusal)) feed.send({ type: 'refused', ...refusal });
         },
         onRenew: ({ connectorId, certificateSha256 }, proofCertificate) =>
           feed.renew({ connectorId, certificateSha256, proofCertificate }),
@@ -299,22 +359,9 @@ function answerRevocationList(config: Config, state: RelayState, host: string, p
   return { status: 200, headers, body: Buffer.from(list.der, 'base64') };
 }
 
-function backendsByGroup(state: RelayState): Map<string, BackendConfiguration[]> {
-  const groups = new Map<string, BackendConfiguration[]>();
-  for (const application of state.applications.values()) {
-    const url = new URL(application.internalUrl);
-    const backend: BackendConfiguration = {
-      applicationId: application.id,
-      host: url.hostname,
-      port: Number(url.port) || (url.protocol === 'https:' ? 443 : 80),
-      tls: url.protocol === 'https:',
-      validateCertificate: application.validateBackendCertificate,
-    };
-    const group = groups.get(application.connectorGroupId);
-    if (group) group.push(backend);
-    else groups.set(application.connectorGroupId, [backend]);
-  }
-  return groups;
+/** Whether what an exchange goes to is published still, perhaps otherwise than when it began. */
+function isPublished({ route }: Exchange, { applications }: RelayState): boolean {
+  return route.backend === 'control' || applications.has(route.application.id);
 }
 
 function indexCertificates(connectors: Iterable<ConnectorRecord>): Map<string, ConnectorRecord> {
@@ -334,6 +381,7 @@ function reportOf(tunnel: Tunnel): TunnelReport {
     version: tunnel.version,
     os: tunnel.os,
     since: tunnel.since,
+    isUnanswered: !tunnel.answersProbes,
   };
 }
 
@@ -367,6 +415,7 @@ function createMetrics(
   state: RelayState,
   registry: TunnelRegistry,
   open: ReadonlySet<Exchange>,
+  protection: Protection,
   refusedConnections: () => number,
 ) {
   const metrics = new Metrics('relay');
@@ -386,10 +435,24 @@ function createMetrics(
   );
   metrics.gauge('postern_tunnels', 'Tunnels that are up.', [], gauge => gauge.set(registry.tunnels.length));
   metrics.gauge('postern_sessions', 'Signed-in sessions.', [], gauge => gauge.set(state.sessionCount));
+  metrics.gauge('postern_open_upgrades', 'WebSockets and other upgrades under way.', [], gauge =>
+    gauge.set(protection.openUpgrades),
+  );
+  metrics.gauge('postern_known_clients', 'Client addresses whose use is remembered.', [], gauge =>
+    gauge.set(protection.clientCount),
+  );
+  const refusals = metrics.counter(
+    'postern_refused_requests_total',
+    'Requests that the edge refused, by code and by application, where one was found.',
+    ['code', 'application'],
+  );
   return {
     count: (status: number) => {
       const one = Math.trunc(status / 100);
       if (one >= 1 && one <= 5) classes[one]! += 1;
+    },
+    countRefusal: (code: string, applicationId: string | null) => {
+      refusals.inc({ code, application: applicationId ?? '' });
     },
     render: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
   };

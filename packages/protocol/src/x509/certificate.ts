@@ -29,3 +29,13 @@ export function serialOf(certificate: X509Certificate): string {
 export function validityOf(certificate: X509Certificate): { notBefore: number; notAfter: number } {
   return { notBefore: certificate.validFromDate.getTime(), notAfter: certificate.validToDate.getTime() };
 }
+
+/** DNS names of the subject alternative name, in lower case; what else may stand there is left out. */
+export function dnsNamesOf(certificate: X509Certificate): string[] {
+  const names = certificate.subjectAltName ?? '';
+  // Node quotes a name that holds what would make the list ambiguous; no host name does.
+  return names
+    .split(', ')
+    .filter(name => name.startsWith('DNS:'))
+    .map(name => name.slice('DNS:'.length).toLowerCase());
+}

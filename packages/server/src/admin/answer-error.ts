@@ -2,6 +2,7 @@ import type { AdminErrorBody } from '@postern/protocol/admin/error';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { DirectoryError, type DirectoryErrorCode } from '../directory/directory-error.ts';
+import { CertificateError } from '../domains/certificate-error.ts';
 import { StoreError } from '../store/store-error.ts';
 import { AdminError, type AdminErrorCode, statusOf } from './admin-error.ts';
 
@@ -43,6 +44,9 @@ function toAdminError(error: FastifyError): AdminError {
   }
   if (error instanceof DirectoryError) {
     return new AdminError(codeOfDirectoryError[error.code], error.message, { cause: error });
+  }
+  if (error instanceof CertificateError) {
+    return new AdminError('Request_BadRequest', `${error.message} ${error.remedy}`, { cause: error });
   }
   if (error instanceof StoreError) {
     return error.code === 'storage_full'

@@ -11,6 +11,9 @@ const global: Access = 'Global Administrator';
 
 const profile = '/onPremisesPublishingProfiles/applicationProxy';
 
+const segments =
+  '/applications/:id/onPremisesPublishing/segmentsConfiguration/microsoft.graph.webSegmentConfiguration/applicationSegments';
+
 /**
  * Who may call what: method and path below `/api/v1.0`. A route that is not here is not registered, so that forgetting
  * one refuses rather than allows. Application Administrators read users and groups, since they assign applications to
@@ -38,9 +41,28 @@ export const accessTable: Readonly<Record<string, Access>> = {
   [`POST ${profile}/connectorGroups/:id/members/$ref`]: application,
   [`GET ${profile}/connectorGroups/:id/applications`]: application,
   [`POST ${profile}/connectorGroups/:id/applications/$ref`]: application,
+  [`GET ${profile}/certificateAuthorities`]: application,
+  [`POST ${profile}/certificateAuthorities/:name/rotate`]: global,
   [`GET ${profile}/enrolmentTokens`]: application,
   [`POST ${profile}/enrolmentTokens`]: application,
   [`DELETE ${profile}/enrolmentTokens/:id`]: application,
+
+  [`GET ${profile}/certificates`]: application,
+  [`POST ${profile}/certificates`]: application,
+  [`GET ${profile}/certificates/:id`]: application,
+  [`DELETE ${profile}/certificates/:id`]: application,
+  [`GET ${profile}/automaticCertificates`]: application,
+  [`POST ${profile}/automaticCertificates/:id/renew`]: application,
+
+  'GET /domains': application,
+  'POST /domains': application,
+  'GET /domains/:id': application,
+  'PATCH /domains/:id': application,
+  'DELETE /domains/:id': application,
+  'POST /domains/:id/verify': application,
+  'POST /domains/:id/check': application,
+  'GET /domains/:id/verificationDnsRecords': application,
+  'GET /domains/:id/serviceConfigurationRecords': application,
 
   'POST /alerts/test': application,
 
@@ -50,6 +72,11 @@ export const accessTable: Readonly<Record<string, Access>> = {
   'PATCH /applications/:id': application,
   'DELETE /applications/:id': application,
   'GET /applications/:id/onPremisesPublishing': application,
+  [`GET ${segments}`]: application,
+  [`POST ${segments}`]: application,
+  [`GET ${segments}/:segmentId`]: application,
+  [`PATCH ${segments}/:segmentId`]: application,
+  [`DELETE ${segments}/:segmentId`]: application,
   'GET /applications/:id/connectorGroup': application,
   'PUT /applications/:id/connectorGroup/$ref': application,
   'POST /applicationTemplates/:id/instantiate': application,

@@ -2,7 +2,9 @@ import fastify from 'fastify';
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
 import { pino } from 'pino';
 import { Directory } from '../directory/directory.ts';
+import { createNameServers } from '../domains/name-servers.ts';
 import type { Database } from '../store/schema.ts';
+import { SealedSecrets } from '../store/sealed-secrets.ts';
 import { registerAdminApi } from './register.ts';
 
 /** The OpenAPI 3.1 document of the admin API, as `/api/openapi.json` serves it and docs/openapi.json keeps it. */
@@ -15,16 +17,26 @@ export async function describeAdminApi(): Promise<string> {
       createQueryCompiler: () => new SqliteQueryCompiler(),
     },
   });
+  const directory = new Directory({
+    db,
+    address: { domain: 'example.com', publicPort: 443 },
+    now: () => 0,
+  });
   await using app = fastify();
   await registerAdminApi(app, {
-    directory: new Directory({ db, address: { domain: 'example.com', publicPort: 443 }, now: () => 0 }),
+    directory,
     log: pino({ enabled: false }),
     authenticateBearer: async () => null,
     createInvitation: async () => ({ url: '', expiresAt: 0 }),
-    isConnectorLive: () => false,
+    isConnectorActive: () => false,
+    inactiveAfterDays: 0,
+    rotation: { list: async () => [], rotate: async () => {} },
     examineConnector: async () => null,
     journal: { record: () => {} },
     testAlerts: async () => [],
+    domains: { directory, nameServers: createNameServers([]), coveredByFiles: () => [] },
+    secrets: new SealedSecrets(db, Buffer.alloc(32)),
+    automaticCertificates: { list: async () => [], renewNow: async () => false },
     firstContact: () => ({ host: 'connect.example.com', port: 443, rootSha256: null }),
     portalOrigin: 'https://portal.example.com',
   });

@@ -2,10 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { DoctorReport } from '@postern/protocol/doctor';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { AutomaticCertificates } from '../acme/automatic-certificates.ts';
 import type { ChannelResult } from '../alerts/alert.ts';
 import type { ConnectorJournal } from '../directory/connector-journal.ts';
 import type { Directory } from '../directory/directory.ts';
+import type { DomainParts } from '../domains/check-domain.ts';
 import type { FirstContact } from '../registration/first-contact.ts';
+import type { Rotation } from '../registration/rotation.ts';
+import type { SealedSecrets } from '../store/sealed-secrets.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { AuthorizeParts } from './authorize.ts';
 
@@ -21,10 +25,19 @@ export interface AdminApiParts {
   readonly journal: Pick<ConnectorJournal, 'record'>;
   /** Sends a test alert by every channel. */
   readonly testAlerts: () => Promise<readonly ChannelResult[]>;
-  /** Whether a connector has a tunnel now. */
-  readonly isConnectorLive: (connectorId: string) => boolean;
+  /** Whether a probe went through a tunnel of the connector and back within the last 10 s. */
+  readonly isConnectorActive: (connectorId: string) => boolean;
+  /** After how many days without a sign of life lists leave a connector out; 0 never. */
+  readonly inactiveAfterDays: number;
+  /** Exchanges certificate authorities. */
+  readonly rotation: Pick<Rotation, 'list' | 'rotate'>;
   /** Lets a connector look at itself; null where it has no tunnel or does not answer. */
   readonly examineConnector: (connectorId: string) => Promise<DoctorReport | null>;
+  /** What is known about custom domains. */
+  readonly domains: DomainParts;
+  /** Takes the keys of certificates. */
+  readonly secrets: SealedSecrets;
+  readonly automaticCertificates: Pick<AutomaticCertificates, 'list' | 'renewNow'>;
   /** How a machine that registers finds and recognises the service: what enrolment tokens carry. */
   readonly firstContact: () => FirstContact;
   /** `https://portal.<domain>`, with the public port where it is not 443. */

@@ -16,6 +16,7 @@ import { findUser } from '../store/users.ts';
 import { AdminError } from './admin-error.ts';
 import { addAlerts } from './alerts.ts';
 import { answerError } from './answer-error.ts';
+import { addApplicationSegments } from './application-segments.ts';
 import { addApplicationTemplates } from './application-templates.ts';
 import { addApplications } from './applications.ts';
 import {
@@ -26,10 +27,13 @@ import {
   type Caller,
   rememberCaller,
 } from './authorize.ts';
+import { addCertificateAuthorities } from './certificate-authorities.ts';
+import { addCertificates } from './certificates.ts';
 import { addConnectorDoctor } from './connector-doctor.ts';
 import { addConnectorGroups } from './connector-groups.ts';
 import { addConnectors } from './connectors.ts';
 import { addDirectoryRoles } from './directory-roles.ts';
+import { addDomains } from './domains.ts';
 import { addEnrolmentTokens } from './enrolment-tokens.ts';
 import { addGroups } from './groups.ts';
 import { addMe } from './me.ts';
@@ -73,12 +77,16 @@ const resources: readonly ((app: AdminApp, parts: ResourceParts) => void)[] = [
   addGroups,
   addDirectoryRoles,
   addApplications,
+  addApplicationSegments,
   addApplicationTemplates,
   addServicePrincipals,
   addPublishingProfile,
   addConnectors,
   addConnectorGroups,
   addConnectorDoctor,
+  addCertificateAuthorities,
+  addDomains,
+  addCertificates,
   addAlerts,
   addEnrolmentTokens,
 ];

@@ -10,6 +10,7 @@ import { Directory } from '../directory/directory.ts';
 import { assignRole } from '../directory/roles.ts';
 import { createUser } from '../directory/users.ts';
 import { openStore } from '../store/open.ts';
+import { SealedSecrets } from '../store/sealed-secrets.ts';
 import type { AdminApiParts } from './parts.ts';
 import { registerAdminApi } from './register.ts';
 
@@ -23,11 +24,15 @@ export interface AdminApiBench extends AsyncDisposable {
   readonly directory: Directory;
   /** What was logged. */
   readonly events: Record<string, unknown>[];
-  /** Connectors that have a tunnel. */
+  /** Connectors that answer through a tunnel. */
   readonly live: Set<string>;
+  /** Names of authorities that were to be exchanged. */
+  readonly rotated: readonly string[];
   readonly journal: ConnectorJournal;
   /** What becomes of a test alert. */
   readonly alertResults: ChannelResult[];
+  /** What the name servers know, by name. */
+  readonly dns: { readonly texts: Map<string, string[]>; readonly addresses: Map<string, string[]> };
   /** Access tokens: the person's user name is the token. */
   readonly tokens: Map<string, { userId: string; scopes: readonly string[] }>;
   /**
@@ -48,11 +53,14 @@ export const portalHost = 'portal.test.example';
 export async function openAdminApi(): Promise<AdminApiBench> {
   const folder = await mkdtemp(path.join(tmpdir(), 'postern-admin-'));
   const db = await openStore(path.join(folder, 'postern.db'));
+  const secrets = new SealedSecrets(db, Buffer.alloc(32, 7));
   const directory = new Directory({
     db,
     address: { domain: 'test.example', publicPort: 443 },
     now: Date.now,
+    secrets,
   });
+  const dns: AdminApiBench['dns'] = { texts: new Map(), addresses: new Map() };
   const tokens: AdminApiBench['tokens'] = new Map();
   const addPerson = async (name: string, scopes: readonly string[], role?: RoleName) => {
     const { id } = await createUser(directory, { userPrincipalName: name, displayName: `Person ${name}` });
@@ -68,6 +76,7 @@ export async function openAdminApi(): Promise<AdminApiBench> {
 
   const events: AdminApiBench['events'] = [];
   const live = new Set<string>();
+  const rotated: string[] = [];
   const alertResults: ChannelResult[] = [];
   const journal = new ConnectorJournal({
     db,
@@ -92,10 +101,22 @@ export async function openAdminApi(): Promise<AdminApiBench> {
       url: `https://login.test.example/set-up?secret=${userId}`,
       expiresAt: Date.now() + 1000,
     }),
-    isConnectorLive: id => live.has(id),
+    isConnectorActive: id => live.has(id),
+    inactiveAfterDays: 10,
+    rotation: { list: async () => [], rotate: async name => void rotated.push(name) },
     examineConnector: async () => null,
     journal,
     testAlerts: async () => alertResults,
+    domains: {
+      directory,
+      nameServers: {
+        texts: async name => dns.texts.get(name) ?? [],
+        addresses: async name => dns.addresses.get(name) ?? [],
+      },
+      coveredByFiles: () => [],
+    },
+    secrets,
+    automaticCertificates: { list: async () => [], renewNow: async () => false },
     firstContact: () => ({ host: 'connect.test.example', port: 443, rootSha256: 'AB'.repeat(32) }),
     portalOrigin: `https://${portalHost}`,
   };
@@ -108,8 +129,10 @@ export async function openAdminApi(): Promise<AdminApiBench> {
     events,
     directory,
     live,
+    rotated,
     journal,
     alertResults,
+    dns,
     tokens,
     call: (as, method, url, body, headers) =>
       app.inject({

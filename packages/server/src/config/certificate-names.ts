@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { certificateFiles, controlHosts } from './names.ts';
+import { type CertificateSources, certificateFiles, controlHosts } from './names.ts';
 import type { Config } from './schema.ts';
 
 /** The hosts that the service answers at, whatever is published. */
@@ -20,7 +20,7 @@ export interface CertificateFindings {
  * @param now Milliseconds since the epoch; a certificate outside its dates covers nothing.
  */
 export function checkCertificateNames(
-  config: Pick<Config, 'certificates' | 'dataDir' | 'domain'>,
+  config: CertificateSources,
   hosts: readonly string[],
   now: number,
 ): CertificateFindings {

@@ -93,14 +93,17 @@ function finish(config: Config, environment: Environment, source: string): Confi
       source,
     });
   }
-  if (!config.certificates.local && config.certificates.files.length === 0) {
+  const { local, files, acme } = config.certificates;
+  if (!local && files.length === 0 && acme.directoryUrl === '') {
     problems.push({
       option: 'certificates',
-      allowed: 'certificates.files with at least one certificate, or certificates.local: true',
+      allowed:
+        'certificates.files with at least one certificate, certificates.acme.directoryUrl, or certificates.local: true',
       source,
     });
   }
   problems.push(...mailProblems(config, source), ...proxyProblems(config, environment, source));
+  problems.push(...acmeProblems(config, source));
   const named = Object.entries(config.identityHeaders).filter(([, name]) => name !== '');
   for (const [key, name] of named) {
     if (!reservedFields.has(name.toLowerCase())) continue;
@@ -150,6 +153,31 @@ function proxyProblems(config: Config, environment: Environment, source: string)
       },
     ];
   }
+}
+
+function acmeProblems({ certificates: { acme }, listen }: Config, source: string): ConfigProblem[] {
+  if (acme.directoryUrl === '') return [];
+  const needed = (option: string, allowed: string) => ({
+    option: `certificates.acme.${option}`,
+    allowed,
+    source,
+  });
+  const { challenges, dnsWebhook } = acme;
+  const hasWebhook = dnsWebhook.url !== '' && dnsWebhook.secretFile !== '';
+  return [
+    ...(acme.termsAgreed
+      ? []
+      : [needed('termsAgreed', 'true, once you have read the terms of service that the directory names')]),
+    ...((acme.externalAccountKeyId === '') !== (acme.externalAccountKeyFile === '')
+      ? [needed('externalAccountKeyId', 'both externalAccountKeyId and externalAccountKeyFile, or neither')]
+      : []),
+    ...(challenges.includes('dns-01') && !hasWebhook
+      ? [needed('dnsWebhook', 'url and secretFile: challenges has dns-01')]
+      : []),
+    ...(challenges.includes('http-01') && listen.http.length === 0
+      ? [needed('challenges', 'without http-01, or listen.http with an address')]
+      : []),
+  ];
 }
 
 const reservedFields = new Set(

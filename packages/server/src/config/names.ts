@@ -1,6 +1,15 @@
 import path from 'node:path';
 import type { Config } from './schema.ts';
 
+/** First labels under the domain that belong to the service itself. */
+export const reservedLabels: ReadonlySet<string> = new Set([
+  'login',
+  'portal',
+  'connect',
+  'portcheck',
+  'connectorregistrationca',
+]);
+
 /** The service's own hosts, lower case, without port. */
 export function controlHosts(config: Pick<Config, 'domain'>): {
   readonly login: string;
@@ -56,14 +65,20 @@ export function dataPaths(config: Pick<Config, 'dataDir' | 'runDir'>): {
   };
 }
 
+/** Where certificates of the configuration lie. */
+export interface CertificateSources extends Pick<Config, 'dataDir' | 'domain'> {
+  readonly certificates: Pick<Config['certificates'], 'local' | 'files'>;
+}
+
 /**
  * The PEM files that the edge serves: those of the configuration, and with `certificates.local` the pair that the
  * control process writes and renews.
  */
 export function certificateFiles(
-  config: Pick<Config, 'certificates' | 'dataDir' | 'domain'>,
-): readonly { readonly certificateFile: string; readonly keyFile: string }[] {
+  config: CertificateSources,
+): readonly { readonly certificateFile: string; readonly keyFile: string; readonly isLastResort?: true }[] {
   if (!config.certificates.local) return config.certificates.files;
   const local = path.join(config.dataDir, 'certificates', `local-${config.domain}`);
-  return [...config.certificates.files, { certificateFile: `${local}.pem`, keyFile: `${local}.key` }];
+  const pair = { certificateFile: `${local}.pem`, keyFile: `${local}.key`, isLastResort: true } as const;
+  return [...config.certificates.files, pair];
 }

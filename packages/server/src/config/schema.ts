@@ -99,6 +99,87 @@ const region = z.strictObject({
   httpPort: option(port().default(80), { description: 'Its public port for plain HTTP.' }),
 });
 
+const dnsWebhook = z
+  .strictObject({
+    url: option(z.union([z.literal(''), z.string().refine(isWebhookUrl)]).default(''), {
+      description:
+        'Where the records of dns-01 are asked for: a POST with action (create or delete), name, type (TXT), value and ttl as JSON, signed as alerts are. It answers with 2xx when the record is made. Redirections are not followed.',
+      zero: 'no dns-01',
+      allowed: 'an address that begins with https:// or http://, without user and password',
+    }),
+    secretFile: option(optionalPath().default(''), {
+      description:
+        'File with the secret that signs what is posted (HMAC-SHA256 in the field postern-signature), on one line.',
+      shownDefault: 'none; needed with url',
+      allowed: 'an absolute path',
+    }),
+    caFile: option(optionalPath().default(''), {
+      description: 'PEM file of the authority that issued the receiver’s certificate.',
+      zero: 'the authorities that Node knows',
+      allowed: 'an absolute path',
+    }),
+    propagationTimeoutMs: option(milliseconds(1_000, 3_600_000).default(120_000), {
+      description: 'How long a record may take until the name servers (domains.nameServers) show it.',
+      unit: 'ms',
+    }),
+  })
+  .prefault({});
+
+const acme = z
+  .strictObject({
+    directoryUrl: option(
+      z
+        .union([z.literal(''), z.string().refine(value => isWebhookUrl(value) && value.startsWith('https:'))])
+        .default(''),
+      {
+        description:
+          'Directory of the ACME server that certificates come from, such as https://acme-v02.api.letsencrypt.org/directory.',
+        zero: 'no automatic certificates',
+        allowed: 'an address that begins with https://',
+      },
+    ),
+    termsAgreed: option(z.boolean().default(false), {
+      description:
+        'You have read the terms of service that the directory names, and agree to them. Needed with directoryUrl.',
+    }),
+    email: option(z.union([z.literal(''), mailAddress()]).default(''), {
+      description: 'Where the authority may write to about your account.',
+      zero: 'it is told no address',
+      allowed: 'an address such as it@example.com',
+    }),
+    caFile: option(optionalPath().default(''), {
+      description:
+        'PEM file of the authority that issued the ACME server’s own certificate, beside those that Node knows; for an authority of your own.',
+      zero: 'none beside them',
+      allowed: 'an absolute path',
+    }),
+    challenges: option(
+      z
+        .array(z.enum(['http-01', 'tls-alpn-01', 'dns-01']))
+        .min(1)
+        .max(3)
+        .default(['http-01', 'tls-alpn-01']),
+      {
+        description:
+          'Ways in which names are proved, the preferred one first: http-01 on port 80, tls-alpn-01 on port 443, dns-01 through dnsWebhook. Wildcards need dns-01; with it one certificate covers a domain and what is one label below it.',
+        allowed: 'a list of http-01, tls-alpn-01, dns-01',
+      },
+    ),
+    externalAccountKeyId: option(printable(256).default(''), {
+      description:
+        'Key id of the account that you have with the authority already (external account binding).',
+      zero: 'no such account',
+      allowed: 'a text of at most 256 characters',
+    }),
+    externalAccountKeyFile: option(optionalPath().default(''), {
+      description: 'File with the MAC key that belongs to it, base64url, on one line.',
+      zero: 'no such account',
+      allowed: 'an absolute path',
+    }),
+    dnsWebhook: option(dnsWebhook, { description: 'A program of yours that makes DNS records, for dns-01.' }),
+  })
+  .prefault({});
+
 /** Every option of the service, described once: the manual, `config check` and the environment names follow from it. */
 export const configSchema = z.strictObject({
   domain: option(z.string().toLowerCase().regex(hostName), {
@@ -153,9 +234,26 @@ export const configSchema = z.strictObject({
             'Certificates for the service’s public names, reloaded when the files change. Together they must cover login, portal, connect and portcheck.<domain> and every application’s host.',
           allowed: 'a list of certificateFile and keyFile',
         }),
+        acme: option(acme, {
+          description:
+            'Certificates that the service gets and renews by itself, for its own names and for published ones, wherever no other certificate covers them.',
+        }),
       })
       .prefault({}),
     { description: 'Where the public certificates come from.' },
+  ),
+  domains: option(
+    z
+      .strictObject({
+        nameServers: option(z.array(z.string().refine(isNameServer)).max(10).default([]), {
+          description:
+            'Name servers that are asked about custom domains: for the records that prove them, and where they lead. Name public ones where your own answer differently inside.',
+          zero: 'those of this machine',
+          allowed: 'a list of addresses such as 192.0.2.53 or [2001:db8::53]:5353',
+        }),
+      })
+      .prefault({}),
+    { description: 'Custom domains.' },
   ),
   trustedProxies: option(z.array(cidr).default([]), {
     description: 'Proxies in front of the service whose X-Forwarded-For is believed.',
@@ -233,6 +331,45 @@ export const configSchema = z.strictObject({
       .prefault({}),
     { description: 'Bounds on what clients, connectors and backends may use.' },
   ),
+  protection: option(
+    z
+      .strictObject({
+        maxRequestsPerMinutePerClient: option(count(0, 100_000_000).default(0), {
+          description:
+            'Most requests a minute of one client address (IPv6: one /64), whatever they ask for; as many may come at once. Beyond, 429 with Retry-After. A whole office may be behind one address.',
+          zero: 'no limit',
+        }),
+        maxOpenRequestsPerClient: option(count(0).default(5_000), {
+          description:
+            'Most requests of one client address that are under way at a time, WebSockets included. Beyond, 429.',
+          zero: 'no limit',
+        }),
+        maxOpenUpgradesPerClient: option(count(0).default(2_500), {
+          description: 'Most WebSockets and other upgrades of one client address. Beyond, 429.',
+          zero: 'no limit',
+        }),
+        maxOpenUpgrades: option(count(0).default(10_000), {
+          description: 'Most WebSockets and other upgrades of everybody together. Beyond, 429.',
+          zero: 'no limit',
+        }),
+        allowedNetworks: option(z.array(cidr).default([]), {
+          description:
+            'Whose requests are answered. Behind trusted proxies the address that they say counts. Tunnels of connectors are not asked, but their registration is.',
+          zero: 'everybody’s',
+          allowed: 'a list of networks such as 10.0.0.0/8 or single addresses',
+        }),
+        deniedNetworks: option(z.array(cidr).default([]), {
+          description: 'Whose requests are refused with 403, allowed or not.',
+          zero: 'nobody’s',
+          allowed: 'a list of networks such as 10.0.0.0/8 or single addresses',
+        }),
+      })
+      .prefault({}),
+    {
+      description:
+        'What one client may use of the whole service. Each application has limits of its own beside these: `postern app limits`.',
+    },
+  ),
   portCheck: option(
     z
       .strictObject({
@@ -256,6 +393,12 @@ export const configSchema = z.strictObject({
           description:
             'How long a connector’s trust certificate is valid from its issue on. It is renewed after two thirds of that.',
           unit: 'days',
+        }),
+        inactiveAfterDays: option(count(0, 3_650).default(10), {
+          description:
+            'After how many days without a sign of life a connector is left out of lists. It keeps its id, group and certificate, and is back as soon as it connects.',
+          unit: 'days',
+          zero: 'never',
         }),
       })
       .prefault({}),
@@ -461,6 +604,12 @@ function isWebhookUrl(value: string): boolean {
   const url = URL.parse(value);
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return false;
   return url.username === '' && url.password === '' && url.hash === '';
+}
+
+function isNameServer(value: string): boolean {
+  if (isIP(value) !== 0) return true;
+  const endpoint = parseEndpoint(value);
+  return endpoint !== undefined && endpoint.port > 0 && isIP(endpoint.host) !== 0;
 }
 
 function isCidr(value: string): boolean {

@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import type { OnPremisesPublishingUpdate } from '@postern/protocol/admin/publishing';
+import { isWildcardHost, wildcardLabels } from '@postern/protocol/tunnel/wildcard-host';
 import type { Kysely } from 'kysely';
 import * as store from '../store/applications.ts';
 import { findDefaultConnectorGroup } from '../store/connector-groups.ts';
+import { listCustomDomains } from '../store/custom-domains.ts';
 import type { Database } from '../store/schema.ts';
 import { requireConnectorGroup } from './connector-groups.ts';
 import type { Directory } from './directory.ts';
-import { checkVersion, DirectoryError, invalid, notFound } from './directory-error.ts';
-import { externalUrlOf } from './published-urls.ts';
-import { storedPublishing, updatePublishing } from './publishing.ts';
+import { checkVersion, invalid, notFound } from './directory-error.ts';
+import { externalUrlOf, type ServiceAddress } from './published-urls.ts';
+import { type StoredPublishing, storedPublishing, updatePublishing } from './publishing.ts';
+import { requireUnclaimed } from './url-claims.ts';
 
 export interface ApplicationInput {
   readonly displayName: string;
@@ -81,23 +84,21 @@ export async function configurePublishing(
   return directory.change(async (db, touched) => {
     const before = await requireApplication(db, id);
     checkVersion(before, expectedVersion);
-    const publishing = updatePublishing(before, update, directory.address);
+    const publishing = updatePublishing(before, update, directory.address, await listCustomDomains(db));
     const { externalUrl } = publishing;
-    const taken = await store.findApplicationByExternalUrl(db, externalUrl);
-    if (taken !== null && taken.id !== id) {
-      throw new DirectoryError(
-        'conflict',
-        `The external URL ${externalUrl} belongs to the application ${taken.displayName}.`,
-        { property: 'externalUrl' },
-      );
+    await requireUnclaimed(db, { url: externalUrl, applicationId: id, property: 'externalUrl' });
+    const { alternateUrl } = publishing;
+    if (alternateUrl !== null) {
+      await requireUnclaimed(db, { url: alternateUrl, applicationId: id, property: 'alternateUrl' });
     }
     touched.add('applications', id);
-    const root = externalUrlOf(externalUrl, directory.address);
     return store.updateApplication(db, id, {
       externalUrl,
       publishingJson: JSON.stringify(publishing),
-      // A home page must lie below the external URL, and this one no longer does.
-      ...(before.homePageUrl?.startsWith(root) === false ? { homePageUrl: null } : {}),
+      // A home page that is no longer the application's own leads nowhere.
+      ...(before.homePageUrl !== null && !isOwnPage(before.homePageUrl, publishing, directory.address)
+        ? { homePageUrl: null }
+        : {}),
     });
   });
 }
@@ -167,10 +168,22 @@ export async function requireApplication(
 
 function checkHomePage(directory: Directory, row: store.ApplicationRow, homePageUrl: string): void {
   const publishing = storedPublishing(row);
-  if (publishing === null) return;
+  if (publishing === null || isOwnPage(homePageUrl, publishing, directory.address)) return;
   const root = externalUrlOf(publishing.externalUrl, directory.address);
-  if (URL.parse(homePageUrl)?.href.startsWith(root) === true) return;
   throw invalid('homePageUrl', `The home page URL must lie below the external URL ${root}.`);
+}
+
+/** Whether a page is one of the application's: below its external URL, or at a host that its wildcard stands for. */
+function isOwnPage(page: string, publishing: StoredPublishing, address: ServiceAddress): boolean {
+  const url = URL.parse(page);
+  if (url === null) return false;
+  const roots = publishing.segments?.map(segment => segment.externalUrl) ?? [publishing.externalUrl];
+  return roots.some(stored => {
+    const root = new URL(externalUrlOf(stored, address));
+    if (!isWildcardHost(root.hostname)) return url.href.startsWith(root.href);
+    const isUnder = wildcardLabels(root.hostname, url.hostname) !== null;
+    return isUnder && url.protocol === root.protocol && url.port === root.port;
+  });
 }
 
 function flag<Name extends string>(name: Name, value: boolean | undefined): Partial<Record<Name, number>> {

@@ -2,6 +2,7 @@ import type { Kysely, Transaction } from 'kysely';
 import type { Change, SessionRecord } from '../feed/messages.ts';
 import { findEdgeSession } from '../store/edge-sessions.ts';
 import type { Database } from '../store/schema.ts';
+import type { SealedSecrets } from '../store/sealed-secrets.ts';
 import { StoreError } from '../store/store-error.ts';
 import { DirectoryError } from './directory-error.ts';
 import type { ServiceAddress } from './published-urls.ts';
@@ -20,6 +21,8 @@ export interface DirectoryParts {
   readonly address: ServiceAddress;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Holds the keys of public certificates; without it relays get none. */
+  readonly secrets?: SealedSecrets;
 }
 
 export interface ChangeOptions {
@@ -39,13 +42,15 @@ export class Directory {
   readonly db: Kysely<Database>;
   readonly address: ServiceAddress;
   readonly now: () => number;
+  readonly #secrets: SealedSecrets | null;
   #sink: ChangeSink = nobodyListens;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor({ db, address, now }: DirectoryParts) {
+  constructor({ db, address, now, secrets }: DirectoryParts) {
     this.db = db;
     this.address = address;
     this.now = now;
+    this.#secrets = secrets ?? null;
   }
 
   /** Sends all changes from now on to a sink. */
@@ -78,7 +83,7 @@ export class Directory {
 
   /** Reads what relays need and hands it on before any later change is published. */
   async readState(use: (state: DirectoryState) => void): Promise<void> {
-    await this.#alone(async () => use(await readState(this.db, this.address, this.now())));
+    await this.#alone(async () => use(await readState(this.db, this.address, this.now(), this.#secrets)));
   }
 
   /** Looks a session up and hands it on before any later change, such as its end, is published. */
@@ -100,7 +105,7 @@ export class Directory {
       return await this.db.transaction().execute(async db => {
         const touched = new Touched();
         const result = await work(db, touched);
-        return { result, changes: await readChanges(db, touched, this.address) };
+        return { result, changes: await readChanges(db, touched, this.address, this.#secrets) };
       });
     } catch (error) {
       if (!(error instanceof StoreError && error.code === 'storage_full')) throw error;

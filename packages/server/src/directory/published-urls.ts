@@ -1,15 +1,18 @@
 import { BlockList, isIP } from 'node:net';
 import { normalizePublishedUrl } from '@postern/protocol/admin/publishing';
-import { invalid } from './directory-error.ts';
+import { reservedLabels } from '../config/names.ts';
+import type { CustomDomainRow } from '../store/custom-domains.ts';
+import { DirectoryError, invalid } from './directory-error.ts';
+import { domainOf, proves, verificationLabel, verificationText } from './verified-domains.ts';
+import { checkWildcard } from './wildcard-urls.ts';
 
 /** Where the service is reached. */
 export interface ServiceAddress {
   readonly domain: string;
   readonly publicPort: number;
+  /** Names of the fields that tell backends who is asking, which no application may set; by what they carry. */
+  readonly identityHeaders?: Readonly<Record<string, string>>;
 }
-
-/** First labels under the domain that belong to the service itself. */
-const reservedLabels = new Set(['login', 'portal', 'connect', 'portcheck', 'connectorregistrationca']);
 
 /** Paths below it belong to the service on every application's host. */
 const reservedPath = '/.postern/';
@@ -20,9 +23,14 @@ const hostLabel = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
  * Checks an external URL and gives it as it is stored: lower-case host, no port, path ending in `/`. The port is the
  * service's, which may change, and is added where the URL is shown (`externalUrlOf`).
  *
+ * @param domains Custom domains; under those that are proved it may lie, too.
  * @throws DirectoryError `invalid`
  */
-export function parseExternalUrl(text: string, { domain, publicPort }: ServiceAddress): string {
+export function parseExternalUrl(
+  text: string,
+  { domain, publicPort }: ServiceAddress,
+  domains: readonly CustomDomainRow[] = [],
+): string {
   const normal = normalizePublishedUrl(text);
   const url = normal === null ? null : URL.parse(normal);
   if (url === null || url.protocol !== 'https:') {
@@ -32,16 +40,39 @@ export function parseExternalUrl(text: string, { domain, publicPort }: ServiceAd
   if (url.port !== '' && port !== publicPort) {
     throw refuseExternal(`Its port must be the service's public port, ${publicPort}; leave the port out.`);
   }
-  checkExternalHost(url.hostname, domain);
+  checkWildcard('externalUrl', url);
+  // A wildcard may stand wherever one of its hosts may.
+  checkExternalHost(url.hostname.replace(/^\*\./, 'any.'), domain, domains);
   if (url.pathname.startsWith(reservedPath)) {
     throw refuseExternal(`Paths below ${reservedPath} belong to the service on every host.`);
   }
   return `https://${url.hostname}${checkPath('externalUrl', text, url.pathname)}`;
 }
 
-function checkExternalHost(host: string, domain: string): void {
+/**
+ * Checks an alternate URL as an external one.
+ *
+ * @throws DirectoryError `invalid`
+ */
+export function parseAlternateUrl(
+  text: string,
+  address: ServiceAddress,
+  domains: readonly CustomDomainRow[],
+): string {
+  try {
+    const url = parseExternalUrl(text, address, domains);
+    if (!url.includes('*')) return url;
+  } catch (error) {
+    if (!(error instanceof DirectoryError)) throw error;
+    throw invalid('alternateUrl', error.message.replace('external URL', 'alternate URL'));
+  }
+  throw invalid('alternateUrl', 'The alternate URL cannot be a wildcard. Example: https://wiki.example.com/');
+}
+
+function checkExternalHost(host: string, domain: string, domains: readonly CustomDomainRow[]): void {
   if (!host.endsWith(`.${domain}`)) {
-    throw refuseExternal(`Its host must be a name under ${domain}, such as wiki.${domain}.`);
+    checkCustomHost(host, domain, domains);
+    return;
   }
   const labels = host.slice(0, -domain.length - 1).split('.');
   if (host.length > 253 || !labels.every(label => hostLabel.test(label))) {
@@ -49,6 +80,28 @@ function checkExternalHost(host: string, domain: string): void {
   }
   if (reservedLabels.has(labels[labels.length - 1])) {
     throw refuseExternal(`${host} belongs to the service itself; choose another name.`);
+  }
+}
+
+function checkCustomHost(host: string, domain: string, domains: readonly CustomDomainRow[]): void {
+  const custom = domainOf(host, domains);
+  if (custom === null) {
+    throw refuseExternal(
+      `Its host must be a name under ${domain}, such as wiki.${domain}, or under a custom domain: "postern domain add" adds one.`,
+    );
+  }
+  if (custom.verifiedAt === null) {
+    throw refuseExternal(
+      `The domain ${custom.name} is not verified yet. Create the TXT record ${verificationLabel}.${custom.name} with the text "${verificationText(custom)}", then run "postern domain verify ${custom.name}".`,
+    );
+  }
+  if (!proves(custom, host)) {
+    throw refuseExternal(
+      `Only ${custom.name} itself is proved, by its certificate, and no name under it. Create the TXT record ${verificationLabel}.${custom.name} with the text "${verificationText(custom)}", then run "postern domain verify ${custom.name}".`,
+    );
+  }
+  if (host.length > 253 || !host.split('.').every(label => hostLabel.test(label))) {
+    throw refuseExternal('Its host may consist of letters, digits, hyphens and dots only.');
   }
 }
 
@@ -115,15 +168,22 @@ export function parseInternalUrl(text: string): string {
     );
   }
   if (url.port === '0') throw invalid('internalUrl', 'The internal URL must not have port 0.');
+  checkWildcard('internalUrl', url);
   checkPath('internalUrl', text, url.pathname);
   return url.href;
 }
 
-/** The path must mean as it stands what the URL standard makes of it: no dot segments, however written, and no `//`. */
+/**
+ * The path must mean as it stands what the URL standard makes of it, and to every backend the same: no dot segments,
+ * however written, no `//`, no path parameters, nothing encoded twice.
+ */
 function checkPath(property: 'externalUrl' | 'internalUrl', text: string, path: string): string {
   const given = /^[a-z]+:\/\/[^/\s]+(\/\S*)?$/i.exec(text.trim());
-  if (given === null || /\/\.{1,2}(\/|$)|\/\/|%2e/i.test(given[1] ?? '/')) {
-    throw invalid(property, `The ${property} must not contain spaces, "//", "/./" or "/../" in its path.`);
+  if (given === null || /\/\.{1,2}(\/|$)|\/\/|%2e|;|%3b|%25/i.test(given[1] ?? '/')) {
+    throw invalid(
+      property,
+      `The ${property} must not contain spaces, "//", "/./", "/../", ";" or "%25" in its path.`,
+    );
   }
   return path;
 }

@@ -1,36 +1,50 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ApplicationSegment } from '@postern/protocol/admin/application-segments';
 import {
   backendTimeoutMs,
   type OnPremisesPublishing,
   type OnPremisesPublishingUpdate,
   publishingDefaults,
 } from '@postern/protocol/admin/publishing';
+import { isWildcardHost, wildcardLabels } from '@postern/protocol/tunnel/wildcard-host';
 import type { ApplicationRecord } from '../feed/messages.ts';
 import type { ApplicationRow } from '../store/applications.ts';
+import type { CustomDomainRow } from '../store/custom-domains.ts';
 import { invalid } from './directory-error.ts';
 import {
   defaultExternalUrl,
   externalUrlOf,
+  parseAlternateUrl,
   parseExternalUrl,
   parseInternalUrl,
   type ServiceAddress,
 } from './published-urls.ts';
+import { checkWildcardPair, isWildcardUrl } from './wildcard-urls.ts';
 
 /** What `publishingJson` holds; the external URL is without the service's port. */
-export type StoredPublishing = Omit<OnPremisesPublishing, 'isOnPremPublishingEnabled'>;
+export type StoredPublishing = Omit<OnPremisesPublishing, 'isOnPremPublishingEnabled'> & {
+  /** Of a complex application; never an empty list. */
+  readonly segments?: readonly ApplicationSegment[];
+};
 
 /** How an application is published, as it is shown; null where it has not been configured. */
 export function publishingOf(row: ApplicationRow, address: ServiceAddress): OnPremisesPublishing | null {
   const stored = storedPublishing(row);
   if (stored === null) return null;
+  const { segments: _, alternateUrl, ...shown } = stored;
   return {
-    ...stored,
+    ...shown,
     externalUrl: externalUrlOf(stored.externalUrl, address),
+    alternateUrl: alternateUrl === null ? null : externalUrlOf(alternateUrl, address),
     isOnPremPublishingEnabled: row.accountEnabled === 1,
   };
 }
 
 export function storedPublishing(row: Pick<ApplicationRow, 'publishingJson'>): StoredPublishing | null {
-  return row.publishingJson === null ? null : (JSON.parse(row.publishingJson) as StoredPublishing);
+  if (row.publishingJson === null) return null;
+  // What was stored before a setting existed takes the setting's default.
+  const stored = JSON.parse(row.publishingJson) as StoredPublishing;
+  return { ...publishingDefaults, ...stored, isSecureCookieEnabled: true };
 }
 
 /**
@@ -42,22 +56,67 @@ export function updatePublishing(
   row: ApplicationRow,
   update: OnPremisesPublishingUpdate,
   address: ServiceAddress,
+  domains: readonly CustomDomainRow[] = [],
 ): StoredPublishing {
   const before = storedPublishing(row);
   const internalUrl = update.internalUrl ?? before?.internalUrl;
   if (internalUrl === undefined) {
     throw invalid('internalUrl', 'An application needs an internal URL: where the connector reaches it.');
   }
-  return {
-    ...publishingDefaults,
-    ...before,
+  const settings = { ...publishingDefaults, ...before };
+  refuseIdentityHeaders(update, address);
+  const { alternateUrl } = update;
+  const publishing: StoredPublishing = {
+    ...settings,
     ...update,
+    ...(typeof alternateUrl === 'string' && {
+      alternateUrl: parseAlternateUrl(alternateUrl, address, domains),
+    }),
+    customHeaders: { ...settings.customHeaders, ...update.customHeaders },
+    securityHeaders: { ...settings.securityHeaders, ...update.securityHeaders },
+    limits: { ...settings.limits, ...update.limits },
+    maintenanceMode: { ...settings.maintenanceMode, ...update.maintenanceMode },
     internalUrl: parseInternalUrl(internalUrl),
     externalUrl:
       update.externalUrl === undefined
         ? (before?.externalUrl ?? defaultExternalUrl(row.displayName, address))
-        : parseExternalUrl(update.externalUrl, address),
+        : parseExternalUrl(update.externalUrl, address, domains),
   };
+  checkWildcardPair(publishing.externalUrl, publishing.internalUrl);
+  if (publishing.alternateUrl !== null && isWildcardUrl(publishing.externalUrl)) {
+    throw invalid('alternateUrl', 'An application with a wildcard has no alternate URL: set it to null.');
+  }
+  checkSegments(publishing);
+  return publishing;
+}
+
+/** The segments of an application stay under its wildcard. */
+function checkSegments({ externalUrl, segments = [] }: StoredPublishing): void {
+  const wildcard = new URL(externalUrl).hostname;
+  const left = segments.find(
+    one => !isWildcardHost(wildcard) || wildcardLabels(wildcard, new URL(one.externalUrl).hostname) === null,
+  );
+  if (left === undefined) return;
+  throw invalid(
+    'externalUrl',
+    `The segment ${left.externalUrl} would not lie under ${externalUrl} any more. Remove or change the segment first.`,
+  );
+}
+
+/** The service's own word on who is asking must be the only one (threat C1). */
+function refuseIdentityHeaders(
+  { customHeaders }: OnPremisesPublishingUpdate,
+  { identityHeaders = {} }: ServiceAddress,
+): void {
+  const taken = new Set(Object.values(identityHeaders).map(name => name.toLowerCase()));
+  const { setRequestHeaders = [], removeRequestHeaders = [] } = customHeaders ?? {};
+  for (const name of [...setRequestHeaders.map(field => field.name), ...removeRequestHeaders]) {
+    if (!taken.has(name.toLowerCase())) continue;
+    throw invalid(
+      'customHeaders',
+      `The header ${name} tells backends who is asking (identityHeaders in the configuration of the service); use another name, such as X-Remote-User.`,
+    );
+  }
 }
 
 /** A published application as relays need it; null where it is not published. */
@@ -83,5 +142,44 @@ export function applicationRecordOf(
     translateHostHeader: publishing.isTranslateHostHeaderEnabled,
     validateBackendCertificate: publishing.isBackendCertificateValidationEnabled,
     enabled: row.accountEnabled === 1,
+    ...(publishing.isHttpOnlyCookieEnabled ? { httpOnlyCookies: true } : {}),
+    ...(publishing.robotsTxt === 'fromApplication' ? { ownRobotsTxt: true } : {}),
+    ...unlessDefault('customHeaders', publishing.customHeaders),
+    ...unlessDefault('securityHeaders', publishing.securityHeaders),
+    ...unlessDefault('limits', publishing.limits),
+    ...(publishing.corsConfigurations.length > 0 ? { cors: publishing.corsConfigurations } : {}),
+    ...(publishing.alternateUrl === null ? {} : { alternateUrl: alternateOf(publishing, address) }),
+    ...(publishing.segments === undefined ? {} : { segments: segmentRecords(publishing.segments, address) }),
+    ...(publishing.maintenanceMode.isEnabled ? { maintenanceMode: publishing.maintenanceMode } : {}),
   };
+}
+
+function alternateOf(
+  publishing: StoredPublishing,
+  address: ServiceAddress,
+): ApplicationRecord['alternateUrl'] {
+  const url = externalUrlOf(publishing.alternateUrl ?? publishing.externalUrl, address);
+  return { url, isKept: publishing.useAlternateUrlForTranslationAndRedirect };
+}
+
+function segmentRecords(
+  segments: readonly ApplicationSegment[],
+  address: ServiceAddress,
+): ApplicationRecord['segments'] {
+  return segments.map(({ id, externalUrl, internalUrl, corsConfigurations }) => ({
+    id,
+    externalUrl: externalUrlOf(externalUrl, address),
+    internalUrl,
+    ...(corsConfigurations.length > 0 && { cors: corsConfigurations }),
+  }));
+}
+
+/** A group of settings for relays, or nothing where it is as if it were not there: then it costs nothing there. */
+function unlessDefault<Name extends 'customHeaders' | 'securityHeaders' | 'limits'>(
+  name: Name,
+  value: StoredPublishing[Name],
+): Partial<Pick<StoredPublishing, Name>> {
+  return isDeepStrictEqual(value, publishingDefaults[name])
+    ? {}
+    : ({ [name]: value } as Pick<StoredPublishing, Name>);
 }

@@ -21,13 +21,23 @@ import {
 } from '../store/connectors.ts';
 import { type EdgeSessionRow, readEdgeSessions, readLiveEdgeSessions } from '../store/edge-sessions.ts';
 import { type Membership, readAllMemberships, readMemberships } from '../store/groups.ts';
+import { listPublicCertificates, readPublicCertificates } from '../store/public-certificates.ts';
 import type { Database } from '../store/schema.ts';
+import type { SealedSecrets } from '../store/sealed-secrets.ts';
 import { readAllUsers, readUsers, type UserRow } from '../store/users.ts';
+import { certificateRecords } from './certificate-records.ts';
 import type { ServiceAddress } from './published-urls.ts';
 import { applicationRecordOf } from './publishing.ts';
 
 /** Sets of records that relays hold, in the order in which a list of changes gives them: users before their sessions. */
-export const recordSets = ['connectorGroups', 'connectors', 'applications', 'users', 'sessions'] as const;
+export const recordSets = [
+  'connectorGroups',
+  'connectors',
+  'applications',
+  'users',
+  'sessions',
+  'certificates',
+] as const;
 export type RecordSet = (typeof recordSets)[number];
 
 /** Ids of what a transaction has changed, so that their records can be built once it is done. */
@@ -38,6 +48,7 @@ export class Touched {
     applications: new Set(),
     users: new Set(),
     sessions: new Set(),
+    certificates: new Set(),
   };
 
   add(set: RecordSet, ...ids: readonly string[]): void {
@@ -53,13 +64,18 @@ export class Touched {
   }
 }
 
-export type DirectoryState = Omit<RelayState, 'tunnelTrust'>;
+export type DirectoryState = Omit<RelayState, 'tunnelTrust' | 'challenges'>;
 
-/** Everything that relays need of the directory. */
+/**
+ * Everything that relays need of the directory.
+ *
+ * @param secrets Where the keys of certificates are; null for none.
+ */
 export async function readState(
   db: Kysely<Database>,
   address: ServiceAddress,
   now: number,
+  secrets: SealedSecrets | null,
 ): Promise<DirectoryState> {
   const applications = await readAllApplications(db);
   const assignments = await readAllAssignments(db);
@@ -69,12 +85,14 @@ export async function readState(
   const users = await readAllUsers(db);
   const memberships = await readAllMemberships(db);
   const sessions = await readLiveEdgeSessions(db, now);
+  const certificates = await listPublicCertificates(db);
   return {
     applications: applicationRecords(applications, assignments, address),
     connectorGroups: groups.map(({ id, name }) => ({ id, name })),
     connectors: connectorRecords(connectors, fingerprints),
     users: userRecords(users, memberships),
     sessions: sessions.map(sessionRecordOf),
+    certificates: await certificateRecords(db, certificates, address.domain, secrets),
   };
 }
 
@@ -83,6 +101,7 @@ export async function readChanges(
   db: Kysely<Database>,
   touched: Touched,
   address: ServiceAddress,
+  secrets: SealedSecrets | null,
 ): Promise<Change[]> {
   const groups: ConnectorGroupRecord[] = await readConnectorGroups(db, touched.idsOf('connectorGroups'));
   const connectors = await readConnectors(db, touched.idsOf('connectors'));
@@ -95,6 +114,8 @@ export async function readChanges(
   const users = await readUsers(db, touched.idsOf('users'));
   const memberships = await readMemberships(db, touched.idsOf('users'));
   const sessions = await readEdgeSessions(db, touched.idsOf('sessions'));
+  const certificates = await readPublicCertificates(db, touched.idsOf('certificates'));
+  const served = await certificateRecords(db, certificates, address.domain, secrets);
   return [
     ...changesOf(
       touched,
@@ -120,6 +141,11 @@ export async function readChanges(
       touched,
       'sessions',
       sessions.map(row => ({ set: 'sessions', put: sessionRecordOf(row) })),
+    ),
+    ...changesOf(
+      touched,
+      'certificates',
+      served.map(put => ({ set: 'certificates', put })),
     ),
   ];
 }

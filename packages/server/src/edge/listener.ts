@@ -3,6 +3,7 @@ import tls from 'node:tls';
 import type { Logger } from 'pino';
 import { plainAddress } from '../tunnels/accept.ts';
 import type { Certificates } from './certificates.ts';
+import { type ChallengeListener, challengeProtocol } from './challenge-listener.ts';
 import { ClientConnection } from './client-connection.ts';
 import { maxClientHelloBytes, readClientHello } from './client-hello.ts';
 import type { EdgeParts } from './edge-parts.ts';
@@ -21,6 +22,8 @@ export interface EdgeListenerOptions {
    * the handshake is over.
    */
   readonly acceptTunnel: (socket: net.Socket, onHandshake: () => void) => void;
+  /** Takes the connections of ACME servers, for hosts that have a challenge. */
+  readonly challenges: ChallengeListener;
   readonly maxConnections: number;
   readonly log: Logger;
 }
@@ -70,7 +73,7 @@ export class EdgeListener {
       handshakeTimeout: handshakeTimeoutMs,
       // There is no certificate beside these: a client that names no host cannot be served (threat G6).
       SNICallback: (name, done) => {
-        done(null, options.certificates.find(name.toLowerCase())?.context);
+        done(null, options.certificates.find(name.toLowerCase())?.context ?? undefined);
       },
     });
     this.#tls.on('secureConnection', socket => this.#serve(socket));
@@ -173,6 +176,11 @@ export class EdgeListener {
         acceptTunnel(socket, onHandshake);
         return;
       }
+      const { challenges } = this.#options;
+      if (hello.protocols.includes(challengeProtocol) && challenges.has(hello.serverName)) {
+        challenges.accept(socket, onHandshake);
+        return;
+      }
       this.#unfinished.set(key, { serverName: hello.serverName, onHandshake });
       this.#tls.emit('connection', socket);
     };
@@ -201,10 +209,12 @@ export class EdgeListener {
     const certificate = serverName === null ? undefined : certificates.find(serverName);
     const context: ClientContext = {
       address: plainAddress(address),
+      client: parts.protection.clientAt(plainAddress(address)),
       isBehindTrustedProxy: parts.isTrustedProxy(plainAddress(address)),
       pins: socket.alpnProtocol === 'h2' ? null : new PinnedConnections(),
       covers: host => certificate?.covers(host) ?? false,
       lastHost: null,
+      lastForwarded: null,
       lastCookie: null,
       lastFields: null,
       lastTranslation: null,

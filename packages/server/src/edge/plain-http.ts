@@ -86,14 +86,15 @@ export class PlainHttpListener {
   #answer(head: MessageHead): string | Buffer {
     const index = head.find(fieldIds.host);
     const { name } = parseHost(head.bytes, head.valueStart(index), head.valueEnd(index));
-    if (this.#options.routes().findHost(name) === undefined) {
-      return 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n';
-    }
     const target = head.bytes.toString('latin1', head.targetStart, head.targetEnd);
     const path = target.startsWith('/') ? target : '/';
     const [withoutQuery = '/'] = path.split('?', 1);
+    // Before the host is looked for: an ACME server asks at names at which nothing is published yet.
     const plain = this.#options.answerInTheClear(name, withoutQuery);
     if (plain !== null) return writeAnswer(plain, head.method);
+    if (this.#options.routes().findHost(name) === undefined) {
+      return 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n';
+    }
     const location = `https://${name}${this.#options.portSuffix}${path}`;
     return `HTTP/1.1 308 Permanent Redirect\r\nLocation: ${location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
   }

@@ -24,7 +24,13 @@ describe('both ends of the feed', () => {
       source: directory,
       tunnelTrust: async () => ({ certificate: '', privateKey: '', clientAuthorities: [] }),
       presence: new Presence(),
-      tunnelEvents: { tunnelUp: () => undefined, tunnelDown: () => undefined, leaving: () => undefined },
+      tunnelEvents: {
+        tunnelUp: () => undefined,
+        tunnelDown: () => undefined,
+        leaving: () => undefined,
+        refused: () => undefined,
+        anchorsKept: () => undefined,
+      },
       renew: async () => ({ error: { code: 'unavailable', message: 'not in this test' } }),
       log,
     });

@@ -1,5 +1,10 @@
+import type { CorsConfiguration } from '@postern/protocol/admin/cors';
+import type { CustomHeaders, SecurityHeaders } from '@postern/protocol/admin/publishing-headers';
+import type { ApplicationLimits, MaintenanceMode } from '@postern/protocol/admin/publishing-limits';
 import type { DoctorReport } from '@postern/protocol/doctor';
 import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
+
+export type { CorsConfiguration };
 
 /**
  * What the control process tells relays, and what relays tell it: one JSON document per line over the Unix socket
@@ -12,7 +17,10 @@ import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
 export interface ApplicationRecord {
   readonly id: string;
   readonly displayName: string;
-  /** For example `https://wiki.example.com/`; no port unless the service's public port is not 443. */
+  /**
+   * For example `https://wiki.example.com/`; no port unless the service's public port is not 443. A wildcard such as
+   * `https://*.apps.example.com/` has a wildcard as internal URL, too.
+   */
   readonly externalUrl: string;
   /** For example `http://10.0.0.5:8080/app/`. */
   readonly internalUrl: string;
@@ -27,6 +35,32 @@ export interface ApplicationRecord {
   readonly translateHostHeader: boolean;
   readonly validateBackendCertificate: boolean;
   readonly enabled: boolean;
+  /** With a wildcard as external URL: only these are published. Absent: every host that the wildcard stands for. */
+  readonly segments?: readonly SegmentRecord[];
+  /** Rules for requests of other origins' pages; absent where there are none. */
+  readonly cors?: readonly CorsConfiguration[];
+  /** A second external URL; `isKept`: people who came by it stay on it. */
+  readonly alternateUrl?: { readonly url: string; readonly isKept: boolean };
+  /** Add HttpOnly to the backend's cookies. */
+  readonly httpOnlyCookies?: true;
+  /** The backend answers /robots.txt, not the service. */
+  readonly ownRobotsTxt?: true;
+  /** Absent where none is set or removed. */
+  readonly customHeaders?: CustomHeaders;
+  /** Absent where no preset is on. */
+  readonly securityHeaders?: SecurityHeaders;
+  /** Absent where there is no limit, nobody is denied, and everybody is allowed. */
+  readonly limits?: ApplicationLimits;
+  /** Absent while it is off. */
+  readonly maintenanceMode?: MaintenanceMode;
+}
+
+/** A part of a complex application, with a backend of its own. */
+export interface SegmentRecord {
+  readonly id: string;
+  readonly externalUrl: string;
+  readonly internalUrl: string;
+  readonly cors?: readonly CorsConfiguration[];
 }
 
 export interface ConnectorGroupRecord {
@@ -71,6 +105,8 @@ export interface TunnelTrust {
   readonly privateKey: string;
   /** Registration CA certificates whose trust certificates are accepted. */
   readonly clientAuthorities: readonly string[];
+  /** Authorities that connectors are to trust for `connect.<domain>`: the one that signs, and any before or after it. */
+  readonly anchors?: readonly string[];
   /** Served on port 80 of `connect.<domain>`. */
   readonly revocationLists?: readonly RevocationList[];
 }
@@ -83,6 +119,39 @@ export interface RevocationList {
   readonly der: string;
 }
 
+/** A certificate for public names that the store holds, with its key. */
+export interface CertificateRecord {
+  readonly id: string;
+  /** DNS names that it is used for: those of its names whose domain is proved to be ours. */
+  readonly names: readonly string[];
+  /** Leaf and intermediates, PEM. */
+  readonly certificate: string;
+  /** PEM. */
+  readonly privateKey: string;
+  /** Milliseconds since the epoch, as the times below. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly createdAt: number;
+}
+
+/** What an ACME server looks for at a host that is to get a certificate (RFC 8555 §8.3, RFC 8737). */
+export type ChallengeRecord =
+  | {
+      readonly kind: 'http-01';
+      readonly id: string;
+      readonly host: string;
+      readonly token: string;
+      readonly keyAuthorization: string;
+    }
+  | {
+      readonly kind: 'tls-alpn-01';
+      readonly id: string;
+      readonly host: string;
+      /** PEM. */
+      readonly certificate: string;
+      readonly privateKey: string;
+    };
+
 export interface RelayState {
   readonly applications: readonly ApplicationRecord[];
   readonly connectorGroups: readonly ConnectorGroupRecord[];
@@ -90,6 +159,8 @@ export interface RelayState {
   readonly users: readonly UserRecord[];
   readonly sessions: readonly SessionRecord[];
   readonly tunnelTrust: TunnelTrust;
+  readonly certificates?: readonly CertificateRecord[];
+  readonly challenges?: readonly ChallengeRecord[];
 }
 
 /** A change of one record; `remove` names it by id. */
@@ -100,8 +171,17 @@ export type Change =
   | { readonly set: 'users'; readonly put: UserRecord }
   | { readonly set: 'sessions'; readonly put: SessionRecord }
   | { readonly set: 'tunnelTrust'; readonly put: TunnelTrust }
+  | { readonly set: 'certificates'; readonly put: CertificateRecord }
+  | { readonly set: 'challenges'; readonly put: ChallengeRecord }
   | {
-      readonly set: 'applications' | 'connectorGroups' | 'connectors' | 'users' | 'sessions';
+      readonly set:
+        | 'applications'
+        | 'connectorGroups'
+        | 'connectors'
+        | 'users'
+        | 'sessions'
+        | 'certificates'
+        | 'challenges';
       readonly remove: string;
     };
 
@@ -137,12 +217,27 @@ export type RelayMessage =
   /** Answer to `examine`; null where this relay has no tunnel of that connector, or the connector did not answer. */
   | { readonly type: 'examined'; readonly question: number; readonly report: DoctorReport | null }
   | { readonly type: 'tunnel-up'; readonly tunnel: TunnelReport }
+  /** Pings on a tunnel are not answered any more, or again. */
+  | { readonly type: 'tunnel-probe'; readonly tunnelId: string; readonly isAnswered: boolean }
+  /** The certificate of a connector that is known was not accepted. */
+  | ({ readonly type: 'refused' } & TunnelRefusal)
+  /** A connector trusts these authorities for `connect.<domain>`, and will after a restart: SHA-256 of each DER. */
+  | { readonly type: 'anchors-kept'; readonly connectorId: string; readonly anchors: readonly string[] }
   | {
       readonly type: 'tunnel-down';
       readonly tunnelId: string;
       readonly connectorId: string;
       readonly reason: string;
     };
+
+/** A tunnel that was refused to a connector that is known: it has proved the key of a certificate on record. */
+export interface TunnelRefusal {
+  readonly connectorId: string;
+  /** As the connector was told it. */
+  readonly reason: string;
+  readonly detail: string;
+  readonly externalIp: string;
+}
 
 /** What a relay knows of a connector that asks for a new trust certificate. */
 export interface RenewalRequest {
@@ -164,4 +259,6 @@ export interface TunnelReport {
   readonly os: string;
   /** Milliseconds since the epoch. */
   readonly since: number;
+  /** Pings on it are not answered. */
+  readonly isUnanswered?: boolean;
 }

@@ -9,6 +9,8 @@ export interface LiveConnector {
   readonly externalIp: string;
   readonly version: string;
   readonly tunnelCount: number;
+  /** A probe went through a tunnel of it and back within the last 10 s. */
+  readonly isAnswering: boolean;
 }
 
 /** Which connectors are live, in memory: relays say it, and say it again after every new connection. */
@@ -20,6 +22,13 @@ export class Presence {
     const ofRelay = this.#tunnels.get(relay) ?? new Map<string, TunnelReport>();
     ofRelay.set(tunnel.tunnelId, tunnel);
     this.#tunnels.set(relay, ofRelay);
+  }
+
+  /** Pings on a tunnel are answered, or are not any more. */
+  tunnelProbe(relay: object, tunnelId: string, isAnswered: boolean): void {
+    const ofRelay = this.#tunnels.get(relay);
+    const tunnel = ofRelay?.get(tunnelId);
+    if (tunnel !== undefined) ofRelay?.set(tunnelId, { ...tunnel, isUnanswered: !isAnswered });
   }
 
   /** @returns What was known of the tunnel, or undefined. */
@@ -39,6 +48,11 @@ export class Presence {
 
   isLive(connectorId: string): boolean {
     return this.find(connectorId) !== null;
+  }
+
+  /** Whether a probe went through a tunnel of the connector and back within the last 10 s. */
+  isActive(connectorId: string): boolean {
+    return this.find(connectorId)?.isAnswering === true;
   }
 
   find(connectorId: string): LiveConnector | null {
@@ -65,5 +79,6 @@ function describe(tunnels: readonly TunnelReport[]): LiveConnector | null {
     externalIp: newest.externalIp,
     version: newest.version,
     tunnelCount: tunnels.length,
+    isAnswering: tunnels.some(tunnel => tunnel.isUnanswered !== true),
   };
 }

@@ -69,6 +69,8 @@ async function startPublisher(context: TestContext, parts: Partial<FeedPublisher
       tunnelUp: tunnel => void seen.push(`up ${tunnel.tunnelId}`),
       tunnelDown: (connectorId, reason) => void seen.push(`down ${connectorId} ${reason}`),
       leaving: connectorId => void seen.push(`leaving ${connectorId}`),
+      refused: ({ connectorId, reason }) => void seen.push(`refused ${connectorId} ${reason}`),
+      anchorsKept: (connectorId, anchors) => void seen.push(`keeps ${connectorId} ${anchors.join()}`),
     },
     renew: async () => ({ error: { code: 'unavailable', message: 'not in this test' } }),
     log: createLogger({ program: 'test', level: 'silent' }),
@@ -120,7 +122,7 @@ describe('the feed', () => {
     assert.deepEqual(snapshot, {
       type: 'snapshot',
       sequence: 1,
-      state: { ...emptyState, tunnelTrust: trust },
+      state: { ...emptyState, tunnelTrust: trust, challenges: [] },
     });
     assert.deepEqual(await relay.next(), {
       type: 'changes',
@@ -362,6 +364,7 @@ describe('presence', () => {
       externalIp: '203.0.113.30',
       version: '1.0.0',
       tunnelCount: 3,
+      isAnswering: true,
     });
 
     assert.equal(presence.tunnelDown(first, '1')?.since, 10);
@@ -371,6 +374,40 @@ describe('presence', () => {
     presence.tunnelDown(first, '2');
     assert.equal(presence.isLive('c'), false);
     assert.deepEqual(presence.list(), []);
+  });
+
+  test('a connector is active while a probe comes back through one of its tunnels', () => {
+    const presence = new Presence();
+    const relay = {};
+    presence.tunnelUp(relay, tunnel('1', 'c', 10));
+    presence.tunnelUp(relay, { ...tunnel('2', 'c', 20), isUnanswered: true });
+
+    assert.equal(presence.isActive('c'), true);
+    presence.tunnelProbe(relay, '1', false);
+    assert.equal(presence.isActive('c'), false);
+    assert.equal(presence.isLive('c'), true);
+    presence.tunnelProbe(relay, '2', true);
+    assert.equal(presence.isActive('c'), true);
+    presence.tunnelProbe(relay, 'never', true);
+    presence.tunnelDown(relay, '2');
+    assert.equal(presence.isActive('c'), false);
+  });
+
+  test('what relays say of probes, refusals and anchors arrives', async context => {
+    const { presence, seen, connect } = await startPublisher(context);
+    const relay = connect();
+    await relay.subscribe();
+
+    relay.say({ type: 'tunnel-up', tunnel: tunnel('1', 'c', 1) });
+    relay.say({ type: 'tunnel-probe', tunnelId: '1', isAnswered: false });
+    const refusal = { connectorId: 'd', reason: 'expired', detail: 'on Monday', externalIp: '203.0.113.9' };
+    relay.say({ type: 'refused', ...refusal });
+    relay.say({ type: 'anchors-kept', connectorId: 'c', anchors: ['AB', 'CD'] });
+    relay.say({ type: 'find-session', question: 1, idHash: 'x', host: 'y' });
+    await relay.next();
+
+    assert.equal(presence.isActive('c'), false);
+    assert.deepEqual(seen, ['up 1', 'refused d expired', 'keeps c AB,CD']);
   });
 
   test('follows what relays say, and forgets the tunnels of a relay that is gone', async context => {

@@ -5,11 +5,13 @@ import type { DoctorReport } from '@postern/protocol/doctor';
 import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
 import type { Logger } from 'pino';
 import type {
+  ChallengeRecord,
   Change,
   ControlMessage,
   RelayState,
   RenewalRequest,
   SessionRecord,
+  TunnelRefusal,
   TunnelReport,
   TunnelTrust,
 } from './messages.ts';
@@ -18,7 +20,7 @@ import { RelayConnection } from './relay-connection.ts';
 
 /** Where the publisher reads from. Whatever it is handed lies before every change that is published afterwards. */
 export interface FeedSource {
-  readState(use: (state: Omit<RelayState, 'tunnelTrust'>) => void): Promise<void>;
+  readState(use: (state: Omit<RelayState, 'tunnelTrust' | 'challenges'>) => void): Promise<void>;
   findSession(idHash: string, host: string, use: (session: SessionRecord | null) => void): Promise<void>;
 }
 
@@ -28,6 +30,10 @@ export interface TunnelEvents {
   tunnelDown(connectorId: string, reason: string): void;
   /** A connector asks to be revoked. */
   leaving(connectorId: string): void;
+  /** The certificate of a connector that is known was not accepted. */
+  refused(refusal: TunnelRefusal): void;
+  /** A connector trusts these authorities for `connect.<domain>`: SHA-256 of each DER. */
+  anchorsKept(connectorId: string, anchors: readonly string[]): void;
 }
 
 export interface FeedPublisherParts {
@@ -47,8 +53,12 @@ export interface FeedPublisherParts {
 export const relayLost = 'relay_lost';
 /** Relays take a feed that was silent for 15 s for dead. */
 const aliveMs = 5_000;
+/** Long enough for a relay that has much to do; without an answer the challenge is met or not. */
+const challengeMs = 5_000;
 /** Longer than relays wait for the connector. */
 const examinationMs = 35_000;
+/** How long relays may take to bring other authorities into force. */
+const trustTimeoutMs = 10_000;
 const defaultMaxQueuedBytes = 64 * 1024 * 1024;
 
 interface Waiter {
@@ -66,6 +76,9 @@ export class FeedPublisher {
   readonly #relays = new Set<RelayConnection>();
   readonly #waiters = new Set<Waiter>();
   #trust: TunnelTrust | null = null;
+  /** Of the change that brought it. */
+  #trustSequence = 0;
+  readonly #challenges = new Map<string, ChallengeRecord>();
   #alive: NodeJS.Timeout | null = null;
   #sequence = 0;
   #nextQuestion = 1;
@@ -125,7 +138,25 @@ export class FeedPublisher {
     const trust = await this.#parts.tunnelTrust();
     if (trust === this.#trust) return;
     this.#trust = trust;
-    this.publish([{ set: 'tunnelTrust', put: trust }]);
+    this.#trustSequence = this.publish([{ set: 'tunnelTrust', put: trust }]);
+  }
+
+  /** The same, and waits some seconds. @returns whether every connected relay has it in force. */
+  async settleTunnelTrust(): Promise<boolean> {
+    await this.refreshTunnelTrust();
+    const sequence = this.#trustSequence;
+    await this.applied(sequence, trustTimeoutMs);
+    return this.#isApplied(sequence);
+  }
+
+  /** Lets every relay answer a challenge; resolves when they do, or after `challengeMs`. */
+  async putChallenge(challenge: ChallengeRecord): Promise<void> {
+    this.#challenges.set(challenge.id, challenge);
+    await this.applied(this.publish([{ set: 'challenges', put: challenge }]), challengeMs);
+  }
+
+  removeChallenge(id: string): void {
+    if (this.#challenges.delete(id)) this.publish([{ set: 'challenges', remove: id }]);
   }
 
   /**
@@ -172,6 +203,9 @@ export class FeedPublisher {
         this.#parts.presence.tunnelUp(relay, tunnel);
         this.#parts.tunnelEvents.tunnelUp(tunnel);
       },
+      onTunnelProbe: (tunnelId, isAnswered) => this.#parts.presence.tunnelProbe(relay, tunnelId, isAnswered),
+      onRefused: refusal => this.#parts.tunnelEvents.refused(refusal),
+      onAnchorsKept: (connectorId, anchors) => this.#parts.tunnelEvents.anchorsKept(connectorId, anchors),
       onTunnelDown: (tunnelId, reason) => {
         const tunnel = this.#parts.presence.tunnelDown(relay, tunnelId);
         if (tunnel !== undefined) this.#parts.tunnelEvents.tunnelDown(tunnel.connectorId, reason);
@@ -189,7 +223,9 @@ export class FeedPublisher {
       await this.#parts.source.readState(state => {
         // The trust is read here and not above: it may have changed while this waited for its turn.
         const tunnelTrust = this.#trust ?? trust;
-        relay.subscribe({ type: 'snapshot', sequence: this.#sequence, state: { ...state, tunnelTrust } });
+        const challenges = [...this.#challenges.values()];
+        const full = { ...state, tunnelTrust, challenges };
+        relay.subscribe({ type: 'snapshot', sequence: this.#sequence, state: full });
       });
     } catch (error) {
       this.#parts.log.error({ err: error }, 'the state for a relay could not be read; it will ask again');

@@ -2,7 +2,7 @@ import type net from 'node:net';
 import { StringDecoder } from 'node:string_decoder';
 import type { DoctorReport } from '@postern/protocol/doctor';
 import type { Logger } from 'pino';
-import type { ControlMessage, RenewalRequest, TunnelReport } from './messages.ts';
+import type { ControlMessage, RenewalRequest, TunnelRefusal, TunnelReport } from './messages.ts';
 import { parseRelayMessage } from './relay-messages.ts';
 
 export interface RelayConnectionOptions {
@@ -15,6 +15,9 @@ export interface RelayConnectionOptions {
   readonly onExamined: (question: number, report: DoctorReport | null) => void;
   readonly onRenew: (question: number, request: RenewalRequest) => void;
   readonly onTunnelUp: (tunnel: TunnelReport) => void;
+  readonly onTunnelProbe: (tunnelId: string, isAnswered: boolean) => void;
+  readonly onRefused: (refusal: TunnelRefusal) => void;
+  readonly onAnchorsKept: (connectorId: string, anchors: readonly string[]) => void;
   readonly onTunnelDown: (tunnelId: string, reason: string) => void;
   readonly onClose: () => void;
 }
@@ -119,6 +122,15 @@ export class RelayConnection {
         return;
       case 'tunnel-up':
         this.#options.onTunnelUp(message.tunnel);
+        return;
+      case 'tunnel-probe':
+        this.#options.onTunnelProbe(message.tunnelId, message.isAnswered);
+        return;
+      case 'refused':
+        this.#options.onRefused(message);
+        return;
+      case 'anchors-kept':
+        this.#options.onAnchorsKept(message.connectorId, message.anchors);
         return;
       case 'tunnel-down':
         this.#options.onTunnelDown(message.tunnelId, message.reason);

@@ -13,6 +13,7 @@ const tunnelReport = z.object({
   version: text,
   os: text,
   since: z.number(),
+  isUnanswered: z.boolean().optional(),
 });
 
 /** What a relay may say. Connectors choose some of the texts in it, hence their bounds. */
@@ -30,6 +31,15 @@ const relayMessage: z.ZodType<RelayMessage> = z.discriminatedUnion('type', [
   z.object({ type: z.literal('examined'), question: z.number(), report: doctorReport.nullable() }),
   z.object({ type: z.literal('leave'), connectorId: text }),
   z.object({ type: z.literal('tunnel-up'), tunnel: tunnelReport }),
+  z.object({ type: z.literal('tunnel-probe'), tunnelId: text, isAnswered: z.boolean() }),
+  z.object({
+    type: z.literal('refused'),
+    connectorId: text,
+    reason: text,
+    detail: text,
+    externalIp: text,
+  }),
+  z.object({ type: z.literal('anchors-kept'), connectorId: text, anchors: z.array(text).max(16) }),
   z.object({ type: z.literal('tunnel-down'), tunnelId: text, connectorId: text, reason: text }),
 ]);
 

@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto';
 import type {
   ApplicationRecord,
+  CertificateRecord,
+  ChallengeRecord,
   Change,
   ConnectorRecord,
   RelayState as RelayStateRecords,
@@ -33,6 +35,12 @@ export class RelayState {
   readonly connectors = new Map<string, ConnectorRecord>();
   readonly connectorGroups = new Map<string, string>();
   readonly users = new Map<string, UserRecord>();
+  readonly certificates = new Map<string, CertificateRecord>();
+  readonly challenges = new Map<string, ChallengeRecord>();
+  /** Counts changes of `applications`, from which tables are made. */
+  applicationsVersion = 0;
+  /** Counts changes of `certificates`, whose index is costly to make. */
+  certificatesVersion = 0;
   tunnelTrust: TunnelTrust | null = null;
   readonly #sessionsByHash = new Map<string, Session>();
   readonly #sessionsById = new Map<string, Session>();
@@ -54,6 +62,12 @@ export class RelayState {
     for (const value of records.connectors) this.connectors.set(value.id, value);
     for (const value of records.connectorGroups) this.connectorGroups.set(value.id, value.name);
     for (const value of records.users) this.users.set(value.id, value);
+    this.certificates.clear();
+    this.challenges.clear();
+    for (const value of records.certificates ?? []) this.certificates.set(value.id, value);
+    for (const value of records.challenges ?? []) this.challenges.set(value.id, value);
+    this.certificatesVersion += 1;
+    this.applicationsVersion += 1;
     this.tunnelTrust = records.tunnelTrust;
     const kept = new Set<string>();
     for (const value of records.sessions) {
@@ -64,6 +78,8 @@ export class RelayState {
   }
 
   apply(change: Change): void {
+    if (change.set === 'certificates') this.certificatesVersion += 1;
+    if (change.set === 'applications') this.applicationsVersion += 1;
     if ('remove' in change) {
       if (change.set === 'sessions') this.#removeSession(change.remove);
       else if (change.set === 'users') this.#removeUser(change.remove);
@@ -88,6 +104,12 @@ export class RelayState {
         return;
       case 'tunnelTrust':
         this.tunnelTrust = change.put;
+        return;
+      case 'certificates':
+        this.certificates.set(change.put.id, change.put);
+        return;
+      case 'challenges':
+        this.challenges.set(change.put.id, change.put);
         return;
     }
   }

@@ -6,6 +6,8 @@ import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migrat
 import { firstTables } from './migrations/0001-first-tables.ts';
 import { enrolmentTokens } from './migrations/0002-enrolment-tokens.ts';
 import { alerts } from './migrations/0004-alerts.ts';
+import { customDomains } from './migrations/0005-custom-domains.ts';
+import { keptAnchors } from './migrations/0006-kept-anchors.ts';
 import type { Database } from './schema.ts';
 import { StoreError } from './store-error.ts';
 import { syncToDisk } from './sync-to-disk.ts';
@@ -15,6 +17,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0001-first-tables': firstTables,
   '0002-enrolment-tokens': enrolmentTokens,
   '0004-alerts': alerts,
+  '0005-custom-domains': customDomains,
+  '0006-kept-anchors': keptAnchors,
 };
 
 export interface MigrateOptions {

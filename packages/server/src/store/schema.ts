@@ -24,6 +24,9 @@ export interface Database {
   signInFailure: SignInFailureTable;
   oidcRecord: OidcRecordTable;
   sealedSecret: SealedSecretTable;
+  customDomain: CustomDomainTable;
+  publicCertificate: PublicCertificateTable;
+  automaticCertificate: AutomaticCertificateTable;
 }
 
 export interface UserTable {
@@ -111,6 +114,11 @@ export interface ConnectorTable {
   createdAt: number;
   lastSeenAt: number | null;
   revokedAt: number | null;
+  /**
+   * The newest authority for `connect.<domain>` that it has said it keeps, while such a rotation is under way: SHA-256 of
+   * the DER, upper-case hex.
+   */
+  keptAnchor?: string | null;
 }
 
 export interface ConnectorCertificateTable {
@@ -236,4 +244,52 @@ export interface SealedSecretTable {
   /** AES-256-GCM under the master key: nonce, tag and ciphertext in base64. */
   sealed: string;
   createdAt: number;
+}
+
+/** Domains beside the service's own under which applications may be published, once their ownership has been proved. */
+export interface CustomDomainTable {
+  /** Lower case, punycode, without trailing dot. */
+  name: string;
+  /** What the TXT record has to say; no secret. */
+  verificationToken: string;
+  /** Certificates for names under it are got by ACME, where that is configured. */
+  automaticCertificates: number;
+  verifiedAt: number | null;
+  /** `txt`, `parent` (a domain above it was verified), or `acme`, which proves this very name and none below it. */
+  verifiedBy: string | null;
+  createdAt: number;
+}
+
+/** Certificates for public names; the private key is sealed under `certificate-key:<id>`. */
+export interface PublicCertificateTable {
+  id: string;
+  /** `uploaded` or `automatic`. */
+  source: string;
+  /** Its DNS names, lower case, wildcards included. */
+  namesJson: string;
+  /** Leaf and intermediates. */
+  pem: string;
+  sha256: string;
+  thumbprint: string;
+  notBefore: number;
+  notAfter: number;
+  /** Null where it was uploaded. */
+  renewAt: number | null;
+  createdAt: number;
+}
+
+/** A certificate that the service gets by itself: what was tried last, and the order that is under way. */
+export interface AutomaticCertificateTable {
+  /** Its names in order, with commas. */
+  key: string;
+  namesJson: string;
+  /** Of an order whose key is sealed under `acme-order-key:<key>`; null where none is under way. */
+  orderUrl: string | null;
+  /** Attempts in a row that failed. */
+  failures: number;
+  lastAttemptAt: number | null;
+  /** Not before this time, after a failure. */
+  nextAttemptAt: number | null;
+  lastError: string | null;
+  lastRemedy: string | null;
 }

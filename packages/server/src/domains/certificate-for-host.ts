@@ -1,0 +1,39 @@
+import { wildcardOf } from '@postern/protocol/x509/dns-names';
+import type { Kysely } from 'kysely';
+import { servedNames } from '../directory/verified-domains.ts';
+import { readAllApplications } from '../store/applications.ts';
+import type { CustomDomainRow } from '../store/custom-domains.ts';
+import type { PublicCertificateRow } from '../store/public-certificates.ts';
+import type { Database } from '../store/schema.ts';
+
+/** Of the store's certificates the one that a host gets; the edge chooses in the same order. */
+export type ChooseCertificate = (host: string) => PublicCertificateRow | null;
+
+/** @param certificates The newest first. */
+export function certificateChooser(
+  certificates: readonly PublicCertificateRow[],
+  domains: readonly CustomDomainRow[],
+  ownDomain: string,
+  now: number,
+): ChooseCertificate {
+  const byName = new Map<string, PublicCertificateRow[]>();
+  for (const certificate of certificates) {
+    for (const name of servedNames(certificate, domains, ownDomain)) {
+      const others = byName.get(name);
+      if (others === undefined) byName.set(name, [certificate]);
+      else others.push(certificate);
+    }
+  }
+  const isValid = ({ notBefore, notAfter }: PublicCertificateRow) => notBefore <= now && now <= notAfter;
+  return host => {
+    const exact = byName.get(host);
+    const wildcard = byName.get(wildcardOf(host));
+    return exact?.find(isValid) ?? wildcard?.find(isValid) ?? exact?.[0] ?? wildcard?.[0] ?? null;
+  };
+}
+
+/** Hosts at which something is published, without the service's own. */
+export async function publishedHosts(db: Kysely<Database>): Promise<string[]> {
+  const urls = (await readAllApplications(db)).map(({ externalUrl }) => externalUrl);
+  return [...new Set(urls.filter(url => url !== null).map(url => new URL(url).hostname))].sort();
+}
