@@ -141,6 +141,26 @@ describe('a connector that runs', () => {
     );
     assert.match(results.get('backend.answers')!.seen, /status 200/);
     assertStatus(results, 'not_run', 'connectivity.proxy-connect', 'backend.tls');
+    // This web server takes no upgrade at "/", which says nothing of other addresses.
+    assertStatus(results, 'not_run', 'backend.upgrade');
+    assert.match(results.get('backend.upgrade')!.cause, /says nothing of the addresses/);
+  });
+
+  test('a web server that takes WebSockets at "/", and one that drops who asks for one', async t => {
+    web.on('upgrade', (_request, socket) =>
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
+    );
+    t.after(() => web.removeAllListeners('upgrade'));
+
+    const taken = (await examine({ ...trusting, dataDir: registered })).results;
+    web.removeAllListeners('upgrade');
+    web.on('upgrade', (_request, socket) => socket.destroy());
+    const dropped = (await examine({ ...trusting, dataDir: registered })).results;
+
+    assertStatus(taken, 'passed', 'backend.upgrade');
+    assert.match(taken.get('backend.upgrade')!.seen, /status 101/);
+    assertStatus(dropped, 'warning', 'backend.upgrade');
+    assert.match(dropped.get('backend.upgrade')!.cause, /not the same with "Upgrade: websocket"/);
   });
 
   test('by its command: a line for each check, or one JSON document, and the exit code', async () => {
@@ -325,25 +345,51 @@ describe('a connector that runs', () => {
     assert.equal(report.exitCode, 20);
   });
 
-  test("a certificate of the service's authority that has expired", async t => {
-    const leaf = await issueServerLeaf(service, [`connect.${bed.domain}`], Date.now() - 400 * dayMs);
-    const server = tls.createServer({
-      cert: leaf.certificate,
-      key: leaf.privateKey,
-      ALPNCallback: () => 'postern-echo/1',
+  for (const [title, serviceTime, cause, remedy] of [
+    [
+      'and nobody tells the time',
+      () => null,
+      /is not valid today.*told no time/,
+      /`date -u` here and on the service/,
+    ],
+    [
+      'while the clocks agree',
+      () => Date.now(),
+      /clock .* and the service's agree/,
+      /operator renew it .*unless both clocks/,
+    ],
+    [
+      'by this clock alone',
+      () => Date.now() - 400 * dayMs,
+      /clock, which is 400 days ahead of the service's, the certificate of the service is not valid/,
+      /Set the clock of this machine.*If this one is right.*clock there/,
+    ],
+  ] as const) {
+    test(`a certificate of the service's authority that has expired, ${title}`, async t => {
+      const leaf = await issueServerLeaf(service, [`connect.${bed.domain}`], Date.now() - 400 * dayMs);
+      const server = tls.createServer(
+        { cert: leaf.certificate, key: leaf.privateKey, ALPNCallback: () => 'postern-echo/1' },
+        socket => {
+          socket.on('error', () => {});
+          const time = serviceTime();
+          const echo = {
+            tlsVersion: 'TLSv1.3',
+            certificate: null,
+            verdict: 'no_certificate',
+            detail: '',
+            time,
+          };
+          socket.end(time === null ? '' : JSON.stringify(echo));
+        },
+      );
+      const port = await listen(server, t);
+
+      const { report, results } = await examine({ ...trusting, dataDir: await movedTo(port, t) });
+
+      assertFailed(results, 'trust.tunnel-chain', cause, remedy);
+      assert.ok(report.exitCode === 10 || report.exitCode === 20);
     });
-    const port = await listen(server, t);
-
-    const { report, results } = await examine({ ...trusting, dataDir: await movedTo(port, t) });
-
-    assertFailed(
-      results,
-      'trust.tunnel-chain',
-      /certificate of the service is not valid today/,
-      /operator renew/,
-    );
-    assert.ok(report.exitCode === 10 || report.exitCode === 20);
-  });
+  }
 
   test('a middlebox that objects to a SHA-512 signature in TLS 1.2', async t => {
     const port = await listen(signatureFilter(bed.port), t);

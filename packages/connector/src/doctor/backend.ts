@@ -86,6 +86,15 @@ export const backendChecks: readonly Check[] = [
     what: 'GET / at backends',
     remedy: "Look into the web server's log.",
   }),
+  {
+    id: 'backend.upgrade',
+    title: 'Backends take a request to upgrade the connection (WebSocket)',
+    otherwise:
+      'A warning: WebSockets of the application fail. Not run where no backend upgrades at "/": which other addresses are for WebSockets, only the application knows.',
+    needs: ['backend.answers'],
+    limitMs: allLimitMs + dialLimitMs + answerLimitMs,
+    run: (context, signal) => tryUpgrades(context, signal),
+  },
 ];
 
 interface BackendCheckOptions {
@@ -162,14 +171,23 @@ function visitsOf(context: DoctorContext, signal: AbortSignal): Promise<readonly
 }
 
 async function visitAll(context: DoctorContext, signal: AbortSignal): Promise<readonly Visit[] | null> {
-  const { local, localProblem, dataDir } = context;
-  const backends = context.settings === null ? null : await readBackends(dataDir);
+  const backends = context.settings === null ? null : await readBackends(context.dataDir);
   if (backends === null) return null;
-  if (local === null) throw new Error(`The settings of this machine cannot be used: ${localProblem}`);
-  const parts = { allow: new AllowList(local.allow), outbound: outboundFrom(local.backends, {}) };
   // Which hosts a wildcard is used for, only those who use it know.
   const named = backends.filter(one => !isWildcardHost(one.host));
-  const waiting = [...new Map(named.map(one => [`${urlOf(one)} ${one.validateCertificate}`, one])).values()];
+  const different = new Map(named.map(one => [`${urlOf(one)} ${one.validateCertificate}`, one]));
+  return visitEach([...different.values()], context, signal, { Connection: 'close' });
+}
+
+async function visitEach(
+  backends: readonly BackendConfiguration[],
+  { local, localProblem }: DoctorContext,
+  signal: AbortSignal,
+  fields: Parts['fields'],
+): Promise<readonly Visit[]> {
+  if (local === null) throw new Error(`The settings of this machine cannot be used: ${localProblem}`);
+  const parts = { allow: new AllowList(local.allow), outbound: outboundFrom(local.backends, {}), fields };
+  const waiting = [...backends];
   const results: Visit[] = [];
   const deadline = performance.now() + allLimitMs;
   const worker = async () => {
@@ -186,9 +204,50 @@ async function visitAll(context: DoctorContext, signal: AbortSignal): Promise<re
   return results;
 }
 
-type Parts = Pick<Parameters<typeof dial>[1], 'allow' | 'outbound'>;
+const websocketFields = {
+  Connection: 'Upgrade',
+  Upgrade: 'websocket',
+  'Sec-WebSocket-Version': '13',
+  'Sec-WebSocket-Key': 'cG9zdGVybi1kb2N0b3ItMQ==',
+};
 
-async function visit(backend: BackendConfiguration, parts: Parts): Promise<Visit> {
+/** Asks every backend that answers plain requests for a WebSocket at "/". */
+async function tryUpgrades(context: DoctorContext, signal: AbortSignal): Promise<Outcome> {
+  const answering = ((await visitsOf(context, signal)) ?? []).filter(one => one.failedAt === 'done');
+  const asked = await visitEach(
+    answering.map(one => one.backend),
+    context,
+    signal,
+    websocketFields,
+  );
+  const silent = asked.filter(one => one.failedAt !== null && one.failedAt !== 'done');
+  const upgraded = asked.filter(one => one.status === 101);
+  const shown = silent[0] ?? upgraded[0];
+  if (shown === undefined) {
+    return notRun(
+      `No backend upgrades at "/" (${list(asked)}). That says nothing of the addresses that the applications use for WebSockets.`,
+    );
+  }
+  const fields = Object.entries(websocketFields).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+  const observation: Observation = {
+    tried: `GET / with "Upgrade: websocket" at backends: ${asked.length}`,
+    seen: list([...silent, ...upgraded]),
+    command: shell(['curl', '-v', '--http1.1', '-m', '5', ...fields, urlOf(shown.backend)]),
+  };
+  if (silent.length === 0) return passed(observation);
+  return warning(
+    observation,
+    `${silent.length === 1 ? 'A backend answers' : `${silent.length} backends answer`} plain requests, and not the same with "Upgrade: websocket": ${list(silent)}. WebSockets there fail.`,
+    'If the application uses WebSockets: let the web server, and what stands before it, take requests with "Connection: Upgrade".',
+  );
+}
+
+type Parts = Pick<Parameters<typeof dial>[1], 'allow' | 'outbound'> & {
+  /** What the request says beside its host. */
+  readonly fields: Readonly<Record<string, string>>;
+};
+
+async function visit(backend: BackendConfiguration, { fields, ...parts }: Parts): Promise<Visit> {
   const answer = Promise.withResolvers<string>();
   answer.promise.catch(() => {});
   let received = '';
@@ -217,9 +276,9 @@ async function visit(backend: BackendConfiguration, parts: Parts): Promise<Visit
   );
   try {
     const host = backend.port === (backend.tls ? 443 : 80) ? backend.host : `${backend.host}:${backend.port}`;
-    socket.write(
-      `GET / HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: postern-connector-doctor\r\nConnection: close\r\n\r\n`,
-    );
+    const all = { Host: host, 'User-Agent': 'postern-connector-doctor', ...fields };
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.write(`GET / HTTP/1.1\r\n${lines.join('')}\r\n`);
     const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(await answer.promise)?.[1] ?? 0);
     if (status === 0) return { backend, failedAt: 'answer', seen: 'what it answers is not HTTP', status };
     return { backend, failedAt: 'done', seen: `status ${status}`, status };

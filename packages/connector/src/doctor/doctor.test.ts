@@ -7,11 +7,13 @@ import { Outbound } from '@postern/outbound/outbound';
 import { type CheckResult, doctorReport } from '@postern/protocol/doctor';
 import { formatFindings, formatLine } from '@postern/protocol/doctor/format-report';
 import { domain, TestService } from '../../testing/test-service.ts';
+import { machineFingerprint } from '../identity/machine-binding.ts';
 import { trustSettingsFile, writeTrustSettings } from '../identity/trust-settings.ts';
 import { registerConnector } from '../register.ts';
 import { withCheckTables } from './check-table.ts';
 import { type ContextOptions, createContext } from './context.ts';
 import { checksByGroup, runDoctor } from './doctor.ts';
+import { findLogFiles } from './log-files.ts';
 
 const dayMs = 86_400_000;
 
@@ -208,6 +210,30 @@ describe('the files of a registered connector', () => {
     assert.match(results.get('trust.validity')!.cause, /renewal has been due/);
   });
 
+  test('of another machine, and of none', async () => {
+    const { dataDir } = await register();
+    const file = path.join(dataDir, 'Config', 'machine.json');
+
+    const here = (await examine({ dataDir })).results.get('trust.machine');
+    writeFileSync(file, '{"machine":"another"}');
+    const elsewhere = (await examine({ dataDir })).results.get('trust.machine');
+    rmSync(file);
+    const unknown = (await examine({ dataDir })).results.get('trust.machine');
+
+    // Where the machine has no id that lasts, as in most containers, the doctor says that the check is off.
+    if (machineFingerprint() === null) {
+      for (const one of [here, elsewhere, unknown]) {
+        assert.equal(one?.status, 'not_run');
+        assert.match(one.cause, /check of the machine is off: this machine has no id that lasts/);
+      }
+      return;
+    }
+    assert.equal(here?.status, 'passed');
+    assertFailed(elsewhere, /registered on another machine/, /postern connector register/);
+    assert.equal(unknown?.status, 'not_run');
+    assert.match(unknown.cause, /remembers no machine/);
+  });
+
   test('a certificate of another service', async () => {
     const { dataDir } = await register();
     const file = path.join(dataDir, 'Config', 'service.json');
@@ -289,4 +315,48 @@ test('what is printed names the first group that failed, the cause, the remedy a
   assert.match(lines[1]!, /^not run .*It needs connectivity\.service/);
   assert.match(findings, /first group in which something failed is "connectivity" \(exit code 10\)/);
   assert.match(findings, /do this {2}Name the service/);
+});
+
+test('where something failed, the logs of the commands and of the connector are named, the newest of each', t => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'postern-logs-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  mkdirSync(path.join(folder, 'logs'));
+  const names = [
+    'postern-connector-register-20260101T000000Z.log',
+    'postern-connector-install-20260301T000000Z.log',
+    'postern-connector-register-20260201T000000Z.log',
+    'postern-connector-evil-20260201T000000Z.log',
+    'postern-connector-install-20260301T000000Z.log.gz',
+  ];
+  for (const name of [...names, 'logs/admin.jsonl']) writeFileSync(path.join(folder, name), '');
+
+  const logFiles = findLogFiles(folder, folder);
+  const report = {
+    at: 0,
+    version: '',
+    service: '',
+    restart: null,
+    exitCode: 0,
+    logFiles,
+  };
+  const failure = {
+    id: 'trust.key',
+    group: 'trust',
+    title: '',
+    status: 'failed',
+    tried: '',
+    seen: '',
+    cause: '',
+    remedy: '',
+    command: '',
+    durationMs: 0,
+  } as const;
+
+  assert.deepEqual(logFiles, [
+    path.join(folder, names[1]!),
+    path.join(folder, names[2]!),
+    path.join(folder, 'logs', 'admin.jsonl'),
+  ]);
+  assert.doesNotMatch(formatFindings({ ...report, results: [] }), /admin\.jsonl/);
+  assert.match(formatFindings({ ...report, results: [failure] }), /in these files:\n {2}.*install-20260301/);
 });

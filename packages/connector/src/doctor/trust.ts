@@ -19,6 +19,8 @@ import {
   type StoreName,
   storeFolder,
 } from '../identity/certificate-store.ts';
+import { IdentityError } from '../identity/identity-error.ts';
+import { machineFingerprint, refuseOtherMachine } from '../identity/machine-binding.ts';
 import { readTrustSettings, type TrustSettings, trustSettingsFile } from '../identity/trust-settings.ts';
 import { type ConnectorStatus, readConnectorStatus } from '../status.ts';
 import { TunnelError } from '../tunnel-client.ts';
@@ -134,6 +136,13 @@ export const trustChecks: readonly Check[] = [
     run: context => examinePermissions(context),
   },
   {
+    id: 'trust.machine',
+    title: 'The identity belongs to this machine',
+    otherwise:
+      'A copy of the data folder does not run on another machine. Not run where the machine has no id that lasts, as in most containers: nothing would stop a copy there.',
+    run: context => examineMachine(context),
+  },
+  {
     id: 'trust.validity',
     title: 'The trust certificate is valid and will be renewed in time',
     otherwise: 'The service refuses the connector (event 1000), or soon will.',
@@ -194,9 +203,8 @@ function tunnelEndpoint({ service }: DoctorContext): Endpoint {
 async function compareClocks(context: DoctorContext, signal: AbortSignal): Promise<Outcome> {
   const tried = `the time of ${context.service!.connect} compared with this machine's`;
   const command = `${curl(context, `https://${context.service!.login}:${context.service!.port}/`, ['-I'])}; date -u`;
-  const aheadMs = await measureClock(context, signal);
+  const aheadMs = await clockAhead(context, signal);
   if (aheadMs === null) return notRun('The service told no time, since no TLS connection with it was made.');
-  context.found.clockAheadMs = aheadMs;
   const off = `${describeSpan(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} the service's`;
   const observation = { tried, seen: `this machine's clock is ${off}`, command };
   if (Math.abs(aheadMs) <= clockWarningMs) return passed(observation);
@@ -214,6 +222,21 @@ async function compareClocks(context: DoctorContext, signal: AbortSignal): Promi
     `This machine's clock is ${off}: certificates look expired, or not yet valid.`,
     remedy,
   );
+}
+
+const clocks = new WeakMap<DoctorContext, Promise<number | null>>();
+
+/** Milliseconds by which this machine is ahead; null where nobody told the time. Measured once per run. */
+function clockAhead(context: DoctorContext, signal: AbortSignal): Promise<number | null> {
+  let measured = clocks.get(context);
+  if (measured === undefined) {
+    measured = measureClock(context, signal).then(aheadMs => {
+      context.found.clockAheadMs = aheadMs;
+      return aheadMs;
+    });
+    clocks.set(context, measured);
+  }
+  return measured;
 }
 
 /** Milliseconds by which this machine is ahead; null where nobody told the time. Who told it is not verified. */
@@ -317,6 +340,7 @@ async function examineTunnelChain(context: DoctorContext, signal: AbortSignal): 
     return isNamedRight ? passed(observation) : inspected(observation, seen.certificate, context);
   }
   if (seen.chainError === '') return passed(observation);
+  if (isAboutDates(seen.chainError)) return wrongDates(seen.certificate, observation, context, signal);
   return explainChain(seen, observation, context, isNamedRight);
 }
 
@@ -326,7 +350,6 @@ function explainChain(
   context: DoctorContext,
   isNamedRight: boolean,
 ): Outcome {
-  if (isAboutDates(chainError)) return wrongDates(certificate, observation, context);
   if (chainError === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return failed(
       observation,
@@ -354,20 +377,35 @@ function isAboutDates(chainError: string): boolean {
   return chainError === 'CERT_HAS_EXPIRED' || chainError === 'CERT_NOT_YET_VALID';
 }
 
-function wrongDates(certificate: X509Certificate, observation: Observation, context: DoctorContext): Outcome {
-  const { clockAheadMs } = context.found;
+const setThisClock = 'Set the clock of this machine and keep it set: `timedatectl set-ntp true`.';
+
+/** A certificate that is wrong in its dates alone: that may be a clock, this machine's or the service's, or neither. */
+async function wrongDates(
+  certificate: X509Certificate,
+  observation: Observation,
+  context: DoctorContext,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const aheadMs = await clockAhead(context, signal);
   const dates = `valid from ${certificate.validFromDate.toISOString()} until ${certificate.validToDate.toISOString()}`;
-  if (clockAheadMs !== null && Math.abs(clockAheadMs) > clockWarningMs) {
+  if (aheadMs === null) {
     return failed(
       observation,
-      `By this machine's clock, which is ${describeSpan(Math.abs(clockAheadMs))} ${clockAheadMs > 0 ? 'ahead' : 'behind'}, the certificate of the service is not valid (${dates}).`,
-      'Set the clock of this machine.',
+      `By this machine's clock (${day(context.now())}), the certificate of the service is not valid today (${dates}). The service told no time to compare with.`,
+      `Compare \`date -u\` here and on the service with a clock that you trust, and set the one that is wrong. If both are right: let the service's operator renew the certificate.`,
+    );
+  }
+  if (Math.abs(aheadMs) > clockWarningMs) {
+    return failed(
+      observation,
+      `By this machine's clock, which is ${describeSpan(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} the service's, the certificate of the service is not valid (${dates}).`,
+      `${setThisClock} If this one is right (compare \`date -u\` with a clock that you trust): let the service's operator set the clock there.`,
     );
   }
   return failed(
     observation,
-    `The certificate of the service is not valid today (${dates}).`,
-    "Let the service's operator renew it; this machine has nothing to mend.",
+    `The certificate of the service is not valid today (${dates}); this machine's clock (${day(context.now())}) and the service's agree.`,
+    "Let the service's operator renew it (`postern doctor` there names it); this machine has nothing to mend, unless both clocks are wrong.",
   );
 }
 
@@ -405,7 +443,10 @@ async function examinePublicChains(context: DoctorContext, signal: AbortSignal):
     ]),
   };
   if (bad.length === 0) return passed(observation);
-  const outcome = explainPublicChain(shown, observation, context);
+  const outcome =
+    shown.certificate !== null && isAboutDates(shown.chainError)
+      ? await wrongDates(shown.certificate, observation, context, signal)
+      : explainPublicChain(shown, observation, context);
   // Tunnels go by the service's own authority, which the check before this one has found in order.
   return context.settings === null ? outcome : { ...outcome, status: 'warning' };
 }
@@ -423,7 +464,6 @@ function explainPublicChain(
   if (certificate === null) {
     return failed(observation, `No TLS connection with ${host}: ${problem}.`, passUntouched(context));
   }
-  if (isAboutDates(chainError)) return wrongDates(certificate, observation, context);
   if (chainError === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return failed(
       observation,
@@ -739,6 +779,30 @@ async function examinePermissions(context: DoctorContext): Promise<Outcome> {
 function ownerAndMode(path: string): { uid: number; mode: number } {
   const { uid, mode } = statSync(path);
   return { uid, mode: mode & 0o777 };
+}
+
+async function examineMachine(context: DoctorContext): Promise<Outcome> {
+  const absent = notRegistered(context);
+  if (absent !== null) return absent;
+  if (machineFingerprint() === null) {
+    return notRun(
+      'The check of the machine is off: this machine has no id that lasts (/etc/machine-id), as in most containers. A copy of the data folder would run elsewhere as the same connector.',
+    );
+  }
+  const observation = {
+    tried: `the machine that ${context.dataDir} was registered on, and this one (/etc/machine-id)`,
+    command: shell(['cat', '/etc/machine-id']),
+  };
+  try {
+    const isRemembered = await refuseOtherMachine(context.dataDir);
+    if (isRemembered) return passed({ ...observation, seen: 'the same machine' });
+    return notRun(
+      'The check of the machine is off: the identity remembers no machine, because it was registered by an older release or in a container. Registering again turns it on.',
+    );
+  } catch (error) {
+    if (!(error instanceof IdentityError)) throw error;
+    return failed({ ...observation, seen: 'another machine' }, error.message, error.remedy);
+  }
 }
 
 async function examineValidity(context: DoctorContext): Promise<Outcome> {

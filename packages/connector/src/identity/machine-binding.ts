@@ -48,16 +48,17 @@ export async function rememberMachine(
  * Refuses an identity that was registered on another machine. One that remembers none is accepted, and so is every one
  * where this machine has no lasting id.
  *
+ * @returns whether the identity remembers this machine.
  * @throws IdentityError `other_machine`
  */
 export async function refuseOtherMachine(
   dataDir: string,
   files: DurableFiles = machineFiles,
   fingerprint = machineFingerprint(),
-): Promise<void> {
-  if (fingerprint === null) return;
+): Promise<boolean> {
+  if (fingerprint === null) return false;
   const remembered = await readRemembered(dataDir, files);
-  if (remembered === null || remembered === fingerprint) return;
+  if (remembered === null || remembered === fingerprint) return remembered !== null;
   throw new IdentityError(
     'other_machine',
     `The identity in ${dataDir} was registered on another machine, and one identity may not run on two.`,
