@@ -5,6 +5,12 @@ import { CliError, type Failure } from './cli-error.ts';
 import type { ServiceAddress } from './service-address.ts';
 import type { ServiceFetch } from './service-fetch.ts';
 
+/** Which items of a list. */
+export interface ListChoice {
+  readonly filter?: string | undefined;
+  readonly more?: Readonly<Record<string, string>> | undefined;
+}
+
 /** The admin API of one service, for the signed-in person. Every method throws `CliError`. */
 export class AdminClient {
   readonly service: ServiceAddress;
@@ -22,11 +28,23 @@ export class AdminClient {
     return parse(schema, await this.#request('GET', path), path);
   }
 
-  /** Every item of a list, page after page. */
-  async list<Item extends z.ZodType>(path: string, item: Item, filter?: string): Promise<z.output<Item>[]> {
+  /**
+   * Every item of a list, page after page.
+   *
+   * @param options.more What else the list takes in its query.
+   */
+  async list<Item extends z.ZodType>(
+    path: string,
+    item: Item,
+    { filter, more }: ListChoice = {},
+  ): Promise<z.output<Item>[]> {
     const items: z.output<Item>[] = [];
     const page = collection(item);
-    let query = new URLSearchParams({ $top: '999', ...(filter === undefined ? {} : { $filter: filter }) });
+    let query = new URLSearchParams({
+      $top: '999',
+      ...(filter === undefined ? {} : { $filter: filter }),
+      ...more,
+    });
     for (;;) {
       const answer = parse(page, await this.#request('GET', `${path}?${query}`), path);
       items.push(...answer.value);

@@ -7,13 +7,17 @@ import {
   connectorGroup,
 } from '@postern/protocol/admin/connectors';
 import { type Group, group, type User, user } from '@postern/protocol/admin/directory';
+import type { OnPremisesPublishing } from '@postern/protocol/admin/publishing';
 import { type ServicePrincipal, servicePrincipal } from '@postern/protocol/admin/service-principals';
 import type { z } from 'zod';
-import type { AdminClient } from './admin-client.ts';
+import type { AdminClient, ListChoice } from './admin-client.ts';
 import { CliError } from './cli-error.ts';
 
 /** Where connectors and their groups are in the admin API. */
 export const publishingPath = 'onPremisesPublishingProfiles/applicationProxy';
+
+/** Lists of connectors then have those, too, that were not seen for long. */
+export const withHidden = { includeHidden: 'true' };
 
 export function findApplication(admin: AdminClient, nameOrId: string): Promise<Application> {
   return findOne(admin, nameOrId, {
@@ -25,11 +29,21 @@ export function findApplication(admin: AdminClient, nameOrId: string): Promise<A
   });
 }
 
+/** How an application is published. @throws CliError `conflict` where it is not. */
+export function requirePublishing({ displayName, onPremisesPublishing }: Application): OnPremisesPublishing {
+  if (onPremisesPublishing !== null) return onPremisesPublishing;
+  throw new CliError('conflict', `"${displayName}" is not published yet.`, {
+    remedy: `\`postern app publish\` publishes it.`,
+  });
+}
+
 export async function findServicePrincipal(
   admin: AdminClient,
   { appId, displayName }: Application,
 ): Promise<ServicePrincipal> {
-  const [found] = await admin.list('servicePrincipals', servicePrincipal, `appId eq '${appId}'`);
+  const [found] = await admin.list('servicePrincipals', servicePrincipal, {
+    filter: `appId eq '${appId}'`,
+  });
   if (found === undefined) {
     throw new CliError('notFound', `The application "${displayName}" has gone.`);
   }
@@ -42,7 +56,8 @@ export function findConnector(admin: AdminClient, nameOrId: string): Promise<Con
     path: `${publishingPath}/connectors`,
     item: connector,
     nameProperty: 'machineName',
-    list: 'postern connector list',
+    list: 'postern connector list --all',
+    more: withHidden,
   });
 }
 
@@ -118,17 +133,19 @@ interface Kind<Item extends z.ZodType> {
   readonly nameProperty: string;
   /** The command that lists them all. */
   readonly list: string;
+  readonly more?: ListChoice['more'];
 }
 
 async function findOne<Item extends z.ZodType<{ id: string }>>(
   admin: AdminClient,
   nameOrId: string,
-  { kind, path, item, nameProperty, list }: Kind<Item>,
+  { kind, path, item, nameProperty, list, more }: Kind<Item>,
 ): Promise<z.output<Item>> {
   if (id.safeParse(nameOrId).success) {
     return admin.get(`${path}/${nameOrId}`, item);
   }
-  const found = await admin.list(path, item, `${nameProperty} eq '${nameOrId.replaceAll("'", "''")}'`);
+  const filter = `${nameProperty} eq '${nameOrId.replaceAll("'", "''")}'`;
+  const found = await admin.list(path, item, { filter, more });
   if (found.length === 0) {
     throw new CliError('notFound', `There is no ${kind} "${nameOrId}".`, {
       remedy: `\`${list}\` shows them all.`,

@@ -133,7 +133,8 @@ class RunningConnector {
       dataDir: options.dataDir,
       log,
       certificate: () => this.#status.certificate,
-      now: Date.now,
+      // The service decides when it expires, and its clock may be the right one.
+      now: () => this.#trust.now(),
     });
     this.#keeper = new TunnelKeeper({
       count: options.tunnelCount ?? 2,
@@ -219,11 +220,12 @@ class RunningConnector {
           this.#update({ applicationCount: backends.length });
       },
       onStreamOpened: outcome => this.#opened(outcome),
+      onAnchors: (tunnel, announced) => this.#trust.announced(tunnel, announced),
       onPairChanged: (pair, refused) => {
         this.#saysFallback(`the service refused the certificate ${refused.thumbprint}`, pair);
         this.#update({ certificate: certificateStatus(pair) });
       },
-      onExpired: (pair, serviceTime) => this.#trust.expired(pair, serviceTime),
+      onExpired: pair => this.#trust.expired(pair),
     };
   }
 
@@ -277,6 +279,7 @@ class RunningConnector {
     });
     this.#update({ lastError: null });
     this.#trust.connected(tunnel);
+    void this.#expiryWarnings.check();
   }
 
   #failed(tunnel: TunnelClient, error: TunnelError, pauseMs: number): void {
@@ -296,6 +299,8 @@ class RunningConnector {
       retryInMs: pauseMs,
     });
     this.#update({ lastError: { at: Date.now(), code, message: error.message, remedy } });
+    this.#trust.failed(error.serviceTime);
+    void this.#expiryWarnings.check();
   }
 
   #opened({ preamble, answer }: OpenOutcome): void {

@@ -126,6 +126,8 @@ export class TunnelClient {
   since = 0;
   /** The service's clock at its welcome, in milliseconds since the epoch; null if it did not tell. */
   serviceTime: number | null = null;
+  /** The certificate that the service shows; undefined before the connection. */
+  serverCertificate: X509Certificate | undefined;
   readonly pair: CertificatePair;
   readonly #options: TunnelClientOptions;
   readonly #proxy: OutboundProxy | null;
@@ -217,11 +219,6 @@ export class TunnelClient {
     return String(answer.certificate);
   }
 
-  /** The certificate that the service shows; undefined before the connection. */
-  get serverCertificate(): X509Certificate | undefined {
-    return this.#socket?.getPeerX509Certificate();
-  }
-
   /** Tells the service which authorities are on disk: SHA-256 of each DER, upper-case hex. */
   confirmAnchors(anchors: readonly string[]): void {
     if (!this.#isClosed) this.#say({ type: 'anchors-kept', anchors });
@@ -276,6 +273,8 @@ export class TunnelClient {
 
   #begin(socket: TLSSocket): void {
     this.address = this.#describeWay(socket);
+    // Once: on the client's side Node gives it away with the first call.
+    this.serverCertificate = socket.getPeerX509Certificate();
     if (socket.alpnProtocol !== tunnelProtocol) {
       return this.#close(
         new TunnelError('not_a_tunnel', 'the service answered without the protocol postern/1'),

@@ -25,10 +25,12 @@ export interface TunnelKeeperHooks {
   onEnded(tunnel: TunnelClient): void;
   onConfigured(backends: readonly BackendConfiguration[]): void;
   onStreamOpened(outcome: OpenOutcome): void;
+  /** The service says which authorities may issue its certificate; nothing of it has been looked at. Absent: ignored. */
+  onAnchors?(tunnel: TunnelClient, announced: unknown): void;
   /** The pair in use was refused; another one is tried next. */
   onPairChanged(pair: CertificatePair, refused: CertificatePair): void;
   /** The service says that the certificate has expired, and no other pair was accepted. */
-  onExpired(pair: CertificatePair, serviceTime: number | null): void;
+  onExpired(pair: CertificatePair): void;
 }
 
 /** A tunnel that lasted this long was a success; the attempts after it begin with the shortest pause again. */
@@ -158,6 +160,11 @@ export class TunnelKeeper {
     }
   }
 
+  /** Uses other anchors for the tunnels to come; those that are up were judged by what held then, and stay. */
+  trust(service: ServiceSettings): void {
+    this.#service = service;
+  }
+
   /** Takes no more streams and resolves when those in flight have ended, or at once when `signal` aborts. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#isStopping = true;
@@ -210,6 +217,7 @@ export class TunnelKeeper {
           hooks.onConfigured(backends);
         },
         onStreamOpened: (_, outcome) => hooks.onStreamOpened(outcome),
+        onAnchors: (_, announced) => hooks.onAnchors?.(client, announced),
         onGoAway: () => this.#replace(client),
         onClose: (_, error) => this.#closed(client, error),
       },
@@ -260,7 +268,7 @@ export class TunnelKeeper {
     const pauseMs = this.#pauseAfter(slot, client, error);
     slot.timer = setTimeout(() => this.#attempt(slot), pauseMs);
     hooks.onFailed(client, error, pauseMs);
-    if (this.#isExpired(error)) hooks.onExpired(client.pair, error.serviceTime);
+    if (this.#isExpired(error)) hooks.onExpired(client.pair);
   }
 
   #pauseAfter(slot: Slot, client: TunnelClient, error: TunnelError): number {

@@ -73,6 +73,21 @@ export const events = catalogue({
       'The clock of this machine differs from the service’s by more than five minutes. The connector works on.',
     remedy: 'Set the clock of this machine, or have it set by NTP.',
   },
+  anchors_changed: {
+    id: 1007,
+    level: 'info',
+    meaning:
+      'The service announced other authorities for its own certificate, as before an exchange; they are on disk, and trusted from now on.',
+    remedy: '',
+  },
+  anchors_refused: {
+    id: 1008,
+    level: 'warn',
+    meaning:
+      'Authorities that the service announced for its own certificate are not used; `code` says why. Those on disk stay in force.',
+    remedy:
+      '`files`: make room on the disk of the data folder, and see that the user of the connector may write there; it is tried again every minute. Else look into the service’s log.',
+  },
   tunnel_connected: {
     id: 2000,
     level: 'info',

@@ -36,17 +36,20 @@ export class ExpiryWarnings {
     this.#file = join(options.dataDir, 'run', 'expiry-warning.json');
   }
 
-  /** Looks now, and then every hour until it is stopped. */
+  /**
+   * Looks every hour until it is stopped. The first look is left to whoever knows when the service has told its clock, or
+   * could not be asked.
+   */
   async start(): Promise<void> {
     this.#said = await this.#read();
     this.#timer = setInterval(() => void this.check(), hourMs);
-    await this.check();
   }
 
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
   }
 
+  /** Looks, and warns of what was not warned of yet. */
   async check(): Promise<void> {
     const { certificate, now, log } = this.#options;
     const { thumbprint, notBefore, notAfter } = certificate();

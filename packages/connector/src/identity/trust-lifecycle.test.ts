@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
-import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { existsSync, rmSync } from 'node:fs';
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { sha256Of } from '@postern/protocol/x509/certificate';
+import { issueServerLeaf } from '@postern/server/registration/authorities';
 import { issueTrustCertificate } from '@postern/server/registration/issue';
+import { type AuthorityMaterial, createAuthority, openSigner } from '@postern/server/registration/signer';
 import { RunningConnector } from '../../testing/running-connector.ts';
 import { domain, type ServiceTunnel, TestService } from '../../testing/test-service.ts';
 import { registerConnector } from '../register.ts';
@@ -10,6 +14,7 @@ import type { RunOptions } from '../run.ts';
 import { type CertificatePair, findPair, saveNewKey, storeFolder } from './certificate-store.ts';
 import { loadIdentity } from './identity.ts';
 import { createKey, type KeyKind } from './proof.ts';
+import { readServiceSettings } from './service-settings.ts';
 import { readTrustSettings, writeTrustSettings } from './trust-settings.ts';
 
 const dayMs = 86_400_000;
@@ -311,5 +316,126 @@ describe('a clock that differs from the service’s', () => {
     );
     await connector[Symbol.asyncDispose]();
     await service.quiet();
+  });
+});
+
+describe('the warning that a certificate expires', () => {
+  test('goes by the service’s clock where that of this machine is wrong', async () => {
+    await issuedDaysAgo(140);
+    const connector = new RunningConnector(dataDir, timing);
+    await using _ = connector;
+    const tunnel = await service.nextTunnel();
+    // By this machine 40 days are left, by the service 25.
+    await tunnel.welcome(Date.now() + 15 * dayMs);
+
+    const { expiresInDays } = await connector.logged('certificate_expires_soon');
+    assert.equal(expiresInDays, 25);
+    await connector[Symbol.asyncDispose]();
+    await service.quiet();
+  });
+
+  test('comes by this machine’s clock where the service cannot be asked', async () => {
+    await issuedDaysAgo(155);
+    await service.cut();
+    const connector = new RunningConnector(dataDir, timing);
+    await using _ = connector;
+
+    const { expiresInDays } = await connector.logged('certificate_expires_soon');
+    assert.equal(expiresInDays, 25);
+    await connector[Symbol.asyncDispose]();
+    await service.listen();
+  });
+});
+
+describe('the authorities that the service announces for itself', () => {
+  const fingerprintsOf = (anchors: readonly string[]) =>
+    anchors.map(pem => sha256Of(new X509Certificate(pem)));
+  let next: AuthorityMaterial;
+  let leaf: string;
+  before(async () => {
+    next = await createAuthority('p384', 'next', Date.now());
+    ({ certificate: leaf } = await issueServerLeaf(openSigner(next), ['x.test'], Date.now()));
+  });
+
+  async function anchorsOnDisk(): Promise<string[]> {
+    return fingerprintsOf((await readServiceSettings(dataDir))!.anchors);
+  }
+
+  test('are on disk before the connector says so, and a new one is accepted without another registration', async () => {
+    const own = service.authorities.service.certificate;
+    await using running = await connected();
+    const { connector, tunnel } = running;
+
+    tunnel.say({ type: 'anchors', anchors: [own, next.certificate] });
+    const { anchors } = await tunnel.hear('anchors-kept');
+
+    assert.deepEqual(anchors, fingerprintsOf([own, next.certificate]));
+    assert.deepEqual(await anchorsOnDisk(), anchors);
+    assert.equal((await connector.logged('anchors_changed')).id, 1007);
+    assert.equal(tunnel.session.isClosed, false, 'the tunnel stays');
+
+    await service.cut();
+    await service.listen(await issueServerLeaf(openSigner(next), [`connect.${domain}`], Date.now()));
+    const successor = await service.accept();
+    successor.say({ type: 'anchors', anchors: [next.certificate] });
+    await successor.hear('anchors-kept');
+    assert.deepEqual(await anchorsOnDisk(), fingerprintsOf([next.certificate]));
+    assert.equal(connector.lines.filter(({ event }) => event === 'identity_changed').length, 0);
+    await connector[Symbol.asyncDispose]();
+    await service.cut();
+    await service.listen();
+  });
+
+  test('are confirmed and not written again where they are the same', async () => {
+    await using running = await connected();
+    const { connector, tunnel } = running;
+
+    tunnel.say({ type: 'anchors', anchors: [service.authorities.service.certificate] });
+    await tunnel.hear('anchors-kept');
+
+    assert.equal(connector.lines.filter(({ event }) => event === 'anchors_changed').length, 0);
+  });
+
+  const unusable: readonly [name: string, code: string, announce: () => unknown][] = [
+    ['would not accept this very service', 'strange_anchors', () => [next.certificate]],
+    ['are none', 'bad_anchors', () => []],
+    ['are no list', 'bad_anchors', () => ({ length: 1 })],
+    ['are no certificates', 'bad_anchors', () => [service.authorities.service.certificate, 'x']],
+    ['may not issue certificates', 'bad_anchors', () => [service.authorities.service.certificate, leaf]],
+    ['are too many', 'bad_anchors', () => Array(17).fill(service.authorities.service.certificate)],
+  ];
+  for (const [name, code, announce] of unusable) {
+    test(`are not used where they ${name}`, async () => {
+      const before = await anchorsOnDisk();
+      await using running = await connected();
+      const { connector, tunnel } = running;
+
+      tunnel.say({ type: 'anchors', anchors: announce() });
+
+      const event = await connector.logged('anchors_refused');
+      assert.deepEqual([event.id, event['code']], [1008, code]);
+      assert.deepEqual(await anchorsOnDisk(), before);
+      await tunnel.session.ping();
+      assert.equal(
+        tunnel.heard.find(({ type }) => type === 'anchors-kept'),
+        undefined,
+      );
+    });
+  }
+
+  test('are confirmed only when they could be written, and tried again until then', async () => {
+    const own = service.authorities.service.certificate;
+    await using running = await connected({ trustTiming: { ...timing.trustTiming, anchorsRetryMs: 20 } });
+    const { connector, tunnel } = running;
+    const file = path.join(dataDir, 'Config', 'service.json');
+    const before = readFileSync(file, 'utf8');
+    writeFileSync(file, '{');
+
+    tunnel.say({ type: 'anchors', anchors: [own, next.certificate] });
+    assert.equal((await connector.logged('anchors_refused'))['code'], 'files');
+    writeFileSync(file, before);
+    await tunnel.hear('anchors-kept');
+
+    assert.equal((await anchorsOnDisk()).length, 2);
   });
 });

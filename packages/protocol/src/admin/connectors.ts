@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { displayName } from './applications.ts';
+import { collectionQuery } from './collection.ts';
 
 const connectorCertificate = z
   .object({
@@ -19,20 +20,33 @@ export const connector = z
     id: z.string(),
     machineName: z.string(),
     externalIp: z.string().nullable(),
-    status: z
-      .enum(['active', 'inactive'])
-      .meta({ description: 'active: at least one tunnel is open now. A revoked connector is inactive.' }),
+    status: z.enum(['active', 'inactive', 'expired', 'revoked']).meta({
+      description:
+        'active: within the last 10 seconds a probe went through a tunnel to the connector and came back. expired: its newest certificate has expired. revoked: for good.',
+    }),
     version: z.string(),
     os: z.string(),
     registeredDateTime: z.string(),
     lastSeenDateTime: z.string().nullable(),
     revokedDateTime: z.string().nullable(),
+    isHidden: z.boolean().optional().meta({
+      description:
+        'It was not seen for so long that lists leave it out, unless includeHidden asks for it. It returns by itself.',
+    }),
     certificate: connectorCertificate
       .nullable()
       .meta({ description: 'The trust certificate that is valid longest.' }),
   })
   .meta({ id: 'Connector' });
 export type Connector = z.infer<typeof connector>;
+
+/** What a list of connectors takes beside what every list does. */
+export const connectorListQuery = collectionQuery.extend({
+  includeHidden: z
+    .enum(['true', 'false'])
+    .optional()
+    .meta({ description: 'true: with those that were not seen for long.' }),
+});
 
 const connectorEventName = z.enum([
   'registered',
@@ -41,6 +55,7 @@ const connectorEventName = z.enum([
   'certificate_renewal_refused',
   'connected',
   'lost',
+  'refused',
   'moved',
   'revoked',
   'left',

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { onPremisesTemplateId } from '@postern/protocol/admin/applications';
 import { roleTemplateIds } from '@postern/protocol/admin/directory';
+import { publishingDefaults } from '@postern/protocol/admin/publishing';
 import { defaultAppRoleId } from '@postern/protocol/admin/service-principals';
+import { recordStillSeen } from '../directory/sightings.ts';
 import { type AdminApiBench, openAdminApi } from './testing.ts';
 
 const absentId = 'c56a4180-65aa-42ec-a945-5fd21dec0538';
@@ -74,16 +76,10 @@ describe('admin API', () => {
       assert.equal(bound.statusCode, 204, bound.body);
       assert.equal(assigned.statusCode, 201, assigned.body);
       assert.deepEqual(publishing.json(), {
+        ...publishingDefaults,
         externalUrl: 'https://wiki.test.example/',
         internalUrl: 'http://wiki.corp.example:8080/app/',
-        externalAuthenticationType: 'aadPreAuthentication',
         applicationServerTimeout: 'long',
-        isHttpOnlyCookieEnabled: false,
-        isSecureCookieEnabled: true,
-        isPersistentCookieEnabled: false,
-        isTranslateHostHeaderEnabled: true,
-        isTranslateLinksInBodyEnabled: false,
-        isBackendCertificateValidationEnabled: true,
         isOnPremPublishingEnabled: true,
       });
       assert.deepEqual(
@@ -203,7 +199,7 @@ describe('admin API', () => {
   });
 
   describe('connectors', () => {
-    async function register(machineName: string) {
+    async function register(machineName: string, row: { createdAt?: number; lastSeenAt?: number } = {}) {
       const { db } = bench.directory;
       const { id: groupId } = await db
         .selectFrom('connectorGroup')
@@ -221,20 +217,22 @@ describe('admin API', () => {
       };
       await db
         .insertInto('connector')
-        .values({ ...connector, createdAt: 1000, lastSeenAt: null, revokedAt: null })
+        .values({ ...connector, createdAt: Date.now() - 60_000, lastSeenAt: null, revokedAt: null, ...row })
         .execute();
       return id;
     }
 
-    test('a connector is active while a tunnel of it is open', async () => {
-      const id = await register('edge01');
+    test('a connector is active while a probe comes back through a tunnel of it', async () => {
+      const id = await register('edge01', { createdAt: 1000, lastSeenAt: Date.now() });
 
       const before = await call('application', 'GET', `${profile}/connectors/${id}`);
       bench.live.add(id);
       const during = await call('application', 'GET', `${profile}/connectors/${id}`);
 
       assert.equal(before.json().status, 'inactive');
-      assert.deepEqual(during.json(), {
+      const { lastSeenDateTime, ...shown } = during.json();
+      assert.ok(Date.parse(lastSeenDateTime) <= Date.now());
+      assert.deepEqual(shown, {
         id,
         machineName: 'edge01',
         externalIp: '203.0.113.9',
@@ -242,10 +240,87 @@ describe('admin API', () => {
         version: '0.1.0',
         os: 'linux',
         registeredDateTime: '1970-01-01T00:00:01.000Z',
-        lastSeenDateTime: null,
         revokedDateTime: null,
+        isHidden: false,
         certificate: null,
       });
+    });
+
+    test('a connector whose newest certificate has expired is expired, until it is revoked', async () => {
+      const id = await register('edge11');
+      const { db } = bench.directory;
+      const certificate = { connectorId: id, revokedAt: null, pem: '', notBefore: 0 };
+      const expired = { serial: 'e1', sha256: 'e1', thumbprint: 'E1', notAfter: Date.now() - 1 };
+      await db
+        .insertInto('connectorCertificate')
+        .values({ ...certificate, ...expired })
+        .execute();
+      bench.live.add(id);
+      const statusNow = async () =>
+        (await call('application', 'GET', `${profile}/connectors/${id}`)).json().status;
+
+      assert.equal(await statusNow(), 'expired');
+      const renewed = { serial: 'e2', sha256: 'e2', thumbprint: 'E2', notAfter: Date.now() + 60_000 };
+      await db
+        .insertInto('connectorCertificate')
+        .values({ ...certificate, ...renewed })
+        .execute();
+      assert.equal(await statusNow(), 'active');
+      await call('application', 'POST', `${profile}/connectors/${id}/revoke`);
+      assert.equal(await statusNow(), 'revoked');
+    });
+
+    test('a connector that was not seen for ten days is left out of lists, and is back with its next sign of life', async () => {
+      const day = 86_400_000;
+      const id = await register('edge12', { lastSeenAt: Date.now() - 10 * day - 1_000 });
+      const seen = await register('edge13', { lastSeenAt: Date.now() - 10 * day + 60_000 });
+      const group = (await call('application', 'GET', `${profile}/connectors/${id}/memberOf`)).json()
+        .value[0];
+      const idsIn = async (url: string) =>
+        (await call('application', 'GET', url)).json().value.map((each: { id: string }) => each.id);
+
+      for (const url of [`${profile}/connectors`, `${profile}/connectorGroups/${group.id}/members`]) {
+        const listed = await idsIn(`${url}?$top=999`);
+        assert.deepEqual([listed.includes(id), listed.includes(seen)], [false, true], url);
+        const all = await idsIn(`${url}?$top=999&includeHidden=true`);
+        assert.deepEqual([all.includes(id), all.includes(seen)], [true, true], url);
+      }
+      const shown = await call('application', 'GET', `${profile}/connectors/${id}`);
+      assert.equal(shown.json().isHidden, true);
+
+      await recordStillSeen(bench.directory, [id]);
+      assert.ok((await idsIn(`${profile}/connectors?$top=999`)).includes(id));
+    });
+
+    test('the pages of a list with hidden connectors lead to more of them', async () => {
+      await register('old1', { createdAt: 0 });
+      await register('old2', { createdAt: 0 });
+      const url = `${profile}/connectors?$top=1&includeHidden=true&$filter=startswith(machineName,'old')`;
+
+      const first = await call('application', 'GET', url);
+      const next = new URL(first.json()['@odata.nextLink']);
+      const second = await call('application', 'GET', next.pathname + next.search);
+      next.searchParams.delete('includeHidden');
+      const mixed = await call('application', 'GET', next.pathname + next.search);
+
+      assert.equal(first.json().value[0].machineName, 'old1');
+      assert.equal(second.json().value[0].machineName, 'old2');
+      assert.equal(mixed.statusCode, 400);
+    });
+
+    test('exchanging an authority is for Global Administrators, and names one of two', async () => {
+      const url = `${profile}/certificateAuthorities`;
+
+      const listed = await call('application', 'GET', url);
+      const refused = await call('application', 'POST', `${url}/service/rotate`);
+      const unknown = await call('global', 'POST', `${url}/local/rotate`);
+      const rotated = await call('global', 'POST', `${url}/service/rotate`);
+
+      assert.deepEqual(
+        [listed, refused, unknown, rotated].map(one => one.statusCode),
+        [200, 403, 400, 200],
+      );
+      assert.deepEqual(bench.rotated, ['service']);
     });
 
     test('a connector shows the certificate that is valid longest, and how many days are left', async () => {
@@ -332,7 +407,7 @@ describe('admin API', () => {
       assert.equal(group2.json().id, group.id);
     });
 
-    test('a revoked connector is inactive and stays in the list', async () => {
+    test('a revoked connector stays in the list as revoked', async () => {
       const id = await register('edge03');
       bench.live.add(id);
 
@@ -342,7 +417,7 @@ describe('admin API', () => {
 
       assert.equal(revoked.statusCode, 204, revoked.body);
       assert.equal(again.statusCode, 204);
-      assert.equal(read.json().status, 'inactive');
+      assert.equal(read.json().status, 'revoked');
       assert.notEqual(read.json().revokedDateTime, null);
     });
   });

@@ -5,6 +5,7 @@ import {
   connectorGroup,
   connectorGroupCreate,
   connectorGroupUpdate,
+  connectorListQuery,
 } from '@postern/protocol/admin/connectors';
 import { setConnectorGroup } from '../directory/applications.ts';
 import {
@@ -13,7 +14,7 @@ import {
   requireConnectorGroup,
   updateConnectorGroup,
 } from '../directory/connector-groups.ts';
-import { moveConnector } from '../directory/connectors.ts';
+import { isHidden, moveConnector } from '../directory/connectors.ts';
 import { listApplicationsOfConnectorGroup } from '../store/applications.ts';
 import {
   type ConnectorGroupProperty,
@@ -144,13 +145,15 @@ export function addConnectorGroups(app: AdminApp, parts: ResourceParts): void {
         summary: 'List the connectors of a connector group',
         tags,
         params: idParams,
-        querystring: collectionQuery,
+        querystring: connectorListQuery,
         response: { 200: collection(connector) },
       },
     },
     async request => {
       await requireConnectorGroup(directory.db, request.params.id);
-      const rows = await listConnectorsOfGroup(directory.db, request.params.id);
+      const all = await listConnectorsOfGroup(directory.db, request.params.id);
+      const isShown = (row: ConnectorRow) => !isHidden(row, parts.inactiveAfterDays, directory.now());
+      const rows = request.query.includeHidden === 'true' ? all : all.filter(isShown);
       return answerPage(
         { url: listUrl(request, portalOrigin), query: request.query },
         {

@@ -4,9 +4,10 @@ import {
   connector,
   connectorEvent,
   connectorGroup,
+  connectorListQuery,
 } from '@postern/protocol/admin/connectors';
 import { requireConnectorGroup } from '../directory/connector-groups.ts';
-import { moveConnector, requireConnector, revokeConnector } from '../directory/connectors.ts';
+import { hiddenBefore, moveConnector, requireConnector, revokeConnector } from '../directory/connectors.ts';
 import { type ConnectorEventRow, listConnectorEvents } from '../store/connector-events.ts';
 import { type ConnectorProperty, type ConnectorRow, listConnectors } from '../store/connectors.ts';
 import * as events from '../telemetry/events.ts';
@@ -33,8 +34,10 @@ export function addConnectors(app: AdminApp, parts: ResourceParts): void {
     {
       schema: {
         summary: 'List connectors',
+        description:
+          'Leaves those out that were not seen for connectors.inactiveAfterDays, unless includeHidden is true.',
         tags,
-        querystring: collectionQuery,
+        querystring: connectorListQuery,
         response: { 200: collection(connector) },
       },
     },
@@ -44,7 +47,14 @@ export function addConnectors(app: AdminApp, parts: ResourceParts): void {
         {
           kind: connectorList,
           key,
-          load: options => listConnectors(directory.db, options),
+          load: options =>
+            listConnectors(
+              directory.db,
+              options,
+              request.query.includeHidden === 'true'
+                ? null
+                : hiddenBefore(parts.inactiveAfterDays, directory.now()),
+            ),
           represent: rows => representConnectors(rows, parts),
         },
       ),

@@ -116,10 +116,19 @@ export function parseFilter<Property extends string>(
   }
 }
 
+/** What says which items a list has, and not how many on a page. */
+function chosenBy({
+  $top: _top,
+  $skiptoken: _skipToken,
+  ...rest
+}: CollectionQuery): Record<string, string | undefined> {
+  return rest;
+}
+
 function nextLink({ url, query }: ListRequest, token: string): string {
   const parameters = new URLSearchParams({ $top: String(query.$top) });
-  if (query.$filter !== undefined) {
-    parameters.set('$filter', query.$filter);
+  for (const [name, value] of Object.entries(chosenBy(query))) {
+    if (value !== undefined) parameters.set(name, value);
   }
   parameters.set('$skiptoken', token);
   return `${url}?${parameters}`;
@@ -147,6 +156,6 @@ function openToken(token: string, request: ListRequest, key: Buffer): { sortKey:
 const signatureBytes = 32;
 
 function sign(body: Buffer, { url, query }: ListRequest, key: Buffer): Buffer {
-  const context = JSON.stringify([url, query.$filter ?? null]);
+  const context = JSON.stringify([url, chosenBy(query)]);
   return createHmac('sha256', key).update(`${context.length}:${context}`).update(body).digest();
 }

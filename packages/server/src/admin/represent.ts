@@ -7,6 +7,7 @@ import {
   type ServicePrincipal,
 } from '@postern/protocol/admin/service-principals';
 import { daysLeft, dueWarning } from '@postern/protocol/expiry';
+import { isHidden } from '../directory/connectors.ts';
 import type { ServiceAddress } from '../directory/published-urls.ts';
 import { publishingOf } from '../directory/publishing.ts';
 import type { ApplicationRow } from '../store/applications.ts';
@@ -69,17 +70,33 @@ export function representServicePrincipal(row: ApplicationRow): ServicePrincipal
 /** Connectors as the API shows them, each with the certificate that is valid longest. */
 export async function representConnectors(
   rows: readonly ConnectorRow[],
-  parts: Pick<ResourceParts, 'directory' | 'isConnectorLive'>,
+  parts: Pick<ResourceParts, 'directory' | 'isConnectorActive' | 'inactiveAfterDays'>,
 ): Promise<Connector[]> {
   const { db, now } = parts.directory;
   const certificates = await newestCertificatesOf(
     db,
     rows.map(({ id }) => id),
   );
-  return rows.map(row => ({
-    ...representConnector(row, parts),
-    certificate: representCertificate(certificates.get(row.id), now()),
-  }));
+  return rows.map(row => {
+    const certificate = certificates.get(row.id);
+    return {
+      ...representConnector(row),
+      status: statusOf(row, certificate, parts),
+      isHidden: isHidden(row, parts.inactiveAfterDays, now()),
+      certificate: representCertificate(certificate, now()),
+    };
+  });
+}
+
+/** Revoked is for good, and an expired connector stays out once its tunnels have ended; the rest comes and goes. */
+function statusOf(
+  row: ConnectorRow,
+  certificate: NewestCertificate | undefined,
+  { directory, isConnectorActive }: Pick<ResourceParts, 'directory' | 'isConnectorActive'>,
+): Connector['status'] {
+  if (row.revokedAt !== null) return 'revoked';
+  if (certificate !== undefined && certificate.notAfter < directory.now()) return 'expired';
+  return isConnectorActive(row.id) ? 'active' : 'inactive';
 }
 
 function representCertificate(
@@ -96,16 +113,11 @@ function representCertificate(
   };
 }
 
-/** It is active while a tunnel of it is open. */
-function representConnector(
-  row: ConnectorRow,
-  { isConnectorLive }: Pick<ResourceParts, 'isConnectorLive'>,
-): Omit<Connector, 'certificate'> {
+function representConnector(row: ConnectorRow): Omit<Connector, 'status' | 'isHidden' | 'certificate'> {
   return {
     id: row.id,
     machineName: row.machineName,
     externalIp: row.externalIp,
-    status: row.revokedAt === null && isConnectorLive(row.id) ? 'active' : 'inactive',
     version: row.version,
     os: row.os,
     registeredDateTime: dateTime(row.createdAt),

@@ -81,6 +81,24 @@ describe('the journal of a connector', () => {
     assert.equal(newest?.message, '129');
   });
 
+  test('has a refusal of its tunnels once a day for each reason, and again after it was connected', async () => {
+    const journal = open();
+    const refuse = (reason: string) =>
+      journal.refused({ connectorId: id, reason, detail: 'for a reason', externalIp: '203.0.113.9' });
+    refuse('expired');
+    refuse('expired');
+    refuse('revoked');
+    await journal.settled();
+    now += 86_400_000;
+    refuse('revoked');
+    journal.connected(id, '203.0.113.9', '0.1.0');
+    refuse('revoked');
+
+    assert.deepEqual(await eventsOf(journal), ['refused', 'refused', 'refused', 'connected', 'refused']);
+    const [newest] = await listConnectorEvents(db, id);
+    assert.equal(newest?.message, 'A tunnel from 203.0.113.9 was refused (revoked): for a reason.');
+  });
+
   test('of a connector that does not exist is nobody’s', async () => {
     const journal = open();
 

@@ -1,5 +1,6 @@
 import type { ConnectorEventName } from '@postern/protocol/admin/connectors';
 import type { Kysely } from 'kysely';
+import type { TunnelRefusal } from '../feed/messages.ts';
 import { findLastConnectorEvent, insertConnectorEvent } from '../store/connector-events.ts';
 import type { Database } from '../store/schema.ts';
 
@@ -13,6 +14,7 @@ export interface ConnectorJournalParts {
 
 /** Of one connector. */
 const keptEvents = 100;
+const dayMs = 86_400_000;
 
 type Level = 'info' | 'warn' | 'error';
 
@@ -49,6 +51,18 @@ export class ConnectorJournal {
     });
   }
 
+  /** A tunnel of it was refused. The same reason is written again when a day has gone by, or it was connected since. */
+  refused({ connectorId, reason, detail, externalIp }: TunnelRefusal): void {
+    this.#enqueue(async () => {
+      const { db, now } = this.#parts;
+      const message = `A tunnel from ${externalIp} was refused (${reason}): ${detail}.`;
+      const last = await findLastConnectorEvent(db, connectorId, ['refused', 'connected']);
+      const isRepeated = last?.event === 'refused' && reasonOf(last.message) === reason;
+      if (isRepeated && now() - last.createdAt < dayMs) return;
+      await this.#insert(connectorId, 'refused', 'warn', message);
+    });
+  }
+
   /** Waits until everything is written that was recorded so far. */
   async settled(): Promise<void> {
     await this.#last;
@@ -71,4 +85,9 @@ export class ConnectorJournal {
   #enqueue(write: () => Promise<void>): void {
     this.#last = this.#last.then(write).catch(this.#parts.onFailed);
   }
+}
+
+/** The reason in the message of a refusal. */
+function reasonOf(message: string): string | undefined {
+  return /\(([a-z_]+)\)/.exec(message)?.[1];
 }

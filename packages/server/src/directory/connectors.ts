@@ -33,6 +33,29 @@ export async function revokeConnector(directory: Directory, id: string): Promise
   });
 }
 
+const dayMs = 86_400_000;
+
+/**
+ * The time since when a connector must have been seen to be in lists; null: they leave nobody out. One that was never seen
+ * counts from its registration.
+ *
+ * @param inactiveAfterDays 0: never.
+ * @param now Milliseconds since the epoch.
+ */
+export function hiddenBefore(inactiveAfterDays: number, now: number): number | null {
+  return inactiveAfterDays === 0 ? null : now - inactiveAfterDays * dayMs;
+}
+
+/** Whether lists leave a connector out: see {@link hiddenBefore}. */
+export function isHidden(
+  { lastSeenAt, createdAt }: Pick<store.ConnectorRow, 'lastSeenAt' | 'createdAt'>,
+  inactiveAfterDays: number,
+  now: number,
+): boolean {
+  const before = hiddenBefore(inactiveAfterDays, now);
+  return before !== null && (lastSeenAt ?? createdAt) < before;
+}
+
 /** @throws DirectoryError `not_found` */
 export async function requireConnector(db: Kysely<Database>, id: string): Promise<store.ConnectorRow> {
   const connector = await store.findConnector(db, id);

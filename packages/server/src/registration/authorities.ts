@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { validityOf } from '@postern/protocol/x509/certificate';
 import type { RevocationList, TunnelTrust } from '../feed/messages.ts';
 import { revocationListUrl } from './revocation-lists.ts';
+import { type KeptAuthority, RotatingAuthority } from './rotating-authority.ts';
 import {
   type AuthorityKind,
   type AuthorityMaterial,
@@ -30,8 +31,14 @@ export interface AuthoritiesParts {
   readonly now: () => number;
 }
 
+/** Authorities that can be exchanged while the service runs. */
+export const rotatingNames = ['registration', 'service'] as const;
+export type RotatingName = (typeof rotatingNames)[number];
+
 /** Which authority issues what; each has a key of its own, so that none can be used in another's place. */
 export interface Authorities {
+  /** Those before and after the ones that sign now. */
+  readonly rotating: Readonly<Record<RotatingName, RotatingAuthority>>;
   /** How long a trust certificate is valid from its issue on. */
   readonly trustCertificateMs: number;
   /** `connectorregistrationca.<domain>`: issues the connectors' trust certificates. */
@@ -62,7 +69,27 @@ export async function openAuthorities(parts: AuthoritiesParts): Promise<Authorit
     open('local-ca', 'p384', `Postern local CA for ${parts.domain}`),
   ]);
   const { trustCertificateDays = 180 } = parts;
-  return { trustCertificateMs: trustCertificateDays * 86_400_000, registration, service, local };
+  return {
+    trustCertificateMs: trustCertificateDays * 86_400_000,
+    rotating: { registration, service },
+    get registration() {
+      return registration.current;
+    },
+    get service() {
+      return service.current;
+    },
+    local: local.current,
+  };
+}
+
+/** Certificates of the registration authority that has issued a trust certificate: one that signs, or signed before. */
+export function issuersOf({ rotating }: Authorities, trustCertificate: string): string[] {
+  const { all, current } = rotating.registration;
+  if (all.length === 1) return [current.certificate];
+  const leaf = new X509Certificate(trustCertificate);
+  // Names are the same; the identifiers of the keys differ, and this compares them.
+  const issuer = all.find(({ certificate }) => leaf.checkIssued(new X509Certificate(certificate)));
+  return [(issuer ?? current).certificate];
 }
 
 /** A server's leaf with its key, PEM. */
@@ -96,8 +123,9 @@ export function isDueForRenewal(certificate: X509Certificate, now: number): bool
 }
 
 /**
- * Gives what relays need for tunnels. The leaf is made at the first call and again when two thirds of its life are
- * over; it is kept in memory only, because a new one costs nothing: connectors trust the authority and not the leaf.
+ * Gives what relays need for tunnels. The leaf is made at the first call, again when two thirds of its life are over, and
+ * when another authority signs; it is kept in memory only, because a new one costs nothing: connectors trust the authority
+ * and not the leaf.
  */
 export function createTunnelTrust(
   authorities: Authorities,
@@ -105,19 +133,38 @@ export function createTunnelTrust(
   now: () => number,
   revocationLists: () => Promise<readonly RevocationList[]> = async () => [],
 ): () => Promise<TunnelTrust> {
-  let issued: Promise<ServerLeaf> | null = null;
-  let last: { readonly leaf: ServerLeaf; readonly trust: TunnelTrust } | null = null;
-  const issue = () => issueServerLeaf(authorities.service, [`connect.${domain}`], now());
+  const { registration, service } = authorities.rotating;
+  const issue = (signer: Signer) => ({
+    signer,
+    leaf: issueServerLeaf(signer, [`connect.${domain}`], now()),
+  });
+  let issued: ReturnType<typeof issue> | null = null;
+  let last: TunnelTrust | null = null;
   return async () => {
-    issued ??= issue();
-    if (isDueForRenewal(new X509Certificate((await issued).certificate), now())) issued = issue();
-    const [leaf, lists] = await Promise.all([issued, revocationLists()]);
+    if (issued?.signer !== service.current) issued = issue(service.current);
+    const presented = new X509Certificate((await issued.leaf).certificate);
+    if (isDueForRenewal(presented, now())) issued = issue(service.current);
+    const [leaf, lists] = await Promise.all([issued.leaf, revocationLists()]);
+    const trust: TunnelTrust = {
+      ...leaf,
+      clientAuthorities: registration.all.map(({ certificate }) => certificate),
+      anchors: service.all.map(({ certificate }) => certificate),
+      revocationLists: lists,
+    };
     // The same answer as long as nothing has changed: that is how its reader tells.
-    if (last?.leaf === leaf && last.trust.revocationLists === lists) return last.trust;
-    const clientAuthorities = [authorities.registration.certificate];
-    last = { leaf, trust: { ...leaf, clientAuthorities, revocationLists: lists } };
-    return last.trust;
+    if (last !== null && isSameTrust(last, trust)) return last;
+    last = trust;
+    return trust;
   };
+}
+
+function isSameTrust(one: TunnelTrust, other: TunnelTrust): boolean {
+  return (
+    one.certificate === other.certificate &&
+    one.revocationLists === other.revocationLists &&
+    one.clientAuthorities.join() === other.clientAuthorities.join() &&
+    one.anchors?.join() === other.anchors?.join()
+  );
 }
 
 async function openAuthority(
@@ -126,23 +173,29 @@ async function openAuthority(
   kind: AuthorityKind,
   commonName: string,
   hasRevocationList: boolean,
-): Promise<Signer> {
-  const kept = await secrets.unseal(secret);
-  const material =
-    kept === null
-      ? await createAuthority(kind, commonName, now())
-      : parseMaterial(secret, kept.toString('utf8'));
-  if (kept === null) await secrets.seal(secret, JSON.stringify(material));
-  return openSigner(
-    material,
-    hasRevocationList ? revocationListUrl(material.certificate, domain) : undefined,
-  );
+): Promise<RotatingAuthority> {
+  const create = () => createAuthority(kind, commonName, now());
+  const save = (kept: KeptAuthority) => secrets.seal(secret, JSON.stringify(kept));
+  const sealed = await secrets.unseal(secret);
+  const kept = sealed === null ? await create() : parseKept(secret, sealed.toString('utf8'));
+  if (sealed === null) await save(kept);
+  return new RotatingAuthority({
+    kept,
+    create,
+    open: material =>
+      openSigner(material, hasRevocationList ? revocationListUrl(material.certificate, domain) : undefined),
+    save,
+  });
 }
 
-function parseMaterial(secret: string, json: string): AuthorityMaterial {
-  const value = JSON.parse(json) as Partial<AuthorityMaterial> | null;
-  if (typeof value?.certificate !== 'string' || typeof value.privateKey !== 'string') {
-    throw new Error(`the kept secret ${secret} is no authority`);
-  }
-  return { certificate: value.certificate, privateKey: value.privateKey };
+function parseKept(secret: string, json: string): KeptAuthority {
+  const value = JSON.parse(json) as Partial<KeptAuthority> | null;
+  const materials: unknown[] = [value, ...(value?.former ?? []), ...(value?.next ? [value.next] : [])];
+  if (!materials.every(isMaterial)) throw new Error(`the kept secret ${secret} is no authority`);
+  return value as KeptAuthority;
+}
+
+function isMaterial(value: unknown): value is AuthorityMaterial {
+  const { certificate, privateKey } = (value ?? {}) as Partial<AuthorityMaterial>;
+  return typeof certificate === 'string' && typeof privateKey === 'string';
 }

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { sha256Of, splitCertificates } from '@postern/protocol/x509/certificate';
-import { certificateFiles, controlHosts } from '../config/names.ts';
+import { type CertificateSources, certificateFiles, controlHosts } from '../config/names.ts';
 import type { Config } from '../config/schema.ts';
 
 /** Where a machine finds the service to register with, and how it recognises it the first time. */
@@ -17,9 +17,7 @@ export interface FirstContact {
 }
 
 /** Reads it from the certificate files of this moment. */
-export function readFirstContact(
-  config: Pick<Config, 'certificates' | 'dataDir' | 'domain' | 'publicPort'>,
-): FirstContact {
+export function readFirstContact(config: CertificateSources & Pick<Config, 'publicPort'>): FirstContact {
   const host = controlHosts(config).connect;
   const chains = certificateFiles(config).map(({ certificateFile }) => readChain(certificateFile));
   // As the edge chooses: the first that covers the name.

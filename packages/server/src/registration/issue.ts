@@ -36,13 +36,16 @@ export async function issueTrustCertificate(
   signer: Signer,
   request: IssueRequest,
 ): Promise<IssuedCertificate> {
+  // A certificate that outlived its authority would read as one of an unknown issuer, and not as one that has expired.
+  const authorityEnd = validityOf(new X509Certificate(signer.certificate)).notAfter;
+  const wantedEnd = request.now + (request.lifetimeMs ?? trustCertificateMs);
   const pem = await signer.issue({
     publicKey: request.publicKey,
     commonName: request.connectorId,
     organization: request.machineName.slice(0, maxOrganizationLength),
     usage: 'clientAuth',
     notBefore: wholeSeconds(request.now - backDatedMs),
-    notAfter: wholeSeconds(request.now + (request.lifetimeMs ?? trustCertificateMs)),
+    notAfter: wholeSeconds(Math.min(wantedEnd, authorityEnd)),
   });
   const certificate = new X509Certificate(pem);
   return {

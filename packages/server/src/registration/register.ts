@@ -16,7 +16,7 @@ import {
 import { type EnrolmentTokenRow, findEnrolmentToken } from '../store/enrolment-tokens.ts';
 import type { ConnectorCertificateTable, ConnectorTable } from '../store/schema.ts';
 import { type Applicant, type ApplicantParts, authenticateApplicant, enrolmentRefusal } from './applicant.ts';
-import type { Authorities } from './authorities.ts';
+import { type Authorities, issuersOf } from './authorities.ts';
 import { type IssuedCertificate, issueTrustCertificate } from './issue.ts';
 import { checkPreviousKey } from './previous-key.ts';
 import { checkProof } from './proof.ts';
@@ -164,8 +164,8 @@ function answer(
     connectorId,
     connectorGroupId,
     certificate,
-    issuerCertificates: [parts.authorities.registration.certificate],
-    tunnelAnchors: [parts.authorities.service.certificate],
+    issuerCertificates: issuersOf(parts.authorities, certificate),
+    tunnelAnchors: parts.authorities.rotating.service.all.map(one => one.certificate),
     tunnelHost: `connect.${parts.domain}`,
     tunnelPort: parts.publicPort,
   };

@@ -18,7 +18,7 @@ let published: string[] = [];
 let events: RenewalEvent[] = [];
 
 before(async () => {
-  bench = await RegistrationBench.open(start);
+  bench = await RegistrationBench.open(() => start);
 });
 after(() => bench[Symbol.asyncDispose]());
 beforeEach(() => {

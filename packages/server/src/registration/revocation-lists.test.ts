@@ -20,7 +20,7 @@ let authorities: Authorities;
 let now = start;
 
 before(async () => {
-  bench = await RegistrationBench.open(start);
+  bench = await RegistrationBench.open(() => now);
   ({ db, authorities } = bench);
 });
 after(() => bench[Symbol.asyncDispose]());
@@ -32,7 +32,11 @@ function crlOf([list]: readonly RevocationList[]): X509Crl {
 test('the list holds what was revoked and nothing else, is signed by the authority, and is where its certificates say', async () => {
   const revoked = await bench.addConnector('c-1', { now: start });
   const other = await bench.addConnector('c-2', { now: start });
-  const lists = createRevocationLists({ db, authority: authorities.registration, now: () => now });
+  const lists = createRevocationLists({
+    db,
+    authorities: () => authorities.rotating.registration.all,
+    now: () => now,
+  });
 
   const before = await lists();
   assert.equal(crlOf(before).entries.length, 0);
@@ -60,7 +64,11 @@ test('the list holds what was revoked and nothing else, is signed by the authori
 });
 
 test('the list is made anew every day, with a higher number', async () => {
-  const lists = createRevocationLists({ db, authority: authorities.registration, now: () => now });
+  const lists = createRevocationLists({
+    db,
+    authorities: () => authorities.rotating.registration.all,
+    now: () => now,
+  });
   const numberOf = (crl: X509Crl) => Buffer.from(crl.getExtension('2.5.29.20')!.value).toString('hex');
 
   const first = await lists();
@@ -74,7 +82,11 @@ test('the list is made anew every day, with a higher number', async () => {
 
 test('relays get the new list with the rest of what they need, and the leaf stays as it is', async () => {
   await bench.addConnector('c-3', { now: start });
-  const lists = createRevocationLists({ db, authority: authorities.registration, now: () => now });
+  const lists = createRevocationLists({
+    db,
+    authorities: () => authorities.rotating.registration.all,
+    now: () => now,
+  });
   const tunnelTrust = createTunnelTrust(authorities, 'example.com', () => now, lists);
 
   const before = await tunnelTrust();
@@ -84,4 +96,29 @@ test('relays get the new list with the rest of what they need, and the leaf stay
 
   assert.equal(after.certificate, before.certificate);
   assert.equal(crlOf(after.revocationLists!).entries.length, 2);
+});
+
+test('an authority that came after another has a list of its own, and the one before keeps its', async () => {
+  const lists = createRevocationLists({
+    db,
+    authorities: () => authorities.rotating.registration.all,
+    now: () => now,
+  });
+  const old = await bench.addConnector('c-4', { now: start });
+  const { registration } = authorities.rotating;
+  await registration.announce(now);
+  await registration.promote(now + 180 * dayMs);
+  const young = await bench.addConnector('c-5', { now });
+  await markRevoked(db, 'c-4', now);
+  await markRevoked(db, 'c-5', now);
+
+  const made = await lists();
+
+  const serialsOf = (list: RevocationList) =>
+    crlOf([list]).entries.map(entry => entry.serialNumber.toUpperCase());
+  assert.equal(made.length, 2);
+  assert.ok(serialsOf(made[0]!).includes(old.serial));
+  assert.deepEqual(serialsOf(made[1]!), [young.serial]);
+  const text = new X509Certificate(young.pem).raw.toString('latin1');
+  assert.ok(text.includes(`http://connect.example.com${made[1]!.path}`));
 });

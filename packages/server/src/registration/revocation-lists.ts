@@ -1,13 +1,14 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { RevocationList } from '../feed/messages.ts';
-import { listRevokedSerials } from '../store/connectors.ts';
+import { listRevokedCertificates, type RevokedCertificate } from '../store/connectors.ts';
 import type { Database } from '../store/schema.ts';
 import { type Signer, wholeSeconds } from './signer.ts';
 
 export interface RevocationListsParts {
   readonly db: Kysely<Database>;
-  readonly authority: Signer;
+  /** All that are trusted: each has a list of its own. */
+  readonly authorities: () => readonly Signer[];
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -37,8 +38,7 @@ export function revocationListUrl(certificate: string, domain: string): string {
  * The service itself goes by its records; these are for whoever else is shown a trust certificate.
  */
 export function createRevocationLists(parts: RevocationListsParts): () => Promise<readonly RevocationList[]> {
-  const { db, authority, now } = parts;
-  const path = revocationListPath(authority.certificate);
+  const { db, now } = parts;
   let last: {
     readonly key: string;
     readonly madeAt: number;
@@ -47,15 +47,37 @@ export function createRevocationLists(parts: RevocationListsParts): () => Promis
   return async () => {
     const time = now();
     // Expired ones may be left out, but for those that a wrong clock still takes for valid.
-    const revoked = await listRevokedSerials(db, time - 2 * dayMs);
-    const key = revoked.map(({ serial }) => serial).join();
+    const revoked = await listRevokedCertificates(db, time - 2 * dayMs);
+    const authorities = parts.authorities();
+    const key = [...revoked, ...authorities]
+      .map(one => ('serial' in one ? one.serial : one.certificate))
+      .join();
     if (last !== null && last.key === key && time - last.madeAt < dayMs) return last.lists;
-    const der = await authority.signRevocationList({
-      revoked: revoked.map(({ serial, revokedAt }) => ({ serial, revokedAt: wholeSeconds(revokedAt) })),
-      thisUpdate: wholeSeconds(time),
-      nextUpdate: wholeSeconds(time + goodForMs),
-    });
-    last = { key, madeAt: time, lists: [{ path, der: der.toString('base64') }] };
+    const sign = (authority: Signer) => signList(authority, issuedBy(authority, authorities, revoked), time);
+    last = { key, madeAt: time, lists: await Promise.all(authorities.map(sign)) };
     return last.lists;
   };
+}
+
+async function signList(
+  authority: Signer,
+  revoked: readonly RevokedCertificate[],
+  time: number,
+): Promise<RevocationList> {
+  const der = await authority.signRevocationList({
+    revoked: revoked.map(({ serial, revokedAt }) => ({ serial, revokedAt: wholeSeconds(revokedAt) })),
+    thisUpdate: wholeSeconds(time),
+    nextUpdate: wholeSeconds(time + goodForMs),
+  });
+  return { path: revocationListPath(authority.certificate), der: der.toString('base64') };
+}
+
+function issuedBy(
+  authority: Signer,
+  authorities: readonly Signer[],
+  certificates: readonly RevokedCertificate[],
+): readonly RevokedCertificate[] {
+  if (authorities.length === 1) return certificates;
+  const issuer = new X509Certificate(authority.certificate);
+  return certificates.filter(({ pem }) => new X509Certificate(pem).checkIssued(issuer));
 }

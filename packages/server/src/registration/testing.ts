@@ -23,12 +23,12 @@ export class RegistrationBench implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  /** @param madeAt When the authorities were made, in milliseconds since the epoch. */
-  static async open(madeAt: number): Promise<RegistrationBench> {
+  /** @param now By which authorities are made, in milliseconds since the epoch. */
+  static async open(now: () => number): Promise<RegistrationBench> {
     const folder = mkdtempSync(path.join(tmpdir(), 'postern-registration-'));
     const db = await openStore(path.join(folder, 'postern.db'));
     const secrets = new SealedSecrets(db, Buffer.alloc(32, 7));
-    const authorities = await openAuthorities({ secrets, domain: 'example.com', now: () => madeAt });
+    const authorities = await openAuthorities({ secrets, domain: 'example.com', now });
     return new RegistrationBench(db, authorities, folder);
   }
 

@@ -11,12 +11,19 @@ export async function findConnector(db: Kysely<Database>, id: string): Promise<C
   return (await db.selectFrom('connector').selectAll().where('id', '=', id).executeTakeFirst()) ?? null;
 }
 
-/** Sorted by `machineName`. */
+/**
+ * Sorted by `machineName`.
+ *
+ * @param seenSince Leaves those out that were last seen before; null: nobody.
+ */
 export function listConnectors(
   db: Kysely<Database>,
   options: ListOptions<ConnectorProperty>,
+  seenSince: number | null,
 ): Promise<ConnectorRow[]> {
-  return pageOf(db.selectFrom('connector').selectAll(), 'machineName', options).execute();
+  const all = db.selectFrom('connector').selectAll();
+  const seen = all.where(({ eb, fn }) => eb(fn.coalesce('lastSeenAt', 'createdAt'), '>=', seenSince ?? 0));
+  return pageOf(seenSince === null ? all : seen, 'machineName', options).execute();
 }
 
 /** Revoked ones included. Sorted by machine name. */
@@ -109,17 +116,62 @@ export async function markRevoked(db: Kysely<Database>, id: string, revokedAt: n
     .execute();
 }
 
-/** Serials of revoked trust certificates that expire after a time, with when they were revoked; in a fixed order. */
-export async function listRevokedSerials(
+export interface RevokedCertificate {
+  readonly serial: string;
+  readonly revokedAt: number;
+  readonly pem: string;
+}
+
+/** Revoked trust certificates that expire after a time, in a fixed order. */
+export async function listRevokedCertificates(
   db: Kysely<Database>,
   expiringAfter: number,
-): Promise<{ readonly serial: string; readonly revokedAt: number }[]> {
+): Promise<RevokedCertificate[]> {
   const rows = await db
     .selectFrom('connectorCertificate')
-    .select(['serial', 'revokedAt'])
+    .select(['serial', 'revokedAt', 'pem'])
     .where('revokedAt', 'is not', null)
     .where('notAfter', '>', expiringAfter)
     .orderBy('serial')
     .execute();
-  return rows.map(({ serial, revokedAt }) => ({ serial, revokedAt: revokedAt! }));
+  return rows.map(({ serial, revokedAt, pem }) => ({ serial, revokedAt: revokedAt!, pem }));
+}
+
+/** The last moment at which any trust certificate on record is valid; 0 where there is none. */
+export async function findLastExpiry(db: Kysely<Database>): Promise<number> {
+  const { last } = await db
+    .selectFrom('connectorCertificate')
+    .select(({ fn }) => fn.max('notAfter').as('last'))
+    .executeTakeFirstOrThrow();
+  return last ?? 0;
+}
+
+/**
+ * Connectors that could come back and have not said that they trust an authority: not revoked, with a certificate that is
+ * valid after a time. Sorted by machine name.
+ *
+ * @param anchor SHA-256 of the authority's DER, upper-case hex.
+ */
+export function listConnectorsWithoutAnchor(
+  db: Kysely<Database>,
+  anchor: string,
+  validAfter: number,
+): Promise<Pick<ConnectorRow, 'id' | 'machineName' | 'lastSeenAt'>[]> {
+  return db
+    .selectFrom('connector')
+    .select(['id', 'machineName', 'lastSeenAt'])
+    .where('revokedAt', 'is', null)
+    .where(eb => eb.or([eb('keptAnchor', 'is', null), eb('keptAnchor', '!=', anchor)]))
+    .where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('connectorCertificate')
+          .select('serial')
+          .whereRef('connectorCertificate.connectorId', '=', 'connector.id')
+          .where('connectorCertificate.revokedAt', 'is', null)
+          .where('connectorCertificate.notAfter', '>', validAfter),
+      ),
+    )
+    .orderBy('machineName')
+    .orderBy('id')
+    .execute();
 }

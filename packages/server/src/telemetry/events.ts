@@ -140,11 +140,35 @@ export function tunnelUp(
   log.info({ event: 'tunnel_up', ...fields }, 'a connector opened a tunnel');
 }
 
+/** @param fields.step `announced`, `signing` or `retired`. */
+export function authorityChanged(
+  log: Logger,
+  fields: { authority: string; step: string; sha256: string },
+): void {
+  log.warn({ event: 'authority_changed', ...fields }, 'a certificate authority of the service was exchanged');
+}
+
+/** @param fields.authority `registration` or `service`. */
+export function authorityRotationWanted(log: Logger, fields: { authority: string; actor: Actor }): void {
+  log.warn({ event: 'authority_rotation_wanted', ...fields }, 'the exchange of an authority was asked for');
+}
+
 export function tunnelDown(log: Logger, fields: { connectorId: string; reason: string }): void {
   log.info({ event: 'tunnel_down', ...fields }, 'a tunnel closed');
 }
 
-/** @param fields.what `created`, `updated`, `published`, `access`, `connector_group` or `deleted`. */
+/** @param fields.reason As the connector was told it, such as `expired` or `revoked`. */
+export function tunnelRefused(
+  log: Logger,
+  fields: { connectorId: string; reason: string; detail: string; externalIp: string },
+): void {
+  log.warn({ event: 'tunnel_refused', ...fields }, 'a tunnel was refused to a connector that is known');
+}
+
+/**
+ * @param fields.what `created`, `updated`, `published`, `access`, `connector_group`, `segment_added`, `segment_changed`,
+ *   `segment_removed` or `deleted`.
+ */
 export function applicationChanged(
   log: Logger,
   fields: { applicationId: string; what: string; actor: Actor },
@@ -203,4 +227,40 @@ export function alertDeliveryFailed(
   fields: { alertId: string; channel: string; attempts: number; reason: string; isLast: boolean },
 ): void {
   log.error({ event: 'alert_delivery_failed', ...fields }, 'an alert could not be delivered');
+}
+
+/** @param fields.what `created`, `updated`, `verified` or `deleted`. */
+export function domainChanged(log: Logger, fields: { domain: string; what: string; actor: Actor }): void {
+  log.warn({ event: 'domain_changed', ...fields }, 'a custom domain was changed');
+}
+
+/** @param fields.what `uploaded` or `deleted`. */
+export function certificateChanged(
+  log: Logger,
+  fields: { certificateId: string; thumbprint: string; names: readonly string[]; what: string; actor: Actor },
+): void {
+  log.warn({ event: 'certificate_changed', ...fields }, 'a certificate for public names was changed');
+}
+
+export function automaticCertificateIssued(
+  log: Logger,
+  fields: { certificateId: string; names: readonly string[]; thumbprint: string; notAfter: number },
+): void {
+  const notAfter = new Date(fields.notAfter).toISOString();
+  log.info(
+    { event: 'automatic_certificate_issued', ...fields, notAfter },
+    'a certificate was got from the authority',
+  );
+}
+
+/** @param fields.code See AcmeError. */
+export function automaticCertificateFailed(
+  log: Logger,
+  fields: { names: readonly string[]; code: string; reason: string; failures: number; nextAttemptAt: number },
+): void {
+  const nextAttemptAt = new Date(fields.nextAttemptAt).toISOString();
+  log.error(
+    { event: 'automatic_certificate_failed', ...fields, nextAttemptAt },
+    'a certificate could not be got from the authority',
+  );
 }

@@ -10,7 +10,7 @@ import {
 } from '@postern/protocol/tunnel/messages';
 import type { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import type { Logger } from 'pino';
-import type { ConnectorRecord, TunnelTrust } from '../feed/messages.ts';
+import type { ConnectorRecord, TunnelRefusal, TunnelTrust } from '../feed/messages.ts';
 import { echoAnswer } from './echo.ts';
 import { Tunnel, type TunnelHooks } from './tunnel.ts';
 import { judge, type PresentedCertificate } from './verdict.ts';
@@ -23,7 +23,11 @@ export interface TunnelListenerOptions {
   /** False: the service cannot check certificates right now, so it accepts none. */
   readonly isAccepting: () => boolean;
   readonly windowBudget: WindowBudget;
-  readonly hooks: TunnelHooks & { onAccept(tunnel: Tunnel, connector: ConnectorRecord): void };
+  readonly hooks: TunnelHooks & {
+    onAccept(tunnel: Tunnel, connector: ConnectorRecord): void;
+    /** A certificate that is on record was not accepted; its key was proved. */
+    onRefused(refusal: TunnelRefusal): void;
+  };
   readonly maxTunnelsPerConnector: number;
   readonly tunnelsOf: (connectorId: string) => number;
   readonly log: Logger;
@@ -103,8 +107,12 @@ export class TunnelListener {
     }
     if (socket.alpnProtocol === echoProtocol) return this.#echo(socket);
     if (!this.#options.isAccepting()) return this.#refuse(socket, notReady.reason, notReady.detail);
-    const verdict = judge(presentedBy(socket), this.#options.findConnector, Date.now());
-    if (!verdict.accepted) return this.#refuse(socket, verdict.reason, verdict.detail);
+    const presented = presentedBy(socket);
+    const verdict = judge(presented, this.#options.findConnector, Date.now());
+    if (!verdict.accepted) {
+      this.#reportRefusal(socket, presented, verdict);
+      return this.#refuse(socket, verdict.reason, verdict.detail);
+    }
     const { connector, sha256 } = verdict;
     if (this.#options.tunnelsOf(connector.id) >= this.#options.maxTunnelsPerConnector) {
       return this.#refuse(socket, 'busy', 'this connector has as many tunnels as it may');
@@ -121,6 +129,19 @@ export class TunnelListener {
       now: this.#options.now,
     });
     this.#options.hooks.onAccept(tunnel, connector);
+  }
+
+  /** Names the connector whose certificate was refused, where there is one: its administrators look for the reason there. */
+  #reportRefusal(
+    socket: tls.TLSSocket,
+    { certificate, isResumed }: PresentedCertificate,
+    { reason, detail }: { readonly reason: RefusalReason; readonly detail: string },
+  ): void {
+    if (certificate === undefined || isResumed) return;
+    const connector = this.#options.findConnector(certificate.fingerprint256.replaceAll(':', ''));
+    if (connector === undefined) return;
+    const externalIp = plainAddress(socket.remoteAddress ?? '');
+    this.#options.hooks.onRefused({ connectorId: connector.id, reason, detail, externalIp });
   }
 
   /** Says what was seen of the connection, and reads nothing. */

@@ -23,12 +23,20 @@ const firstPings = 8;
 const quietMs = 4_000;
 /** A tunnel on which nothing came for this long is dead. */
 const silenceMs = 10_000;
+/** A connector whose last answer to a ping is older than this is not active, whatever else comes from it. */
+const answerMs = 10_000;
+/** Authorities that a connector may say it keeps; more is nonsense. */
+const maxKeptAnchors = 16;
 
 export interface TunnelHooks {
   /** The connector has said hello and has its configuration in force: streams may be opened. */
   onReady(tunnel: Tunnel): void;
   /** The connector's configuration changed or the tunnel takes no new streams any more. */
   onChange(tunnel: Tunnel): void;
+  /** Pings are not answered any more, or again. */
+  onProbe(tunnel: Tunnel): void;
+  /** The connector has these authorities (SHA-256 of the DER, upper-case hex) on its disk, and trusts them. */
+  onAnchorsKept(tunnel: Tunnel, anchors: readonly string[]): void;
   /** The connector asks for a new trust certificate. */
   onRenew(tunnel: Tunnel, proofCertificate: string): Promise<RenewalAnswer>;
   /** The connector is being uninstalled, and is to be revoked. */
@@ -70,8 +78,10 @@ export class Tunnel {
   logsRequests = false;
   /** Streams that carry a request right now; what load balancing compares. */
   outstanding = 0;
-  /** Nothing was heard for a while; perhaps the connection is dead already. */
+  /** Nothing was heard for a while, or pings are not answered; perhaps the connection is dead already. */
   isQuiet = false;
+  /** A ping went to the connector and back within the last 10 s; the handshake counts as the first. */
+  answersProbes = true;
   readonly #options: TunnelOptions;
   readonly #session: YamuxSession;
   readonly #watch: NodeJS.Timeout;
@@ -85,6 +95,8 @@ export class Tunnel {
   #isRenewing = false;
   #closed = false;
   #lastByteAt: number;
+  #lastAnswerAt: number;
+  #toldAnchors: readonly string[] | null = null;
   #revision = 0;
   #pushed = new Map<number, ReadonlyMap<string, string>>();
   #inForce: ReadonlyMap<string, string> = new Map();
@@ -98,6 +110,7 @@ export class Tunnel {
     this.externalIp = options.externalIp;
     this.#options = options;
     this.#lastByteAt = options.now();
+    this.#lastAnswerAt = this.#lastByteAt;
     this.#session = new YamuxSession({
       role: 'server',
       transport: {
@@ -117,7 +130,7 @@ export class Tunnel {
     socket.setNoDelay(true);
     socket.on('data', (bytes: Buffer) => {
       this.#lastByteAt = options.now();
-      this.isQuiet = false;
+      this.isQuiet = !this.answersProbes;
       this.#session.receive(bytes);
     });
     socket.on('drain', () => this.#session.transportDrained());
@@ -153,6 +166,7 @@ export class Tunnel {
 
   /** Says what the connector may dial; in force once the connector has confirmed it. */
   configure(backends: readonly BackendConfiguration[]): void {
+    if (backends === this.#wanted) return;
     this.#wanted = backends;
     if (this.#saidHello) this.#pushConfiguration();
   }
@@ -166,6 +180,13 @@ export class Tunnel {
     const stream = this.#session.openStream();
     this.#endListeners.set(stream.id, onEnded);
     return stream;
+  }
+
+  /** Says which authorities (PEM) may issue the service's certificate, unless that was said already. */
+  announceAnchors(anchors: readonly string[]): void {
+    if (!this.#saidHello || this.#toldAnchors?.join() === anchors.join()) return;
+    this.#toldAnchors = anchors;
+    this.#say({ type: 'anchors', anchors });
   }
 
   /** For the connector's session log: another request begins on a stream, `offset` bytes after the preamble. */
@@ -268,6 +289,9 @@ export class Tunnel {
       case 'renew':
         void this.#renew(message.id, String(message.proofCertificate));
         return;
+      case 'anchors-kept':
+        this.#options.hooks.onAnchorsKept(this, readAnchors(message.anchors));
+        return;
       case 'leave':
         this.#options.hooks.onLeave(this);
         return;
@@ -328,10 +352,35 @@ export class Tunnel {
   #beat(): void {
     const silentForMs = this.#options.now() - this.#lastByteAt;
     if (silentForMs > silenceMs) return this.close('nothing heard for 10 s');
-    this.isQuiet = silentForMs > quietMs;
-    void this.#session.ping().catch(() => {});
+    this.#setAnswers(this.#options.now() - this.#lastAnswerAt <= answerMs);
+    if (silentForMs > quietMs) this.isQuiet = true;
+    void this.#probe();
     if (this.#draining && this.#session.streamCount <= 1) this.close('drained');
   }
+
+  async #probe(): Promise<void> {
+    try {
+      await this.#session.ping();
+    } catch {
+      // The tunnel is over, and says so elsewhere.
+      return;
+    }
+    this.#lastAnswerAt = this.#options.now();
+    this.#setAnswers(true);
+  }
+
+  #setAnswers(answers: boolean): void {
+    if (this.answersProbes === answers || this.#closed) return;
+    this.answersProbes = answers;
+    this.isQuiet = !answers;
+    this.#options.hooks.onProbe(this);
+  }
+}
+
+/** What is no list of fingerprints is none. */
+function readAnchors(value: unknown): string[] {
+  if (!Array.isArray(value) || value.length > maxKeptAnchors) return [];
+  return value.filter(one => typeof one === 'string' && /^[0-9A-F]{64}$/.test(one));
 }
 
 /** A connector says what it likes: what is no report, or a monstrous one, is none. */

@@ -19,7 +19,7 @@ export function addConnectorShow(parent: Command): void {
         { ...found, memberOf: groups },
         formatProperties([
           ['Machine', found.machineName],
-          ['Status', found.status],
+          ['Status', found.isHidden ? `${found.status}, left out of lists` : found.status],
           ['Connector group', groups.map(each => each.name).join(', ')],
           ['Address', found.externalIp],
           ['Version', found.version],
