@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { corsConfigurations } from './cors.ts';
+import { customHeaders, headerDefaults, robotsTxt, securityHeaders } from './publishing-headers.ts';
+import { applicationLimits, limitDefaults, maintenanceMode } from './publishing-limits.ts';
 
 /**
  * How an application is published: the `onPremisesPublishing` property of an application, under the names that
@@ -63,12 +66,18 @@ export const applicationServerTimeout = z
 export const publishingDefaults = {
   externalAuthenticationType: 'aadPreAuthentication',
   applicationServerTimeout: 'default',
-  isHttpOnlyCookieEnabled: false,
+  isHttpOnlyCookieEnabled: true,
   isSecureCookieEnabled: true,
   isPersistentCookieEnabled: false,
   isTranslateHostHeaderEnabled: true,
   isTranslateLinksInBodyEnabled: false,
   isBackendCertificateValidationEnabled: true,
+  alternateUrl: null,
+  useAlternateUrlForTranslationAndRedirect: false,
+  corsConfigurations: [],
+  robotsTxt: 'disallowAll',
+  ...headerDefaults,
+  ...limitDefaults,
 } as const satisfies Partial<OnPremisesPublishing>;
 
 /** What `PATCH applications/{id}` takes in `onPremisesPublishing`; what is left out stays as it is. */
@@ -78,15 +87,22 @@ export const onPremisesPublishingUpdate = z
     internalUrl,
     externalAuthenticationType,
     applicationServerTimeout,
-    isHttpOnlyCookieEnabled: z
-      .boolean()
-      .meta({ description: "Add HttpOnly to the backend's cookies. Default false." }),
+    isHttpOnlyCookieEnabled: z.boolean().meta({
+      description:
+        "Add HttpOnly to the backend's cookies, but for those against forgery (xsrf or csrf in their names), which scripts have to read. Default true.",
+    }),
     isSecureCookieEnabled: z
       .boolean()
-      .meta({ description: "Add Secure to the backend's cookies. Default true." }),
-    isPersistentCookieEnabled: z
-      .boolean()
-      .meta({ description: 'Keep the session cookie when the browser closes. Default false.' }),
+      .refine(isEnabled => isEnabled, {
+        error:
+          "cannot be switched off: the session cookie's name begins with __Host-, and browsers take such a cookie with Secure only; leave it true",
+      })
+      .meta({
+        description: 'Cookies have Secure: the session cookie and those of the backend. Always true.',
+      }),
+    isPersistentCookieEnabled: z.boolean().meta({
+      description: 'Keep the session cookie when the browser closes, until the session ends. Default false.',
+    }),
     isTranslateHostHeaderEnabled: z.boolean().meta({
       description:
         'Send the internal host as Host, and translate Location and cookie domains of answers. Default true.',
@@ -99,6 +115,20 @@ export const onPremisesPublishingUpdate = z
     isBackendCertificateValidationEnabled: z.boolean().meta({
       description: 'The connector validates the TLS certificate of an https backend. Default true.',
     }),
+    alternateUrl: externalUrl.nullable().meta({
+      description:
+        'A second address that people use, such as that of a traffic manager in front of several services; it needs a certificate and a DNS record like the external URL. Default null.',
+    }),
+    useAlternateUrlForTranslationAndRedirect: z.boolean().meta({
+      description:
+        'People who came by the alternate URL stay on it: addresses in answers are turned to it, not to the external URL. Default false.',
+    }),
+    corsConfigurations,
+    robotsTxt,
+    customHeaders: customHeaders.partial(),
+    securityHeaders: securityHeaders.partial(),
+    limits: applicationLimits.partial(),
+    maintenanceMode: maintenanceMode.partial(),
   })
   .partial()
   .meta({ id: 'OnPremisesPublishingUpdate' });
@@ -117,6 +147,14 @@ export const onPremisesPublishing = z
     isTranslateHostHeaderEnabled: z.boolean(),
     isTranslateLinksInBodyEnabled: z.boolean(),
     isBackendCertificateValidationEnabled: z.boolean(),
+    alternateUrl: z.string().nullable(),
+    useAlternateUrlForTranslationAndRedirect: z.boolean(),
+    corsConfigurations,
+    robotsTxt,
+    customHeaders,
+    securityHeaders,
+    limits: applicationLimits,
+    maintenanceMode,
     isOnPremPublishingEnabled: z
       .boolean()
       .meta({ description: 'Read-only: the application is published and enabled.' }),

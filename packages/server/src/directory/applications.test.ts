@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { publishingDefaults } from '@postern/protocol/admin/publishing';
 import { findApplication } from '../store/applications.ts';
 import { findDefaultConnectorGroup } from '../store/connector-groups.ts';
 import {
@@ -14,7 +15,7 @@ import { assign, unassign } from './assignments.ts';
 import { createConnectorGroup } from './connector-groups.ts';
 import { openDirectoryForTests } from './directory-for-tests.ts';
 import { createGroup, deleteGroup } from './groups.ts';
-import { publishingOf } from './publishing.ts';
+import { publishingOf, updatePublishing } from './publishing.ts';
 import { createUser } from './users.ts';
 
 const internalUrl = 'http://wiki.corp.example:8080/';
@@ -30,16 +31,9 @@ describe('publishing an application', () => {
     const application = await configurePublishing(directory, created.id, { internalUrl });
 
     assert.deepEqual(publishingOf(application, directory.address), {
+      ...publishingDefaults,
       externalUrl: 'https://staff-wiki.example.test:8443/',
       internalUrl,
-      externalAuthenticationType: 'aadPreAuthentication',
-      applicationServerTimeout: 'default',
-      isHttpOnlyCookieEnabled: false,
-      isSecureCookieEnabled: true,
-      isPersistentCookieEnabled: false,
-      isTranslateHostHeaderEnabled: true,
-      isTranslateLinksInBodyEnabled: false,
-      isBackendCertificateValidationEnabled: true,
       isOnPremPublishingEnabled: true,
     });
     assert.deepEqual(opened.takeChanges(), [
@@ -59,9 +53,87 @@ describe('publishing an application', () => {
           translateHostHeader: true,
           validateBackendCertificate: true,
           enabled: true,
+          httpOnlyCookies: true,
         },
       },
     ]);
+  });
+
+  test('what was stored before a setting existed keeps its values, and takes the defaults of what is new', async () => {
+    await using opened = await openDirectoryForTests();
+    const { directory } = opened;
+    const { id } = await createApplication(directory, { displayName: 'Old' });
+    const { publishingJson } = await configurePublishing(directory, id, { internalUrl });
+    const { robotsTxt, customHeaders, securityHeaders, limits, maintenanceMode, ...before } = JSON.parse(
+      publishingJson!,
+    );
+    const old = { ...before, isHttpOnlyCookieEnabled: false, isSecureCookieEnabled: false };
+    await directory.db
+      .updateTable('application')
+      .set({ publishingJson: JSON.stringify(old) })
+      .where('id', '=', id)
+      .execute();
+
+    const shown = publishingOf((await findApplication(directory.db, id))!, directory.address);
+    await configurePublishing(directory, id, { limits: { openRequests: 5 } });
+    const [change] = opened.takeChanges().slice(-1);
+
+    assert.equal(shown!.isHttpOnlyCookieEnabled, false);
+    assert.equal(shown!.isSecureCookieEnabled, true);
+    assert.deepEqual(
+      { robotsTxt, customHeaders, securityHeaders, limits, maintenanceMode },
+      {
+        robotsTxt: shown!.robotsTxt,
+        customHeaders: shown!.customHeaders,
+        securityHeaders: shown!.securityHeaders,
+        limits: shown!.limits,
+        maintenanceMode: shown!.maintenanceMode,
+      },
+    );
+    assert.ok(change !== undefined && 'put' in change && change.set === 'applications');
+    assert.equal(change.put.httpOnlyCookies, undefined);
+    assert.deepEqual(change.put.limits, { ...limits, openRequests: 5 });
+  });
+
+  test('groups of settings keep what an update of them does not name; lists are taken whole', async () => {
+    await using opened = await openDirectoryForTests();
+    const { directory } = opened;
+    const { id } = await createApplication(directory, { displayName: 'Wiki' });
+    const fields = [{ name: 'X-A', value: 'a' }];
+    await configurePublishing(directory, id, {
+      internalUrl,
+      customHeaders: { setRequestHeaders: fields, removeResponseHeaders: ['Server', 'X-Powered-By'] },
+      maintenanceMode: { isEnabled: true, message: 'Back at ten.' },
+    });
+
+    const after = await configurePublishing(directory, id, {
+      customHeaders: { removeResponseHeaders: ['Server'] },
+      maintenanceMode: { isEnabled: false },
+    });
+
+    const publishing = publishingOf(after, directory.address)!;
+    assert.deepEqual(publishing.customHeaders.setRequestHeaders, fields);
+    assert.deepEqual(publishing.customHeaders.removeResponseHeaders, ['Server']);
+    assert.equal(publishing.maintenanceMode.message, 'Back at ten.');
+  });
+
+  test('a header that tells backends who is asking is refused by name', async () => {
+    await using opened = await openDirectoryForTests();
+    const { directory } = opened;
+    const address = { ...directory.address, identityHeaders: { user: 'X-WebAuth-User', email: '' } };
+    const { id } = await createApplication(directory, { displayName: 'Wiki' });
+    const row = (await findApplication(directory.db, id))!;
+
+    for (const customHeaders of [
+      { setRequestHeaders: [{ name: 'x-webauth-USER', value: 'root' }] },
+      { removeRequestHeaders: ['X-WEBAUTH-USER'] },
+    ]) {
+      assert.throws(() => updatePublishing(row, { internalUrl, customHeaders }, address), {
+        code: 'invalid',
+        property: 'customHeaders',
+        message: /tells backends who is asking/,
+      });
+    }
   });
 
   test('an update keeps what it does not name', async () => {

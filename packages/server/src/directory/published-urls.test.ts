@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { DirectoryError } from './directory-error.ts';
 import { defaultExternalUrl, externalUrlOf, parseExternalUrl, parseInternalUrl } from './published-urls.ts';
+import { checkWildcardPair } from './wildcard-urls.ts';
 
 const onPort8443 = { domain: 'example.test', publicPort: 8443 };
 const onPort443 = { domain: 'example.test', publicPort: 443 };
@@ -13,6 +15,9 @@ describe('external URLs', () => {
     ['https://wiki.example.test:8443/docs/', 'https://wiki.example.test/docs/'],
     ['https://a.b.example.test/', 'https://a.b.example.test/'],
     ['https://login-help.example.test/', 'https://login-help.example.test/'],
+    ['https://*.Example.test', 'https://*.example.test/'],
+    ['https://*.apps.example.test:8443/', 'https://*.apps.example.test/'],
+    ['https://wiki.example.test/café', 'https://wiki.example.test/caf%C3%A9/'],
   ]) {
     test(`${given} is stored as ${stored}`, () => {
       assert.equal(parseExternalUrl(given, onPort8443), stored);
@@ -33,7 +38,6 @@ describe('external URLs', () => {
     'https://portcheck.example.test/',
     'https://x.login.example.test/',
     'https://connectorregistrationca.example.test/',
-    'https://*.example.test/',
     'https://wi_ki.example.test/',
     'https://-wiki.example.test/',
     'https://wiki..example.test/',
@@ -51,6 +55,10 @@ describe('external URLs', () => {
     'https://wiki.example.test/a\\b/',
     'https://wiki.example.test/.postern/',
     'https://wiki.example.test/.postern/x/',
+    'https://wiki.example.test/a;b/',
+    'https://wiki.example.test/a%3bb/',
+    'https://wiki.example.test/a%252fb/',
+    'https://*.login.example.test/',
     'https://10.0.0.1/',
     'https://[::1]/',
     `https://${'a'.repeat(64)}.example.test/`,
@@ -86,6 +94,9 @@ describe('internal URLs', () => {
     ['http://10.0.0.5:8080/app/', 'http://10.0.0.5:8080/app/'],
     ['http://127.0.0.1:8080/', 'http://127.0.0.1:8080/'],
     ['http://[fd12::1]:80/', 'http://[fd12::1]/'],
+    ['http://*.Corp.example:8080/', 'http://*.corp.example:8080/'],
+    ['https://*.lan/', 'https://*.lan/'],
+    ['http://*.bücher.example/', 'http://*.xn--bcher-kva.example/'],
   ]) {
     test(`${given} is stored as ${stored}`, () => {
       assert.equal(parseInternalUrl(given), stored);
@@ -119,4 +130,50 @@ describe('internal URLs', () => {
       assert.throws(() => parseInternalUrl(given), { code: 'invalid', property: 'internalUrl' });
     });
   }
+});
+
+describe('a wildcard in the wrong place', () => {
+  for (const [given, reason] of [
+    ['https://wiki.example.test/*', 'no wildcard for paths'],
+    ['https://*.*.example.test/', 'Only one label'],
+    ['https://*.apps.*.example.test/', 'Only one label'],
+    ['https://wiki*.example.test/', 'must be a whole label'],
+    ['https://*wiki.example.test/', 'must be a whole label'],
+    ['https://wiki.*.example.test/', 'must be the first label'],
+    ['https://*/', 'needs a name behind it'],
+    ['https://*.apps.example.test/docs/', 'its path must be /'],
+    ['https://*.elsewhere.test/', 'must be a name under example.test'],
+  ] as const) {
+    test(`${given}: ${reason}`, () => {
+      assert.throws(
+        () => parseExternalUrl(given, onPort443),
+        ({ property, message }: DirectoryError) => property === 'externalUrl' && message.includes(reason),
+      );
+    });
+  }
+
+  for (const [given, reason] of [
+    ['http://wiki.*.example/', 'must be the first label'],
+    ['http://*.corp.example/app/', 'its path must be /'],
+    ['http://*.com/', 'hosts of everybody'],
+    ['http://*.10.0.0.1/', 'must be an http or https address'],
+  ] as const) {
+    test(`${given}: ${reason}`, () => {
+      assert.throws(
+        () => parseInternalUrl(given),
+        ({ property, message }: DirectoryError) => property === 'internalUrl' && message.includes(reason),
+      );
+    });
+  }
+
+  test('is also one on one side only', () => {
+    checkWildcardPair('https://*.example.test/', 'http://*.corp.test/');
+    checkWildcardPair('https://a.example.test/', 'http://a.corp.test/');
+    assert.throws(() => checkWildcardPair('https://*.example.test/', 'http://a.corp.test/'), {
+      property: 'internalUrl',
+    });
+    assert.throws(() => checkWildcardPair('https://a.example.test/', 'http://*.corp.test/'), {
+      property: 'externalUrl',
+    });
+  });
 });

@@ -1,24 +1,25 @@
-import type { SessionRecord } from '../feed/messages.ts';
+import type { MaintenanceMode } from '@postern/protocol/admin/publishing-limits';
+import type { ApplicationRecord, SessionRecord } from '../feed/messages.ts';
 import { hashCookie, type RelayState, type Session } from '../feed/relay-state.ts';
 import { Http1Error } from '../http1/error.ts';
 import { fieldIds } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
-import { checkTarget, parseHost, pathReadings, RequestTarget } from '../http1/target.ts';
+import { checkTarget, parseHost, RequestTarget } from '../http1/target.ts';
 import { decide } from '../policy/decide.ts';
-import {
-  findRoute,
-  type HostRoutes,
-  type Route,
-  type RouteTable,
-  reservedPath,
-} from '../routes/route-table.ts';
+import type { CorsGrant, Preflight, PreflightAnswer } from '../routes/cors.ts';
+import { networksOf } from '../routes/route-settings.ts';
+import type { HostRoutes, Route, RouteTable } from '../routes/route-table.ts';
 import { readSessionCookie } from '../translation/session-cookie.ts';
+import type { Exchange } from './exchange.ts';
 import type { FailureCode } from './failure.ts';
+import type { Client, Protection } from './protection.ts';
+import { pathsOf, routeOf, targetFor } from './request-path.ts';
 
 /** What admission needs of the relay. */
 export interface AdmitParts {
   readonly state: RelayState;
   readonly routes: () => RouteTable;
+  readonly protection: Protection;
   /** Milliseconds since the control process was last heard; 0 while it is connected. */
   readonly silentForMs: () => number;
   readonly feedGraceMs: number;
@@ -48,10 +49,14 @@ export type Admission =
   | { readonly kind: 'sign-in'; readonly host: HostRoutes; readonly route: Route }
   /** A cookie that only the control process may know; ask it, then admit again. */
   | { readonly kind: 'ask'; readonly idHash: string; readonly host: string }
+  /** A browser asks whether a page of another origin may send a request; the service answers by the route's rules. */
+  | { readonly kind: 'preflight'; readonly route: Route; readonly answer: PreflightAnswer }
+  /** The service answers this one: /robots.txt. */
+  | { readonly kind: 'robots'; readonly host: string }
   | { readonly kind: 'refuse'; readonly code: FailureCode; readonly route: Route | null };
 
 const target = new RequestTarget();
-const reservedBytes = Buffer.from(reservedPath, 'latin1');
+const robotsPath = Buffer.from('/robots.txt', 'latin1');
 
 /**
  * Decides about one request, upgrade or HTTP/2 stream: route → session → policy. There is no second door: everything that
@@ -63,20 +68,44 @@ const reservedBytes = Buffer.from(reservedPath, 'latin1');
 export function admit(
   head: MessageHead,
   facts: ConnectionFacts,
+  client: Client,
   parts: AdmitParts,
   hasAsked: boolean,
 ): Admission {
   const host = findHost(head, facts, parts);
   if (typeof host === 'string') return { kind: 'refuse', code: host, route: null };
   checkTarget(head, target);
-  const route = routeOf(head, host);
+  const route = routeOf(head, target, host);
+  if (asksForRobotsTxt(head) && route?.answersRobotsTxt !== false) return { kind: 'robots', host: host.host };
   if (route === undefined) return { kind: 'refuse', code: 'not_found', route: null };
 
-  const { application } = route;
-  if (application.preAuthentication === 'passthrough') {
+  if (route.loopTag !== '' && head.find(fieldIds.cdnLoop) >= 0 && hasBeenHere(head, route)) {
+    return { kind: 'refuse', code: 'loop_detected', route };
+  }
+
+  const { application, networks, maintenance } = route;
+  if (networks !== null && !parts.protection.admitsTo(networks, client)) {
+    return { kind: 'refuse', code: 'address_not_allowed', route };
+  }
+  // Where somebody is excepted, who asks has to be known first.
+  if (maintenance !== null && (maintenance.exceptPrincipalIds.length === 0 || isPassthrough(application))) {
+    return { kind: 'refuse', code: 'maintenance', route };
+  }
+  // Before anybody is asked to sign in: browsers send no cookies with it (Fetch §4.8).
+  if (route.cors !== null && application.enabled) {
+    const preflight = readPreflight(head);
+    if (preflight !== null) {
+      return {
+        kind: 'preflight',
+        route,
+        answer: route.cors.answerPreflight(preflight, pathsOf(head, target)),
+      };
+    }
+  }
+  if (isPassthrough(application)) {
     const decision = decide(application, route.assigned, null);
     if (!decision.allowed) return { kind: 'refuse', code: 'application_disabled', route };
-    return { kind: 'allow', route, session: null, target: targetFor(head, route) };
+    return { kind: 'allow', route, session: null, target: targetFor(head, target, route) };
   }
   if (parts.silentForMs() > parts.feedGraceMs) return { kind: 'refuse', code: 'state_stale', route };
   const cookie = cookieOf(head, facts);
@@ -88,7 +117,12 @@ export function admit(
   }
   if (session.record.expiresAt <= Date.now()) return { kind: 'sign-in', host, route };
   const decision = decide(application, route.assigned, session.user);
-  if (decision.allowed) return { kind: 'allow', route, session, target: targetFor(head, route) };
+  if (decision.allowed) {
+    if (maintenance !== null && !isExcepted(maintenance, session)) {
+      return { kind: 'refuse', code: 'maintenance', route };
+    }
+    return { kind: 'allow', route, session, target: targetFor(head, target, route) };
+  }
   if (decision.reason === 'user_disabled') return { kind: 'sign-in', host, route };
   return {
     kind: 'refuse',
@@ -97,11 +131,24 @@ export function admit(
   };
 }
 
-/** Whether an exchange that is under way would still be let in. */
-export function isStillAllowed(route: Route, session: Session | null, parts: AdmitParts): boolean {
+/**
+ * Whether an exchange that is under way would still be let in. Maintenance, and removal of the application, let requests
+ * finish and end upgrades, which have no end of their own.
+ */
+export function isStillAllowed(exchange: Exchange, parts: AdmitParts): boolean {
+  const { route } = exchange;
   const { application } = route;
   const current = route.backend === 'control' ? application : parts.state.applications.get(application.id);
-  if (current === undefined || !current.enabled) return false;
+  if (current === undefined) return exchange.status !== 101 && isAllowed(application, exchange, parts);
+  return isAllowed(current, exchange, parts);
+}
+
+function isAllowed(current: ApplicationRecord, exchange: Exchange, parts: AdmitParts): boolean {
+  const { session } = exchange;
+  if (!current.enabled) return false;
+  if (networksOf(current.limits)?.admits(exchange.clientAddress) === false) return false;
+  const maintenance = current.maintenanceMode;
+  if (maintenance !== undefined && exchange.status === 101 && !isExcepted(maintenance, session)) return false;
   if (current.preAuthentication === 'passthrough') return true;
   if (session === null) return false;
   const live = session.ended ? parts.state.currentSession(session.record.id) : session;
@@ -109,6 +156,55 @@ export function isStillAllowed(route: Route, session: Session | null, parts: Adm
   // Few exchanges are open when records change, so the set is made here rather than kept.
   const assigned = new Set([...current.assignedUserIds, ...current.assignedGroupIds]);
   return decide(current, assigned, live.user).allowed;
+}
+
+/**
+ * What the rules of an application say to the origin of the request that was admitted last; null where it has none.
+ *
+ * @param head Of that request.
+ */
+export function corsGrant(head: MessageHead, { cors }: Route): CorsGrant | null {
+  if (cors === null) return null;
+  const index = head.find(fieldIds.origin);
+  return cors.grant(index < 0 ? null : head.valueOf(index), pathsOf(head, target));
+}
+
+/** Whether one of our own requests to this application comes back to us. Nobody else knows the tag. */
+function hasBeenHere(head: MessageHead, { loopTag }: Route): boolean {
+  for (let at = head.find(fieldIds.cdnLoop); at >= 0; at = head.findNext(fieldIds.cdnLoop, at)) {
+    if (head.valueOf(at).includes(loopTag)) return true;
+  }
+  return false;
+}
+
+function readPreflight(head: MessageHead): Preflight | null {
+  if (head.method !== 'OPTIONS') return null;
+  const origin = head.find(fieldIds.origin);
+  const method = head.find(fieldIds.accessControlRequestMethod);
+  if (origin < 0 || method < 0) return null;
+  const headers = head.find(fieldIds.accessControlRequestHeaders);
+  return {
+    origin: head.valueOf(origin),
+    method: head.valueOf(method),
+    headers: headers < 0 ? '' : head.valueOf(headers),
+  };
+}
+
+function isPassthrough({ preAuthentication }: ApplicationRecord): boolean {
+  return preAuthentication === 'passthrough';
+}
+
+function isExcepted({ exceptPrincipalIds }: MaintenanceMode, session: Session | null): boolean {
+  if (session === null) return false;
+  const { id, groupIds } = session.user;
+  return exceptPrincipalIds.some(excepted => excepted === id || groupIds.includes(excepted));
+}
+
+/** The one file that search engines ask a host for (RFC 9309 §2.3), whatever is published there. */
+function asksForRobotsTxt(head: MessageHead): boolean {
+  if (target.pathEnd - target.start !== robotsPath.length) return false;
+  if (head.method !== 'GET' && head.method !== 'HEAD') return false;
+  return head.bytes.compare(robotsPath, 0, robotsPath.length, target.start, target.pathEnd) === 0;
 }
 
 function cookieOf(head: MessageHead, facts: ConnectionFacts): string | null {
@@ -132,46 +228,6 @@ function findHost(head: MessageHead, facts: ConnectionFacts, parts: AdmitParts):
   if (host === undefined) return 'not_found';
   facts.lastHost = { sent, table, host };
   return host;
-}
-
-function routeOf(head: MessageHead, host: HostRoutes): Route | undefined {
-  const { bytes } = head;
-  // `/.` begins nothing that the fast check would call plain but the service's own paths.
-  if (bytes[target.start + 1] === 0x2e && startsWithReserved(bytes)) return host.reserved;
-  if (target.isPlain) {
-    if (host.only !== null) return host.only;
-    return findRoute(host, bytes.toString('latin1', target.start, target.pathEnd));
-  }
-  const readings = pathReadings(bytes, target.start, target.pathEnd);
-  const isReserved = readings.strict.startsWith(reservedPath) || readings.lenient.startsWith(reservedPath);
-  if (isReserved) throw new Http1Error('ambiguous_target');
-  if (host.only !== null) return host.only;
-  const route = findRoute(host, readings.strict);
-  if (route !== findRoute(host, readings.lenient)) throw new Http1Error('ambiguous_target');
-  return route;
-}
-
-function startsWithReserved(bytes: Buffer): boolean {
-  const end = target.start + reservedBytes.length;
-  return (
-    end <= target.pathEnd && bytes.compare(reservedBytes, 0, reservedBytes.length, target.start, end) === 0
-  );
-}
-
-/** The target in the backend's own terms: its path where the published one differs, and never more than origin-form. */
-function targetFor(head: MessageHead, route: Route): string | null {
-  const isOriginForm = target.start === head.targetStart;
-  if (route.externalPath === route.internalPath) {
-    return isOriginForm ? null : head.bytes.toString('latin1', target.start, target.end);
-  }
-  const sent = head.bytes.toString('latin1', target.start, target.end);
-  if (sent.startsWith(route.externalPath)) return route.internalPath + sent.slice(route.externalPath.length);
-  // `/app` for what is published as `/app/` stays without its slash; another spelling cannot be cut where it must be.
-  const bare = route.externalPath.slice(0, -1);
-  if (!sent.startsWith(bare) || (sent.length > bare.length && sent[bare.length] !== '?')) {
-    throw new Http1Error('ambiguous_target');
-  }
-  return (route.internalPath.slice(0, -1) || '/') + sent.slice(bare.length);
 }
 
 /** A person who follows a link or types an address, as opposed to a page's script (Fetch Metadata, else Accept). */
@@ -200,9 +256,17 @@ export function acceptsHtml(head: MessageHead): boolean {
   return accept >= 0 && head.valueOf(accept).toLowerCase().includes('text/html');
 }
 
-/** A WebSocket that another site's page opens with this person's cookie (threat E1). */
-export function isForeignWebSocket(head: MessageHead, externalOrigin: string): boolean {
+/**
+ * A WebSocket that another site's page opens with this person's cookie (threat E1), unless a rule of the application lets
+ * that site in.
+ *
+ * @param head Of the request that was admitted last.
+ */
+export function isForeignWebSocket(head: MessageHead, { externalOrigin, cors }: Route): boolean {
   if (!head.upgrade) return false;
-  const origin = head.find(fieldIds.origin);
-  return origin >= 0 && head.valueOf(origin).toLowerCase() !== externalOrigin.toLowerCase();
+  const index = head.find(fieldIds.origin);
+  if (index < 0) return false;
+  const origin = head.valueOf(index);
+  if (origin.toLowerCase() === externalOrigin.toLowerCase()) return false;
+  return cors === null || !cors.allows(origin, pathsOf(head, target));
 }

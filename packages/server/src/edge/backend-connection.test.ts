@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { defaultHeadLimits } from '../http1/head.ts';
-import { findRoute, RouteTable } from '../routes/route-table.ts';
+import { RouteTable } from '../routes/route-table.ts';
 import { BackendConnection } from './backend-connection.ts';
 import type { BackendStream } from './backend-stream.ts';
 import { Exchange, type ResponseSink } from './exchange.ts';
+import { Load } from './loads.ts';
 
 const ignore = () => {};
 
@@ -66,14 +67,18 @@ function beginAnswer(head: string) {
   const exchange = new Exchange(
     { connector: { connect: ignore }, open: new Set(), maxRetryBodyBytes: 0, now: () => 0, onEnd: ignore },
     {
-      route: findRoute(routes.findHost('login.example.com')!, '/')!,
+      route: routes.findHost('login.example.com')!.find('/')!,
       session: null,
       method: 'GET',
       requestId: 'r',
+      clientAddress: '192.0.2.1',
+      claim: { client: new Load(), application: null, ofApplication: null },
+      links: routes.links,
       head: Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'),
       hasBody: false,
       isUpgrade: false,
       isPersonalPage: false,
+      cors: null,
       authenticatesConnection: false,
       pins: null,
       sink: client,
@@ -83,8 +88,9 @@ function beginAnswer(head: string) {
     stream,
     streamId: 1,
     tunnel: null,
-    applicationId: 'a',
+    backendId: 'a',
     backendKey: 'a',
+    pool: 'a',
     place: { release: () => void places.push('released'), forget: () => void places.push('forgotten') },
     limits: defaultHeadLimits,
   });

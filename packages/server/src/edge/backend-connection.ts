@@ -23,8 +23,11 @@ export interface BackendConnectionOptions {
   readonly streamId: number;
   /** Null for the control process. */
   readonly tunnel: Tunnel | null;
-  readonly applicationId: string;
+  /** What the connector knows the backend by. */
+  readonly backendId: string;
   readonly backendKey: string;
+  /** Whose exchanges it may carry: those of the routes with this pool. */
+  readonly pool: string;
   readonly place: BackendPlace;
   readonly limits: HeadLimits;
 }
@@ -59,8 +62,9 @@ type Phase = 'opening' | 'idle' | 'head' | 'body' | 'raw' | 'closed';
 export class BackendConnection implements BodySink {
   readonly tunnel: Tunnel | null;
   readonly streamId: number;
-  readonly applicationId: string;
+  readonly backendId: string;
   readonly backendKey: string;
+  readonly pool: string;
   /** Set while the connection belongs to one client connection because its backend authenticates connections. */
   isPinned = false;
   idleSince = 0;
@@ -87,8 +91,9 @@ export class BackendConnection implements BodySink {
   constructor(options: BackendConnectionOptions) {
     this.tunnel = options.tunnel;
     this.streamId = options.streamId;
-    this.applicationId = options.applicationId;
+    this.backendId = options.backendId;
     this.backendKey = options.backendKey;
+    this.pool = options.pool;
     this.#stream = options.stream;
     this.#place = options.place;
     this.#limits = options.limits;
@@ -216,7 +221,7 @@ export class BackendConnection implements BodySink {
           if (this.#body.isDone) this.#finish(at < bytes.length);
           break;
         case 'raw':
-          this.#exchange!.sink.onResponseBody(bytes, at, bytes.length);
+          this.#exchange!.onResponseBody(bytes, at, bytes.length);
           return;
         default:
           // Nobody asked: what follows an answer could only be taken for the next one (threat A15).
@@ -228,7 +233,7 @@ export class BackendConnection implements BodySink {
 
   /** A part of the answer's content. */
   onData(bytes: Buffer, start: number, end: number): void {
-    this.#exchange!.sink.onResponseBody(bytes, start, end);
+    this.#exchange!.onResponseBody(bytes, start, end);
   }
 
   #readOpenAnswer(bytes: Buffer): number {

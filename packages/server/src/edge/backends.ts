@@ -24,7 +24,7 @@ const controlKey = 'control';
 const controlWaitMs = 10_000;
 const controlRetryMs = 100;
 
-/** Idle connections of one tunnel, by application; the last one used is taken first. */
+/** Idle connections of one tunnel, by pool; the last one used is taken first. */
 type IdleConnections = Map<string, BackendConnection[]>;
 
 /** Connections to backends, through tunnels and to the control process: reused while they may be, opened where not. */
@@ -52,7 +52,7 @@ export class Backends implements Connector, BackendPlace {
       return;
     }
     const { tunnel } = connection;
-    if (!tunnel.isOpen || !tunnel.serves(connection.applicationId, connection.backendKey)) {
+    if (!tunnel.isOpen || !tunnel.serves(connection.backendId, connection.backendKey)) {
       connection.destroy();
       return;
     }
@@ -61,9 +61,9 @@ export class Backends implements Connector, BackendPlace {
       ofTunnel = new Map();
       this.#idle.set(connection.tunnel, ofTunnel);
     }
-    const ofApplication = ofTunnel.get(connection.applicationId);
-    if (ofApplication) ofApplication.push(connection);
-    else ofTunnel.set(connection.applicationId, [connection]);
+    const ofPool = ofTunnel.get(connection.pool);
+    if (ofPool) ofPool.push(connection);
+    else ofTunnel.set(connection.pool, [connection]);
   }
 
   forget(connection: BackendConnection): void {
@@ -71,7 +71,7 @@ export class Backends implements Connector, BackendPlace {
     const list =
       connection.tunnel === null
         ? this.#idleControl
-        : this.#idle.get(connection.tunnel)?.get(connection.applicationId);
+        : this.#idle.get(connection.tunnel)?.get(connection.pool);
     const at = list?.indexOf(connection) ?? -1;
     if (at >= 0) list!.splice(at, 1);
   }
@@ -80,6 +80,18 @@ export class Backends implements Connector, BackendPlace {
   closeIdle(tunnel: Tunnel): void {
     for (const list of this.#idle.get(tunnel)?.values() ?? []) {
       for (const connection of [...list]) connection.destroy();
+    }
+  }
+
+  /** What may be dialled has changed: connections that no exchange may use any more would only keep old backends busy. */
+  closeUnserved(): void {
+    for (const [tunnel, pools] of this.#idle) {
+      for (const [pool, list] of pools) {
+        for (const connection of [...list]) {
+          if (!tunnel.serves(connection.backendId, connection.backendKey)) connection.destroy();
+        }
+        if (list.length === 0) pools.delete(pool);
+      }
     }
   }
 
@@ -95,12 +107,13 @@ export class Backends implements Connector, BackendPlace {
 
   #connectTunnel(exchange: Exchange, failedOn: ReadonlySet<Tunnel> | null): void {
     const { route } = exchange;
-    const { connectorGroupId, id } = route.application;
+    const { connectorGroupId } = route.application;
+    const { backendId, backendKey } = route;
     const { registry } = this.#options;
-    const tunnel = registry.choose(connectorGroupId, id, route.backendKey, failedOn, exchange.isUpgrade);
+    const tunnel = registry.choose(connectorGroupId, backendId, backendKey, failedOn, exchange.isUpgrade);
     if (tunnel === null) {
       // Everybody of the group has failed: the last failure is the answer, so a second try is worth one more round.
-      if (failedOn !== null && registry.choose(connectorGroupId, id, route.backendKey, null) !== null) {
+      if (failedOn !== null && registry.choose(connectorGroupId, backendId, backendKey, null) !== null) {
         return this.#connectTunnel(exchange, null);
       }
       void this.#waitForTunnel(exchange);
@@ -112,22 +125,18 @@ export class Backends implements Connector, BackendPlace {
   }
 
   async #waitForTunnel(exchange: Exchange): Promise<void> {
-    const { connectorGroupId, id } = exchange.route.application;
+    const { application, backendId, backendKey } = exchange.route;
     exchange.waiting = new AbortController();
     const { signal } = exchange.waiting;
-    const outcome = await this.#options.registry.wait(
-      connectorGroupId,
-      id,
-      exchange.route.backendKey,
-      signal,
-    );
+    const { connectorGroupId } = application;
+    const outcome = await this.#options.registry.wait(connectorGroupId, backendId, backendKey, signal);
     if (exchange.isEnded || outcome === 'aborted') return;
     if (outcome === 'try') this.#connectTunnel(exchange, null);
     else exchange.onNoConnection(new EdgeError(outcome === 'full' ? 'too_many_waiting' : 'no_connector'));
   }
 
   #takeIdle(tunnel: Tunnel, exchange: Exchange): BackendConnection | null {
-    const list = this.#idle.get(tunnel)?.get(exchange.route.application.id);
+    const list = this.#idle.get(tunnel)?.get(exchange.route.pool);
     if (list === undefined || list.length === 0) return null;
     const connection = list[list.length - 1]!;
     const idleMs = this.#options.now() - connection.idleSince;
@@ -147,12 +156,15 @@ export class Backends implements Connector, BackendPlace {
         stream,
         streamId: stream.id,
         tunnel,
-        applicationId: route.application.id,
+        backendId: route.backendId,
         backendKey: route.backendKey,
+        pool: route.pool,
         place: this,
         limits: this.#options.limits,
       });
-      stream.write(encodePreamble({ applicationId: route.application.id, requestId }));
+      const { backendId: applicationId, dialHost } = route;
+      const host = dialHost === null ? {} : { host: dialHost };
+      stream.write(encodePreamble({ applicationId, requestId, ...host }));
       return connection;
     } catch {
       // The tunnel began to go away between the choice and now.
@@ -187,8 +199,9 @@ export class Backends implements Connector, BackendPlace {
       stream: new SocketStream(socket),
       streamId: 0,
       tunnel: null,
-      applicationId: controlKey,
+      backendId: controlKey,
       backendKey: controlKey,
+      pool: controlKey,
       place: this,
       limits: this.#options.limits,
     });

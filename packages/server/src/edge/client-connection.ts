@@ -9,11 +9,12 @@ import {
 } from '../http1/body.ts';
 import { Http1Error } from '../http1/error.ts';
 import { HeadReader, MessageHead } from '../http1/head.ts';
+import { filterTrailers } from '../translation/request-head.ts';
 import { writeResponseHead } from '../translation/response-head.ts';
 import type { EdgeParts } from './edge-parts.ts';
 import type { Exchange, ResponseSink } from './exchange.ts';
 import { EdgeError, type FailureCode, failureCodeOf } from './failure.ts';
-import { encodeLocalAnswer, failureAnswer } from './local-answer.ts';
+import { encodeLocalAnswer, failureAnswer, withFields } from './local-answer.ts';
 import { addressesOf, type ClientContext, handleRequest, type RequestOutcome } from './request.ts';
 import { closeFrame, FrameTracker } from './websocket-frames.ts';
 
@@ -288,7 +289,10 @@ export class ClientConnection implements ResponseSink, BodySink {
     const exchange = this.#exchange;
     if (exchange === null) return;
     exchange.endBody();
-    if (this.#head.isChunked) exchange.writeBody(encodeLastChunk(this.#body.trailers));
+    if (!this.#head.isChunked) return;
+    const { reserved } = this.#parts.identity;
+    const trailers = filterTrailers(this.#body.trailers, reserved, exchange.route.requestHeaders);
+    exchange.writeBody(encodeLastChunk(trailers));
   }
 
   onInformational(head: MessageHead): void {
@@ -300,12 +304,15 @@ export class ClientConnection implements ResponseSink, BodySink {
   onResponse(head: MessageHead): void {
     const exchange = this.#exchange!;
     const isFromOldClient = this.#head.minorVersion === 0;
+    const { changesContent } = exchange;
+    // Nobody knows the length of translated content before its end.
+    const needsFraming = head.bodyKind === 'close' || (changesContent && head.bodyKind === 'length');
     this.#framing = 'as-is';
-    if (head.bodyKind === 'close') this.#framing = isFromOldClient ? 'until-close' : 'chunked';
+    if (needsFraming) this.#framing = isFromOldClient ? 'until-close' : 'chunked';
     if (head.bodyKind === 'chunked') this.#framing = isFromOldClient ? 'until-close' : 'chunked';
     if (this.#framing === 'until-close') this.#closeAfterAnswer = true;
     const framing =
-      head.bodyKind === 'close' && this.#framing === 'chunked'
+      needsFraming && this.#framing === 'chunked'
         ? this.#closeAfterAnswer
           ? Buffer.concat([closeField, chunkedField])
           : chunkedField
@@ -315,10 +322,16 @@ export class ClientConnection implements ResponseSink, BodySink {
     this.#pieces.push(
       writeResponseHead(head, {
         addresses: addressesOf(exchange.route),
+        links: exchange.links,
+        changesContent,
         framing,
         keepTransferEncoding: !isFromOldClient,
         keepsOwnCookies: exchange.route.backend === 'control',
         isPersonalPage: exchange.isPersonalPage,
+        custom: exchange.route.responseHeaders,
+        claims: exchange,
+        addsHttpOnly: exchange.route.addsHttpOnly,
+        cors: exchange.cors,
       }),
     );
   }
@@ -355,14 +368,21 @@ export class ClientConnection implements ResponseSink, BodySink {
   }
 
   onUpgraded(head: MessageHead): void {
+    const exchange = this.#exchange!;
     this.#framing = 'as-is';
     this.#pieces.push(
       writeResponseHead(head, {
-        addresses: addressesOf(this.#exchange!.route),
+        addresses: addressesOf(exchange.route),
+        links: exchange.links,
+        changesContent: false,
         framing: upgradeLines(head),
         keepTransferEncoding: false,
-        keepsOwnCookies: this.#exchange!.route.backend === 'control',
+        keepsOwnCookies: exchange.route.backend === 'control',
         isPersonalPage: false,
+        custom: exchange.route.responseHeaders,
+        claims: exchange,
+        addsHttpOnly: exchange.route.addsHttpOnly,
+        cors: exchange.cors,
       }),
     );
     this.#phase = 'raw';
@@ -377,12 +397,13 @@ export class ClientConnection implements ResponseSink, BodySink {
   onFailure(error: EdgeError): void {
     const exchange = this.#exchange!;
     this.#exchange = null;
-    const answer = failureAnswer(error, {
+    const failure = failureAnswer(error, {
       head: this.#head,
       route: exchange.route,
       requestId: exchange.requestId,
       time: new Date(),
     });
+    const answer = withFields(failure, exchange.cors);
     this.#resume();
     this.#socket.write(encodeLocalAnswer(answer, this.#head.method === 'HEAD', this.#closeAfterAnswer));
     this.#answered();

@@ -2,6 +2,8 @@ import type { Logger } from 'pino';
 import type { HeadLimits } from '../http1/head.ts';
 import type { AdmitParts } from './admit.ts';
 import type { ExchangeParts } from './exchange.ts';
+import type { FailureCode } from './failure.ts';
+import type { Protection } from './protection.ts';
 import type { IdentityFieldNames } from './request-fields.ts';
 
 /** What every connection of the edge needs; built once in relay.ts. */
@@ -10,6 +12,7 @@ export interface EdgeParts {
   readonly exchange: ExchangeParts;
   readonly limits: EdgeLimits;
   readonly identity: IdentityFieldNames;
+  readonly protection: Protection;
   /** Whose X-Forwarded-For is believed. */
   readonly isTrustedProxy: (address: string) => boolean;
   /** `:8443`, or empty for port 443. */
@@ -18,6 +21,8 @@ export interface EdgeParts {
   /** Milliseconds, monotonic. */
   readonly now: () => number;
   readonly log: Logger;
+  /** Called for every request that was refused; the application's id is null where none was found. */
+  readonly onRefusal: (code: FailureCode, applicationId: string | null) => void;
   /** Called for every request that was answered without an exchange. */
   readonly onLocalAnswer: (status: number, requestId: string, host: string | null) => void;
 }

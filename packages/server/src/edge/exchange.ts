@@ -1,11 +1,18 @@
 import type { Session } from '../feed/relay-state.ts';
 import { fieldIds } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
+import type { CorsGrant } from '../routes/cors.ts';
+import type { BodyLinkSettings } from '../routes/route-settings.ts';
 import type { Route } from '../routes/route-table.ts';
+import { isByteRanges, planContent } from '../translation/content-plan.ts';
+import type { PublishedLinks } from '../translation/published-links.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
+import type { AnswerContent, ContentReceiver } from './answer-content.ts';
 import type { BackendConnection } from './backend-connection.ts';
 import { EdgeError } from './failure.ts';
+import { openContent, withoutRange } from './link-translation.ts';
 import { namesConnectionScheme, type PinnedConnections } from './pinned-connections.ts';
+import type { Claim } from './protection.ts';
 
 /** The client's side of an exchange: what an HTTP/1.1 connection or an HTTP/2 stream does with an answer. */
 export interface ResponseSink {
@@ -54,12 +61,19 @@ export interface ExchangeRequest {
   readonly session: Session | null;
   readonly method: string;
   readonly requestId: string;
+  readonly clientAddress: string;
+  /** What it uses of the limits, until it ends. */
+  readonly claim: Claim;
+  /** Addresses that are turned outwards in the answer. */
+  readonly links: PublishedLinks;
   /** The head as the backend gets it. */
   readonly head: Buffer;
   readonly hasBody: boolean;
   readonly isUpgrade: boolean;
   /** A navigation of a signed-in person. */
   readonly isPersonalPage: boolean;
+  /** What pages of other origins may do with the answer; null leaves it to the backend. */
+  readonly cors: CorsGrant | null;
   /** Authorization is of a scheme that authenticates the connection. */
   readonly authenticatesConnection: boolean;
   /** Of the client's connection; null where one connection carries many exchanges. */
@@ -69,20 +83,27 @@ export interface ExchangeRequest {
 
 /** More attempts than this help nobody. */
 const maxAttempts = 3;
+const noTrailers = Buffer.alloc(0);
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
  * One request on its way to a backend and the answer on its way back. Knows what may be sent again: a request that was
  * certainly not sent, and once a safe one that got no byte of an answer, as long as its body is still held.
  */
-export class Exchange {
+export class Exchange implements ContentReceiver {
   readonly route: Route;
   readonly session: Session | null;
   readonly method: string;
   readonly requestId: string;
+  readonly clientAddress: string;
+  readonly claim: Claim;
   readonly isUpgrade: boolean;
   readonly isPersonalPage: boolean;
+  readonly cors: CorsGrant | null;
   readonly sink: ResponseSink;
+  readonly links: PublishedLinks;
+  /** The client gets other content than the backend's head describes. */
+  changesContent = false;
   readonly startedAt: number;
   /** Status of the final answer that the client got; 0 before. */
   status = 0;
@@ -97,7 +118,9 @@ export class Exchange {
   readonly #parts: ExchangeParts;
   readonly #pins: PinnedConnections | null;
   readonly #authenticatesConnection: boolean;
-  readonly #head: Buffer;
+  #head: Buffer;
+  /** What translates the answer's content; null where it goes on as it is. */
+  #content: AnswerContent | null = null;
   /** The framed body so far, while it may have to be sent again. */
   #held: Buffer[] | null = null;
   #heldBytes = 0;
@@ -107,6 +130,7 @@ export class Exchange {
   #hasRetriedSafely = false;
   #hasResponse = false;
   #deadline: number;
+  #endBy = Number.POSITIVE_INFINITY;
 
   constructor(parts: ExchangeParts, request: ExchangeRequest) {
     this.#parts = parts;
@@ -114,9 +138,13 @@ export class Exchange {
     this.session = request.session;
     this.method = request.method;
     this.requestId = request.requestId;
+    this.clientAddress = request.clientAddress;
+    this.claim = request.claim;
     this.sink = request.sink;
+    this.links = request.links;
     this.isUpgrade = request.isUpgrade;
     this.isPersonalPage = request.isPersonalPage;
+    this.cors = request.cors;
     this.#pins = request.pins;
     this.#authenticatesConnection = request.authenticatesConnection;
     this.isRequestDone = !request.hasBody;
@@ -129,7 +157,7 @@ export class Exchange {
 
   start(): void {
     this.#attempts += 1;
-    const pinned = this.#pins?.find(this.route.application.id, this.session) ?? null;
+    const pinned = this.#pins?.find(this.route.pool, this.session) ?? null;
     if (pinned !== null) this.useConnection(pinned);
     else this.#parts.connector.connect(this, this.#failedOn);
   }
@@ -140,6 +168,10 @@ export class Exchange {
   }
 
   get isClientWritable(): boolean {
+    return this.sink.isWritable && (this.#content === null || this.#content.hasRoom);
+  }
+
+  get isWritable(): boolean {
     return this.sink.isWritable;
   }
 
@@ -209,8 +241,14 @@ export class Exchange {
     this.#end();
   }
 
+  /** The application is not published any more: what is under way may be finished, but not for ever. */
+  finishWithin(ms: number): void {
+    this.#endBy = Math.min(this.#endBy, this.#parts.now() + ms);
+  }
+
   /** Called about once a second. */
   checkDeadline(now: number): void {
+    if (now >= this.#endBy) return this.revoke();
     if (this.#hasResponse || this.isEnded || now < this.#deadline || this.#connection === null) return;
     this.#dropConnection();
     this.#fail(
@@ -227,14 +265,21 @@ export class Exchange {
   }
 
   onResponse(head: MessageHead): void {
+    if (this.route.bodyLinks !== null && !this.#prepareContent(head, this.route.bodyLinks)) return;
     this.#hasResponse = true;
     this.#held = null;
     this.status = head.status;
     const isChallenge = head.status === 401 && namesConnectionScheme(head, fieldIds.wwwAuthenticate);
     if (this.#pins !== null && (this.#authenticatesConnection || isChallenge)) {
-      this.#pins.pin(this.route.application.id, this.session, this.#connection!);
+      this.#pins.pin(this.route.pool, this.session, this.#connection!);
     }
     this.sink.onResponse(head);
+  }
+
+  /** A part of the answer's content, or of what comes after an upgrade. */
+  onResponseBody(bytes: Buffer, start: number, end: number): void {
+    if (this.#content === null) this.sink.onResponseBody(bytes, start, end);
+    else this.#content.push(bytes, start, end);
   }
 
   onUpgraded(head: MessageHead): void {
@@ -247,6 +292,11 @@ export class Exchange {
   /** The answer is complete; the connection has already been let go. */
   onResponseEnd(connection: BackendConnection, trailers: Buffer): void {
     this.#connection = null;
+    if (this.#content !== null) {
+      connection.release(this.#parts.now());
+      this.#content.end();
+      return;
+    }
     this.#end();
     // Released first: a pipelined request, which the sink begins now, finds it warm.
     connection.release(this.#parts.now());
@@ -254,12 +304,64 @@ export class Exchange {
   }
 
   flush(): void {
-    this.sink.flush();
+    if (this.#content === null) this.sink.flush();
+    else this.#content.flush();
   }
 
   /** The client has room again. */
   resume(): void {
+    this.#content?.resume();
     this.#connection?.resume();
+  }
+
+  onContent(bytes: Buffer): void {
+    this.sink.onResponseBody(bytes, 0, bytes.length);
+  }
+
+  onContentFlush(): void {
+    this.sink.flush();
+  }
+
+  onContentRoom(): void {
+    this.#connection?.resume();
+  }
+
+  /** The answer is complete and translated. What trailers say of its content is not true any more, so none go on. */
+  onContentEnd(): void {
+    this.#content = null;
+    this.#end();
+    this.sink.onResponseEnd(noTrailers);
+  }
+
+  onContentFailure(detail: string): void {
+    this.#content = null;
+    this.failure = new EdgeError('bad_response', detail);
+    this.#dropConnection();
+    this.sink.onAbort(this.failure);
+    this.#end();
+  }
+
+  /** False: the answer is of no use, and the request is sent again. */
+  #prepareContent(head: MessageHead, settings: BodyLinkSettings): boolean {
+    this.changesContent = head.status === 304;
+    const isPart = head.status === 206;
+    const plan = planContent(head);
+    if (plan === null && !(isPart && isByteRanges(head))) return true;
+    if (isPart && this.method === 'GET' && this.isRequestDone) {
+      // A part cannot be translated, and would not fit to the parts of the translated whole.
+      this.#askForWhole();
+      return false;
+    }
+    if (plan === null || isPart) return true;
+    this.changesContent = true;
+    if (head.bodyKind !== 'none') this.#content = openContent(plan, this.route, this.links, settings, this);
+    return true;
+  }
+
+  #askForWhole(): void {
+    this.#dropConnection();
+    this.#head = withoutRange(this.#head);
+    this.start();
   }
 
   /** @param wasNotSent The backend certainly got no byte of this request. */
@@ -268,6 +370,8 @@ export class Exchange {
     if (this.isEnded) return;
     if (this.#hasResponse) {
       this.failure = error;
+      this.#content?.destroy();
+      this.#content = null;
       this.sink.onAbort(error);
       this.#end();
       return;
@@ -302,6 +406,8 @@ export class Exchange {
 
   #dropConnection(): void {
     this.waiting?.abort();
+    this.#content?.destroy();
+    this.#content = null;
     this.#connection?.destroy();
     this.#connection = null;
   }

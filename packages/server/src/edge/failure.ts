@@ -29,6 +29,13 @@ export const failures = {
     sentence: 'You are signed in, but this application is not assigned to you.',
     advice: 'Ask your administrator to assign it to you.',
   },
+  address_not_allowed: {
+    status: 403,
+    hop: 'edge',
+    title: 'This network is not allowed here',
+    sentence: 'Your request came from an address that may not use this application.',
+    advice: 'Use the network that your organisation has opened for it, or ask your administrator.',
+  },
   application_disabled: {
     status: 403,
     hop: 'edge',
@@ -77,6 +84,34 @@ export const failures = {
     title: 'This name is not served on this connection',
     sentence: 'The connection was made for another name than the request asks for.',
     advice: 'Try again; the browser will open a new connection.',
+  },
+  too_many_requests: {
+    status: 429,
+    hop: 'client',
+    title: 'Too many requests',
+    sentence: 'More requests came from your address than are allowed in a minute.',
+    advice: 'Wait a moment, then try again. Programs find the time to wait in Retry-After.',
+  },
+  too_many_open: {
+    status: 429,
+    hop: 'client',
+    title: 'Too many requests at a time',
+    sentence: 'More requests from your address are under way than are allowed at a time.',
+    advice: 'Close pages that you do not need, wait a moment, then try again.',
+  },
+  application_busy: {
+    status: 429,
+    hop: 'edge',
+    title: 'The application is busy',
+    sentence: 'The application gets as many requests as it may at a time.',
+    advice: 'Wait a moment, then try again.',
+  },
+  service_busy: {
+    status: 429,
+    hop: 'edge',
+    title: 'The service is busy',
+    sentence: 'The service holds as many open connections to applications as it may.',
+    advice: 'Wait a moment, then try again. If it stays, tell your administrator.',
   },
   head_too_large: {
     status: 431,
@@ -162,6 +197,13 @@ export const failures = {
     sentence: 'No connector is connected, and many requests are waiting already.',
     advice: 'Try again in a minute.',
   },
+  maintenance: {
+    status: 503,
+    hop: 'edge',
+    title: 'The application is being worked on',
+    sentence: 'An administrator has closed this application for maintenance.',
+    advice: 'Come back later.',
+  },
   control_unavailable: {
     status: 503,
     hop: 'edge',
@@ -175,6 +217,14 @@ export const failures = {
     title: 'The service cannot check your access right now',
     sentence: 'The service has had no contact with its own records for too long, so it lets nobody in.',
     advice: 'Try again in a minute. If it stays, tell your administrator.',
+  },
+  loop_detected: {
+    status: 508,
+    hop: 'backend',
+    title: 'The application leads back to itself',
+    sentence: 'The address of the application in the private network leads back to this service.',
+    advice:
+      'Tell your administrator: the internal URL needs a look, or the name in it another address inside.',
   },
   backend_timeout: {
     status: 504,

@@ -8,12 +8,14 @@ import { ChunkedDecoder, encodeChunk, encodeLastChunk } from '../http1/body.ts';
 import { Http1Error } from '../http1/error.ts';
 import { fieldIds } from '../http1/fields.ts';
 import { type BodyKind, type MessageHead, parseRequestHead } from '../http1/head.ts';
+import { noLinks } from '../translation/published-links.ts';
+import { filterTrailers } from '../translation/request-head.ts';
 import { listResponseFields } from '../translation/response-head.ts';
 import type { EdgeParts } from './edge-parts.ts';
 import type { Exchange, ResponseSink } from './exchange.ts';
 import { EdgeError, failureCodeOf } from './failure.ts';
 import { MalformedRequest, parseFieldList } from './http2-request-head.ts';
-import { failureAnswer, type LocalAnswer } from './local-answer.ts';
+import { failureAnswer, type LocalAnswer, withFields } from './local-answer.ts';
 import { namesConnectionScheme } from './pinned-connections.ts';
 import { addressesOf, type ClientContext, handleRequest, type RequestOutcome } from './request.ts';
 
@@ -180,7 +182,10 @@ export class Http2Request implements ResponseSink {
     if (this.#remaining > 0) return this.#breakOff();
     this.#isRequestDone = true;
     exchange.endBody();
-    if (this.#bodyKind === 'chunked') exchange.writeBody(encodeLastChunk(this.#requestTrailers));
+    if (this.#bodyKind !== 'chunked') return;
+    const { reserved } = this.#parts.edge.identity;
+    const trailers = filterTrailers(this.#requestTrailers, reserved, exchange.route.requestHeaders);
+    exchange.writeBody(encodeLastChunk(trailers));
   }
 
   /** The content is not what the head promised: the backend must not take what it has for the whole. */
@@ -193,8 +198,13 @@ export class Http2Request implements ResponseSink {
     if (this.#stream.closed || this.#stream.destroyed) return;
     const list = listResponseFields(head, {
       addresses: null,
+      links: noLinks,
+      changesContent: false,
       keepsOwnCookies: false,
       isPersonalPage: false,
+      custom: null,
+      claims: this.#exchange!,
+      addsHttpOnly: false,
     });
     const fields: OutgoingHttpHeaders = {};
     for (let at = 0; at < list.length; at += 2) {
@@ -206,15 +216,22 @@ export class Http2Request implements ResponseSink {
   }
 
   onResponse(head: MessageHead): void {
-    const { route, isPersonalPage } = this.#exchange!;
+    const exchange = this.#exchange!;
+    const { route, isPersonalPage } = exchange;
     const isConnectionScheme = head.status === 401 && namesConnectionScheme(head, fieldIds.wwwAuthenticate);
     if (isConnectionScheme) return this.#reset(NGHTTP2_HTTP_1_1_REQUIRED);
     // Three digits beyond 599 are no status (RFC 9110 §15), and cannot be sent.
     if (head.status > 599) return this.#reset(NGHTTP2_INTERNAL_ERROR);
     this.#fields = listResponseFields(head, {
       addresses: addressesOf(route),
+      links: exchange.links,
+      changesContent: exchange.changesContent,
       keepsOwnCookies: route.backend === 'control',
       isPersonalPage,
+      custom: route.responseHeaders,
+      claims: exchange,
+      addsHttpOnly: route.addsHttpOnly,
+      cors: exchange.cors,
     });
     this.#isBodiless = head.bodyKind === 'none';
     if (head.status === 205) this.#dropContent(this.#fields);
@@ -302,13 +319,13 @@ export class Http2Request implements ResponseSink {
   }
 
   onFailure(error: EdgeError): void {
-    const { route, requestId } = this.#exchange!;
+    const { route, requestId, cors } = this.#exchange!;
     this.#exchange = null;
     // The shared head is another request's by now; the bytes are still this one's.
     const { head, edge } = this.#parts;
     const { length } = this.#headBytes;
     parseRequestHead(this.#headBytes, 0, length, edge.limits.head, head);
-    this.#answer(failureAnswer(error, { head, route, requestId, time: new Date() }));
+    this.#answer(withFields(failureAnswer(error, { head, route, requestId, time: new Date() }), cors));
   }
 
   onAbort(): void {

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { MessageHead } from '../http1/head.ts';
 import { failurePageContentSecurityPolicy, renderFailurePage } from '../pages/failure-page.ts';
+import type { CorsGrant, PreflightAnswer } from '../routes/cors.ts';
 import type { Route } from '../routes/route-table.ts';
 import { acceptsHtml, hostNameOf } from './admit.ts';
 import { type EdgeError, type FailureCode, failures } from './failure.ts';
@@ -19,15 +20,28 @@ export interface FailureContext {
   readonly route: Route | null;
   readonly requestId: string;
   readonly time: Date;
+  /** What Retry-After says; 5 with any 503 where absent. */
+  readonly retryAfterSeconds?: number;
 }
 
 /** What the service has decided did not fail on the way, so its page draws no way. */
-const decisions: ReadonlySet<FailureCode> = new Set(['not_allowed', 'application_disabled', 'not_found']);
+const decisions: ReadonlySet<FailureCode> = new Set([
+  'not_allowed',
+  'address_not_allowed',
+  'application_disabled',
+  'not_found',
+  'too_many_requests',
+  'too_many_open',
+  'application_busy',
+  'service_busy',
+  'maintenance',
+]);
 
 /** A failure as people or programs read it: a page where the client takes HTML, else JSON. */
 export function failureAnswer(error: EdgeError, context: FailureContext): LocalAnswer {
-  const failure = failures[error.code];
+  const failure = { ...failures[error.code], ...wordsOf(error.code, context.route) };
   const { head } = context;
+  const retryAfter = context.retryAfterSeconds ?? (failure.status === 503 ? 5 : 0);
   const isPage = head !== null && acceptsHtml(head);
   const applicationName = context.route?.application.displayName;
   const body = isPage
@@ -58,11 +72,17 @@ export function failureAnswer(error: EdgeError, context: FailureContext): LocalA
             'content-security-policy': failurePageContentSecurityPolicy,
           }
         : { 'content-type': 'application/json' }),
-      ...(failure.status === 503 ? { 'retry-after': '5' } : {}),
+      ...(retryAfter > 0 ? { 'retry-after': String(retryAfter) } : {}),
       ...commonFields(context.requestId),
     },
     body: Buffer.from(body),
   };
+}
+
+/** What the administrator has to say, in place of our own sentence. */
+function wordsOf(code: FailureCode, route: Route | null): { readonly sentence?: string } {
+  const message = code === 'maintenance' ? (route?.maintenance?.message ?? '') : '';
+  return message === '' ? {} : { sentence: message };
 }
 
 /** “Wiki does not answer right now” says more than “The application does not answer right now”. */
@@ -107,6 +127,42 @@ export function signInAnswer(signInTarget: string, requestId: string): LocalAnsw
     body: Buffer.alloc(0),
   };
 }
+
+/** What a browser gets that asks for another origin's page; in words where the rules do not allow what it asks for. */
+export function preflightAnswer(answer: PreflightAnswer, requestId: string): LocalAnswer {
+  if (answer.allowed) {
+    return { status: 200, fields: { ...answer.fields, ...commonFields(requestId) }, body: Buffer.alloc(0) };
+  }
+  const message = `This cross-origin request is not allowed: ${answer.reason}.`;
+  return {
+    status: 403,
+    fields: { 'content-type': 'application/json', vary: 'Origin', ...commonFields(requestId) },
+    body: Buffer.from(JSON.stringify({ error: { code: 'cross_origin_not_allowed', message, requestId } })),
+  };
+}
+
+/** The answer with what pages of other origins may do with it. */
+export function withFields(answer: LocalAnswer, grant: CorsGrant | null): LocalAnswer {
+  if (grant === null) return answer;
+  const fields: Record<string, string> = { ...answer.fields };
+  for (let at = 0; at < grant.list.length; at += 2) fields[grant.list[at]!] = grant.list[at + 1]!;
+  return { ...answer, fields };
+}
+
+/** Search engines find what is published as little as people without a link do; pages behind sign-in serve them nothing. */
+export function robotsAnswer(requestId: string): LocalAnswer {
+  return {
+    status: 200,
+    fields: {
+      ...commonFields(requestId),
+      'content-type': 'text/plain; charset=utf-8',
+      'cache-control': 'max-age=3600',
+    },
+    body: robotsTxt,
+  };
+}
+
+const robotsTxt = Buffer.from('User-agent: *\nDisallow: /\n');
 
 /** The bytes of a local answer for HTTP/1.1. */
 export function encodeLocalAnswer(answer: LocalAnswer, isHead: boolean, close: boolean): Buffer {

@@ -8,32 +8,32 @@ import type { BackendConnection } from './backend-connection.ts';
  * (RFC 4559 §6), so from the first challenge on such a connection carries this client and this session alone (threat A16).
  */
 export class PinnedConnections {
-  readonly #byApplication = new Map<
+  readonly #byPool = new Map<
     string,
     { readonly session: Session | null; readonly connection: BackendConnection }
   >();
 
-  /** The connection pinned for an application; one of another session is closed instead. */
-  find(applicationId: string, session: Session | null): BackendConnection | null {
-    const pinned = this.#byApplication.get(applicationId);
+  /** The connection pinned for a route's pool, which is one backend; one of another session is closed instead. */
+  find(pool: string, session: Session | null): BackendConnection | null {
+    const pinned = this.#byPool.get(pool);
     if (pinned === undefined) return null;
     if (pinned.session === session && !pinned.connection.isClosed) return pinned.connection;
-    this.#byApplication.delete(applicationId);
+    this.#byPool.delete(pool);
     pinned.connection.destroy();
     return null;
   }
 
-  pin(applicationId: string, session: Session | null, connection: BackendConnection): void {
+  pin(pool: string, session: Session | null, connection: BackendConnection): void {
     connection.isPinned = true;
-    const before = this.#byApplication.get(applicationId);
+    const before = this.#byPool.get(pool);
     if (before !== undefined && before.connection !== connection) before.connection.destroy();
-    this.#byApplication.set(applicationId, { session, connection });
+    this.#byPool.set(pool, { session, connection });
   }
 
   /** The client has gone. */
   closeAll(): void {
-    for (const { connection } of this.#byApplication.values()) connection.destroy();
-    this.#byApplication.clear();
+    for (const { connection } of this.#byPool.values()) connection.destroy();
+    this.#byPool.clear();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Session } from '../feed/relay-state.ts';
 import type { Route } from '../routes/route-table.ts';
+import { fieldText } from '../translation/field-text.ts';
 
 /** Names of the fields that tell backends who is asking; an empty name is not sent. */
 export interface IdentityFieldNames {
@@ -28,13 +29,16 @@ export function connectionFields(
   sentHost: string,
 ): Buffer {
   const chain = forwardedFor === null ? address : `${forwardedFor}, ${address}`;
+  // RFC 8586: whoever relays leaves it in, so that a request that comes back is known again.
+  const loop = route.loopTag === '' ? '' : `CDN-Loop: postern; r=${route.loopTag}\r\n`;
   const client = forwardedFor === null ? address : (forwardedFor.split(',')[0] ?? '').trim();
   return Buffer.from(
     `Host: ${route.hostField ?? sentHost}\r\n` +
       `X-Forwarded-For: ${chain}\r\n` +
       `X-Forwarded-Host: ${sentHost}\r\n` +
       'X-Forwarded-Proto: https\r\n' +
-      `Forwarded: for=${forwardedNode(client)};host="${sentHost}";proto=https\r\n`,
+      `Forwarded: for=${forwardedNode(client)};host="${sentHost}";proto=https\r\n` +
+      loop,
     'latin1',
   );
 }
@@ -61,13 +65,8 @@ function identityLines({ user }: Session, names: IdentityFieldNames): string {
   return lines;
 }
 
-/** A field value of printable ASCII; whatever else a name holds is percent-encoded, so that it can never end the line. */
-function fieldText(value: string): string {
-  if (/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(value) && !value.includes('%')) return value;
-  return encodeURIComponent(value).replaceAll('%20', ' ').replaceAll('%40', '@').trim();
-}
-
-/** RFC 7239 §6: an IPv6 address is bracketed and quoted. */
+/** RFC 7239 §6: an IPv6 address is bracketed and quoted, an IPv4 address with a port is quoted. */
 function forwardedNode(address: string): string {
+  if (/^[\d.]+:\d+$/.test(address)) return `"${address}"`;
   return address.includes(':') ? `"[${address}]"` : address;
 }

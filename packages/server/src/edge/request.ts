@@ -2,27 +2,43 @@ import type { Session } from '../feed/relay-state.ts';
 import { fieldIds } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
 import type { Route } from '../routes/route-table.ts';
+import { type ClaimSource, requestLines } from '../translation/custom-headers.ts';
 import { writeRequestFields, writeRequestHead } from '../translation/request-head.ts';
-import type { AddressTranslation } from '../translation/response-head.ts';
+import type { PublishedAddress } from '../translation/published-links.ts';
+import { plainAddress } from '../tunnels/accept.ts';
 import {
   type Admission,
   admit,
   type ConnectionFacts,
+  corsGrant,
   hostNameOf,
   isForeignWebSocket,
   isNavigation,
 } from './admit.ts';
 import type { EdgeParts } from './edge-parts.ts';
 import { Exchange, type ResponseSink } from './exchange.ts';
-import { EdgeError } from './failure.ts';
-import { challengeAnswer, failureAnswer, type LocalAnswer, signInAnswer } from './local-answer.ts';
+import { EdgeError, type FailureCode } from './failure.ts';
+import {
+  challengeAnswer,
+  failureAnswer,
+  type LocalAnswer,
+  preflightAnswer,
+  robotsAnswer,
+  signInAnswer,
+  withFields,
+} from './local-answer.ts';
 import { namesConnectionScheme, type PinnedConnections } from './pinned-connections.ts';
+import type { Client } from './protection.ts';
 import { connectionFields, identityFields } from './request-fields.ts';
 
 /** What a client connection remembers between its requests. */
 export interface ClientContext extends ConnectionFacts {
   readonly address: string;
+  /** Whoever the connection is from, which is a proxy where one in front of us is trusted. */
+  readonly client: Client;
   readonly isBehindTrustedProxy: boolean;
+  /** What a trusted proxy said with the last request, good while its fields repeat. */
+  lastForwarded: Forwarded | null;
   /** Null where one connection carries many exchanges at a time (HTTP/2). */
   readonly pins: PinnedConnections | null;
   /** The fields of {@link connectionFields} for the last route on this connection. */
@@ -34,6 +50,13 @@ export interface ClientContext extends ConnectionFacts {
     readonly session: Session | null;
     readonly bytes: Buffer;
   } | null;
+}
+
+interface Forwarded {
+  readonly fieldsVersion: number;
+  /** As it goes on in X-Forwarded-For, before the address of the connection; null where nothing was said. */
+  readonly chain: string | null;
+  readonly client: Client;
 }
 
 /** What becomes of one request: an exchange with a backend, or an answer of the edge's own. */
@@ -61,11 +84,15 @@ export function handleRequest(
   parts: EdgeParts,
 ): RequestOutcome {
   const requestId = parts.nextRequestId();
-  const admission = admit(head, context, parts.admit, false);
-  if (admission.kind !== 'ask') return outcomeOf(admission, head, context, sink, parts, requestId);
+  const client = clientOf(head, context, parts);
+  const refusal = parts.protection.refusesClient(client);
+  if (refusal !== null) return refuse(refusal.code, null, head, requestId, parts, refusal.retryAfterSeconds);
+  const admission = admit(head, context, client, parts.admit, false);
+  if (admission.kind !== 'ask') return outcomeOf(admission, head, context, client, sink, parts, requestId);
   const outcome = parts.admit.findSession(admission.idHash, admission.host).then(record => {
     if (record !== null) parts.admit.state.putSession(record);
-    return outcomeOf(admit(head, context, parts.admit, true), head, context, sink, parts, requestId);
+    const known = admit(head, context, client, parts.admit, true);
+    return outcomeOf(known, head, context, client, sink, parts, requestId);
   });
   return { kind: 'later', outcome };
 }
@@ -74,6 +101,7 @@ function outcomeOf(
   admission: Admission,
   head: MessageHead,
   context: ClientContext,
+  client: Client,
   sink: ResponseSink,
   parts: EdgeParts,
   requestId: string,
@@ -81,19 +109,17 @@ function outcomeOf(
   switch (admission.kind) {
     case 'allow': {
       const { route, session, target } = admission;
-      if (session !== null && isForeignWebSocket(head, route.externalOrigin)) {
-        return refuse('foreign_origin', route, head, requestId);
+      if (session !== null && isForeignWebSocket(head, route)) {
+        return refuse('foreign_origin', route, head, requestId, parts);
       }
-      return {
-        kind: 'exchange',
-        exchange: openExchange(head, route, session, target, context, sink, parts, requestId),
-      };
+      return openExchange(head, route, session, target, context, client, sink, parts, requestId);
     }
     case 'sign-in': {
       const { route, host } = admission;
       if (!isNavigation(head)) {
         const answer = challengeAnswer(route.externalOrigin, requestId);
-        return { kind: 'answer', answer, requestId, host: host.host };
+        const grant = corsGrant(head, route);
+        return { kind: 'answer', answer: withFields(answer, grant), requestId, host: host.host };
       }
       if (head.method === 'POST') {
         const answer = signInAnswer(signInTarget(pageOfForm(head, route.externalOrigin)), requestId);
@@ -101,13 +127,23 @@ function outcomeOf(
       }
       // The control process takes the person to the sign-in page, and afterwards back to this address.
       const target = signInTarget(head.bytes.toString('latin1', head.targetStart, head.targetEnd));
-      return {
-        kind: 'exchange',
-        exchange: openExchange(head, host.reserved, null, target, context, sink, parts, requestId),
-      };
+      return openExchange(head, host.reserved, null, target, context, client, sink, parts, requestId);
     }
     case 'refuse':
-      return refuse(admission.code, admission.route, head, requestId);
+      return refuse(
+        admission.code,
+        admission.route,
+        head,
+        requestId,
+        parts,
+        admission.code === 'maintenance' ? admission.route?.maintenance?.retryAfterSeconds : undefined,
+      );
+    case 'preflight': {
+      const { route, answer } = admission;
+      return { kind: 'answer', answer: preflightAnswer(answer, requestId), requestId, host: route.host };
+    }
+    case 'robots':
+      return { kind: 'answer', answer: robotsAnswer(requestId), requestId, host: admission.host };
     case 'ask':
       throw new TypeError('a session is asked for once');
   }
@@ -125,12 +161,17 @@ function pageOfForm(head: MessageHead, externalOrigin: string): string {
 }
 
 function refuse(
-  code: ConstructorParameters<typeof EdgeError>[0],
+  code: FailureCode,
   route: Route | null,
   head: MessageHead,
   requestId: string,
+  parts: EdgeParts,
+  retryAfterSeconds?: number,
 ): RequestOutcome {
-  const answer = failureAnswer(new EdgeError(code), { head, route, requestId, time: new Date() });
+  parts.onRefusal(code, route?.application.id ?? null);
+  const context = { head, route, requestId, time: new Date(), retryAfterSeconds };
+  const failure = failureAnswer(new EdgeError(code), context);
+  const answer = route === null ? failure : withFields(failure, corsGrant(head, route));
   return { kind: 'answer', answer, requestId, host: hostNameOf(head) };
 }
 
@@ -140,16 +181,27 @@ function openExchange(
   session: Session | null,
   target: string | null,
   context: ClientContext,
+  client: Client,
   sink: ResponseSink,
   parts: EdgeParts,
   requestId: string,
-): Exchange {
-  return new Exchange(parts.exchange, {
+): RequestOutcome {
+  const claim = parts.protection.claim(route, client, head.upgrade);
+  if ('code' in claim) return refuse(claim.code, route, head, requestId, parts, claim.retryAfterSeconds);
+  const source = { session, route, requestId, clientAddress: client.address };
+  const fields = translatedFields(head, source, context, parts);
+  const perRequest = route.requestHeaders?.perRequest ?? noFields;
+  const lastLines = perRequest.length === 0 ? '' : requestLines(perRequest, source, parts.identity.reserved);
+  const exchange = new Exchange(parts.exchange, {
     route,
     session,
     method: head.method,
     requestId,
-    head: writeRequestHead(head, target, translatedFields(head, route, session, context, parts), requestId),
+    clientAddress: client.address,
+    claim,
+    cors: route.cors === null ? null : corsGrant(head, route),
+    links: parts.admit.routes().links,
+    head: writeRequestHead(head, target, fields, requestId, lastLines),
     hasBody: head.bodyKind !== 'none',
     isUpgrade: head.upgrade,
     isPersonalPage: session !== null && isNavigation(head),
@@ -157,15 +209,18 @@ function openExchange(
     pins: context.pins,
     sink,
   });
+  return { kind: 'exchange', exchange };
 }
+
+const noFields: readonly never[] = [];
 
 function translatedFields(
   head: MessageHead,
-  route: Route,
-  session: Session | null,
+  source: RequestSource,
   context: ClientContext,
   parts: EdgeParts,
 ): Buffer {
+  const { route, session } = source;
   const last = context.lastTranslation;
   if (
     last !== null &&
@@ -177,26 +232,63 @@ function translatedFields(
   }
   const bytes = writeRequestFields(head, {
     connectionFields: fieldsFor(head, route, context, parts),
-    identityFields: identityFields(session, route, parts.identity),
+    identityFields: withCustomFields(identityFields(session, route, parts.identity), source, parts),
     reservedNames: parts.identity.reserved,
     keepsOwnCookies: route.backend === 'control',
+    addresses: route.translatesRequests ? route : null,
+    links: parts.admit.routes().links,
+    custom: route.requestHeaders,
   });
   context.lastTranslation = { fieldsVersion: head.fieldsVersion, route, session, bytes };
   return bytes;
 }
 
+/** Whose request it is, and for what. */
+interface RequestSource extends ClaimSource {
+  readonly route: Route;
+  readonly session: Session | null;
+}
+
+function withCustomFields(identity: Buffer, source: RequestSource, parts: EdgeParts): Buffer {
+  const { requestHeaders } = source.route;
+  if (requestHeaders === null) return identity;
+  const lines = requestLines(requestHeaders.fields, source, parts.identity.reserved);
+  return Buffer.concat([identity, Buffer.from(lines, 'latin1')]);
+}
+
 function fieldsFor(head: MessageHead, route: Route, context: ClientContext, parts: EdgeParts): Buffer {
   const sentHost = context.lastHost!.sent;
   if (context.isBehindTrustedProxy) {
-    const index = head.find(fieldIds.xForwardedFor);
-    const said = index < 0 ? null : trustedChain(head.valueOf(index), parts.isTrustedProxy);
-    return connectionFields(route, context.address, said, sentHost);
+    const { chain } = forwardedBy(head, context, parts);
+    return connectionFields(route, context.address, chain, sentHost);
   }
   const last = context.lastFields;
   if (last !== null && last.route === route && last.sentHost === sentHost) return last.bytes;
   const bytes = connectionFields(route, context.address, null, sentHost);
   context.lastFields = { route, sentHost, bytes };
   return bytes;
+}
+
+function clientOf(head: MessageHead, context: ClientContext, parts: EdgeParts): Client {
+  return context.isBehindTrustedProxy ? forwardedBy(head, context, parts).client : context.client;
+}
+
+function forwardedBy(head: MessageHead, context: ClientContext, parts: EdgeParts): Forwarded {
+  const last = context.lastForwarded;
+  if (last !== null && last.fieldsVersion === head.fieldsVersion) return last;
+  const index = head.find(fieldIds.xForwardedFor);
+  const chain = index < 0 ? null : trustedChain(head.valueOf(index), parts.isTrustedProxy);
+  const address = chain?.split(',', 1)[0];
+  const client = address === undefined ? context.client : parts.protection.clientAt(hostOf(address));
+  const forwarded = { fieldsVersion: head.fieldsVersion, chain, client };
+  context.lastForwarded = forwarded;
+  return forwarded;
+}
+
+/** Some load balancers say the port, too. */
+function hostOf(address: string): string {
+  const isIpv4WithPort = address.includes('.') && address.lastIndexOf(':') === address.indexOf(':');
+  return plainAddress(isIpv4WithPort ? address.split(':', 1)[0]! : address);
 }
 
 /**
@@ -215,7 +307,7 @@ function trustedChain(value: string, isTrusted: (address: string) => boolean): s
   return kept.length > 0 ? kept.join(', ') : null;
 }
 
-/** How answers of a route are turned outwards; the control process writes its own addresses. */
-export function addressesOf(route: Route): AddressTranslation | null {
-  return route.backend === 'control' ? null : route;
+/** Whose addresses are turned outwards in answers of a route; the control process writes its own. */
+export function addressesOf(route: Route): PublishedAddress | null {
+  return route.translatesAnswers ? route : null;
 }

@@ -31,8 +31,16 @@ export interface ApplicationRecord {
   readonly assignedGroupIds: readonly string[];
   /** How long the backend may take until its first answer byte; 0 means no limit. */
   readonly backendTimeoutMs: number;
-  /** Send the internal host as Host and translate Location and cookie domains in answers. */
+  /** Send the internal host as Host, and turn addresses in the fields of requests inwards. */
   readonly translateHostHeader: boolean;
+  /** Turn addresses in the fields of answers outwards; absent: as `translateHostHeader`. */
+  readonly translateAnswers?: boolean;
+  /** Turn links in the content of answers outwards; absent: leave them alone. */
+  readonly bodyLinks?: {
+    readonly jsonLd: boolean;
+    /** Internal URLs that are turned outwards in inline scripts, too. */
+    readonly inlineScriptUrls: readonly string[];
+  };
   readonly validateBackendCertificate: boolean;
   readonly enabled: boolean;
   /** With a wildcard as external URL: only these are published. Absent: every host that the wildcard stands for. */

@@ -116,12 +116,19 @@ export const fieldIds = {
   referrerPolicy: 106,
   persistentAuth: 107,
   clearSiteData: 108,
+  cdnLoop: 109,
+  contentSecurityPolicyReportOnly: 110,
+  destination: 111,
+  contentMd5: 112,
+  digest: 113,
+  contentDigest: 114,
+  reprDigest: 115,
 } as const;
 
 export type FieldId = (typeof fieldIds)[keyof typeof fieldIds];
 
 /** One more than the highest field id. */
-export const fieldIdCount = 109;
+export const fieldIdCount = 116;
 
 /** The lower-case name of each id; empty for `other` and `underscored`, which stand for many. */
 export const fieldNames: readonly string[] = listNames();

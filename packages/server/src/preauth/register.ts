@@ -9,13 +9,14 @@ import { hostOf } from '../pages/host-constraint.ts';
 import { renderNotFound } from '../pages/not-found-page.ts';
 import { pageHeaders } from '../pages/page-headers.ts';
 import { clientAddress } from '../sign-in/client-address.ts';
-import { callbackPath } from '../sign-in/clients.ts';
+import { callbackPath, type RelyingParty } from '../sign-in/clients.ts';
 import { acceptForms, isFromOwnPage, sendHtml } from '../sign-in/form-post.ts';
 import { myAppsAssets } from '../sign-in/my-apps-page.ts';
 import { issuerOf } from '../sign-in/provider.ts';
 import type { SignIn } from '../sign-in/sign-in.ts';
 import { type EdgeSessionRow, findEdgeSession } from '../store/edge-sessions.ts';
 import * as events from '../telemetry/events.ts';
+import { joinAssets, joinHeaders, renderJoin } from './join-page.ts';
 import { renderAccountDisabled, renderSignInFailed, renderSignOut } from './preauth-pages.ts';
 import { Authorization, randomNonce, randomVerifier, type SignedIn } from './relying-party.ts';
 import { formatCookie, formatCookieRemoval, readCookies } from './request-cookies.ts';
@@ -42,7 +43,7 @@ export async function registerPreauth(app: FastifyInstance, { signIn, fetch }: P
   const preauth = new Preauth(signIn, new Authorization({ issuer: issuerOf(signIn.config), fetch }));
   await app.register(async scope => {
     await acceptForms(scope);
-    registerAssets(scope, myAppsAssets);
+    registerAssets(scope, [...myAppsAssets, ...joinAssets]);
     scope.get(signInPath, (request, reply) => preauth.begin(request, reply));
     scope.get(callbackPath, (request, reply) => preauth.receive(request, reply));
     scope.get(signOutPath, (request, reply) => preauth.askSignOut(request, reply));
@@ -92,7 +93,8 @@ class Preauth {
       request.log.info({ err: error }, 'an answer of the provider was refused');
       return this.#failed(request, reply, codeOf(error), transaction.returnPath);
     }
-    return await this.#enter(request, reply, { host, signedIn, returnPath: transaction.returnPath });
+    const { returnPath } = transaction;
+    return await this.#enter(request, reply, { party, signedIn, returnPath });
   }
 
   askSignOut(_request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -154,10 +156,11 @@ class Preauth {
   async #enter(
     request: FastifyRequest,
     reply: FastifyReply,
-    { host, signedIn, returnPath }: { host: string; signedIn: SignedIn; returnPath: string },
+    { party, signedIn, returnPath }: { party: RelyingParty; signedIn: SignedIn; returnPath: string },
   ): Promise<FastifyReply> {
     const { directory, config, log } = this.#signIn;
     const { userId } = signedIn;
+    const { host, keepsSession, otherOrigins } = party;
     const requestId = request.id;
     const previous = await this.#sessionOf(request, host);
     let value: string;
@@ -178,9 +181,15 @@ class Preauth {
     if (previous !== null) await this.#end(request, previous, 'replaced');
     // SameSite=Lax: the session goes with links from elsewhere and with everything between applications of one site, but
     // not into frames and fetches of foreign sites, where it would serve their forgeries.
-    return reply
-      .headers({ 'cache-control': 'no-store', 'set-cookie': formatCookie(sessionCookieName, value) })
-      .redirect(`${this.#originOf(host)}${returnPath}`, 303);
+    const maxAgeSeconds = keepsSession ? Math.floor(config.sessions.edgeLifetimeMs / 1_000) : undefined;
+    reply.headers({
+      'cache-control': 'no-store',
+      'set-cookie': formatCookie(sessionCookieName, value, maxAgeSeconds),
+    });
+    const next = `${this.#originOf(host)}${returnPath}`;
+    if (otherOrigins.length === 0) return reply.redirect(next, 303);
+    const headers = joinHeaders(otherOrigins, issuerOf(config), next);
+    return sendHtml(reply, renderJoin(otherOrigins, next), { headers });
   }
 
   async #end(request: FastifyRequest, { id, userId }: EdgeSessionRow, reason: string): Promise<void> {

@@ -16,6 +16,8 @@ export interface AuthorizationParts {
   readonly fetch: oidc.CustomFetch;
 }
 
+const maxConfigurations = 10_000;
+
 /** What a relying party sends in and expects back, by openid-client: PKCE, state, nonce, issuer and signature. */
 export class Authorization {
   readonly #parts: AuthorizationParts;
@@ -92,6 +94,8 @@ export class Authorization {
     configuration.timeout = 15;
     // The token comes from our own process, but its signature is checked all the same.
     oidc.enableNonRepudiationChecks(configuration);
+    // Under a wildcard anybody can name hosts, and each is a client.
+    if (this.#configurations.size >= maxConfigurations) this.#configurations.clear();
     this.#configurations.set(clientId, configuration);
     return configuration;
   }

@@ -68,6 +68,27 @@ describe('signing in to an application', () => {
     assert.deepEqual(service.serverErrors, []);
   });
 
+  test('where the application is set so, the session cookie outlives the browser, as long as the session lasts', async () => {
+    await using service = await startWithWiki();
+    await service.addUser('ann');
+    await service.db
+      .updateTable('application')
+      .set({ publishingJson: JSON.stringify({ isPersistentCookieEnabled: true }) })
+      .where('displayName', '=', 'Wiki')
+      .execute();
+    const browser = service.browser();
+    const cookieOf = (answer: Answer) =>
+      answer.headers['set-cookie']?.find(field => field.startsWith(`${sessionCookieName}=`)) ?? '';
+
+    const kept = cookieOf(await signInAs(browser, 'ann'));
+    const forgotten = cookieOf(await browser.follow(await beginSignIn(browser, git), isApplicationPage));
+
+    const [session] = await service.db.selectFrom('edgeSession').selectAll().execute();
+    const seconds = (session.expiresAt - session.createdAt) / 1_000;
+    assert.ok(kept.endsWith(`; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=${seconds}`), kept);
+    assert.match(forgotten, /; SameSite=Lax$/);
+  });
+
   test('a second application asks for no password', async () => {
     await using service = await startWithWiki();
     await service.addUser('ann');

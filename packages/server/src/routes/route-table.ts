@@ -1,34 +1,45 @@
-import type { ApplicationRecord } from '../feed/messages.ts';
+import { hash, randomBytes } from 'node:crypto';
+import { expandWildcard, isWildcardHost, wildcardLabels } from '@postern/protocol/tunnel/wildcard-host';
+import { reservedLabels } from '../config/names.ts';
+import type { ApplicationRecord, CorsConfiguration } from '../feed/messages.ts';
+import { pathReadings } from '../http1/target.ts';
+import { type PublishedAddress, PublishedLinks } from '../translation/published-links.ts';
+import { CorsRules } from './cors.ts';
+import { noSettings, type RouteSettings, settingsOf } from './route-settings.ts';
 
 /** Where a route's requests go: through a tunnel, or to the control process of this node. */
 export type RouteBackend = 'connector' | 'control';
 
 /** One published path at one host, made ready for the request path. */
-export interface Route {
+export interface Route extends RouteSettings {
   readonly application: ApplicationRecord;
   readonly backend: RouteBackend;
   /** Ids of the users and groups that are assigned. */
   readonly assigned: ReadonlySet<string>;
+  /** Without port. */
+  readonly host: string;
   /** Begins and ends with `/`. */
   readonly externalPath: string;
+  /** How many segments it has. */
+  readonly externalDepth: number;
   readonly internalPath: string;
   /** Authority for the Host field: internal or external, as the application is set; null keeps the client's. */
   readonly hostField: string | null;
   /** Scheme and authority of the internal URL, as an answer's Location would name it. */
   readonly internalOrigin: string;
   readonly externalOrigin: string;
-  /** What the connector dials; a connection made for another one is not reused. */
+  /** What the connector knows the backend by: the application's id, of a segment with the segment's behind it. */
+  readonly backendId: string;
+  /** What the connector was configured to dial, as a tunnel names it; with the `*` of a wildcard. */
   readonly backendKey: string;
-}
-
-/** The routes of one host, longest path first. */
-export interface HostRoutes {
-  readonly host: string;
-  readonly routes: readonly Route[];
-  /** Set where one route covers the whole host: no path need be compared. */
-  readonly only: Route | null;
-  /** Where `/.postern/` of this host goes. */
-  readonly reserved: Route;
+  /** The host to dial where the configured one is a wildcard; else null. */
+  readonly dialHost: string | null;
+  /** Whose connections may be used for this route: those of one backend. */
+  readonly pool: string;
+  /** Rules for requests of other origins' pages; null where there are none, which leaves all of that to the backend. */
+  readonly cors: CorsRules | null;
+  /** What our requests to this application's backends carry in CDN-Loop, to be known again; empty for the control process. */
+  readonly loopTag: string;
 }
 
 /** Paths below this one are the service's own at every host (threat B11). */
@@ -38,73 +49,308 @@ export interface RouteTableOptions {
   readonly domain: string;
   /** Authority suffix of public URLs: empty for port 443, else `:8443`. */
   readonly portSuffix: string;
+  /** Tells this relay's requests from all others; a random one where absent. */
+  readonly instance?: string;
+  /** The table that this one takes the place of: what has not changed is taken over. */
+  readonly previous?: RouteTable;
 }
 
-/** External host and path → application. Immutable: a change makes a new table, which replaces the old one whole. */
+/** The routes of one host. */
+export class HostRoutes {
+  readonly host: string;
+  /** Set where one route covers the whole host: no path need be compared. */
+  readonly only: Route | null;
+  readonly #byPath = new Map<string, Route>();
+  readonly #byFoldedPath = new Map<string, Route>();
+  /** Segments of the longest published path. */
+  readonly #depth: number;
+  readonly #makeReserved: () => Route;
+  #reserved: Route | null = null;
+
+  constructor(host: string, routes: readonly Route[], makeReserved: () => Route) {
+    this.host = host;
+    this.only = routes.length === 1 && routes[0]!.externalPath === '/' ? routes[0]! : null;
+    let depth = 0;
+    for (const route of routes) {
+      const path = readingOf(route.externalPath);
+      depth = Math.max(depth, route.externalDepth);
+      // Of several with one path the first stands: a regular application before a segment.
+      if (!this.#byPath.has(path)) this.#byPath.set(path, route);
+      const folded = foldPath(path);
+      if (!this.#byFoldedPath.has(folded)) this.#byFoldedPath.set(folded, route);
+    }
+    this.#depth = depth;
+    this.#makeReserved = makeReserved;
+  }
+
+  /** Where `/.postern/` of this host goes. */
+  get reserved(): Route {
+    this.#reserved ??= this.#makeReserved();
+    return this.#reserved;
+  }
+
+  /**
+   * The route that serves a path: the longest published path that holds it, segment by segment, so that `/ab` is not
+   * under `/a/` (threat B8).
+   *
+   * @param path In one of the readings of a request's path: decoded, with `/` between its segments.
+   */
+  find(path: string): Route | undefined {
+    return longest(this.#byPath, this.#depth, path);
+  }
+
+  /** Likewise for a backend that does not tell upper from lower case. */
+  findFolded(path: string): Route | undefined {
+    return longest(this.#byFoldedPath, this.#depth, foldPath(path));
+  }
+}
+
+/** Segments of a path that begins and ends with `/`. */
+function depthOf(path: string): number {
+  return path.split('/').length - 2;
+}
+
+/** A published path as requests are matched with it. */
+function readingOf(path: string): string {
+  const bytes = Buffer.from(path, 'latin1');
+  return pathReadings(bytes, 0, bytes.length).strict;
+}
+
+/** As file systems take names that ignore case: by their upper-case letters, without dots and spaces at their ends. */
+function foldPath(path: string): string {
+  const upper = path.toUpperCase();
+  const hasEnds = upper.endsWith('.') || upper.includes('./') || upper.includes(' ');
+  return hasEnds ? upper.replace(/[. ]+(?=\/|$)/g, '') : upper;
+}
+
+function longest(routes: ReadonlyMap<string, Route>, depth: number, path: string): Route | undefined {
+  let found: Route | undefined;
+  let at = 0;
+  for (let segments = 0; segments <= depth; segments++) {
+    found = routes.get(path.slice(0, at + 1)) ?? found;
+    const next = path.indexOf('/', at + 1);
+    if (next < 0) {
+      // `/app` names what is published as `/app/`; its backend may redirect.
+      return at + 1 < path.length ? (routes.get(`${path}/`) ?? found) : found;
+    }
+    at = next;
+  }
+  return found;
+}
+
+/** What stands behind a wildcard: an application for every host, or one of which only segments are published. */
+interface Wildcard {
+  readonly application: ApplicationRecord;
+  readonly hasSegments: boolean;
+}
+
+/** Hosts under wildcards that are kept ready; whoever asks for more makes the table forget, not grow. */
+const maxMadeHosts = 1_000;
+
+/**
+ * External host and path → application. Immutable but for what it remembers of hosts under wildcards: a change makes a new
+ * table, which replaces the old one whole.
+ *
+ * A host of its own beats a wildcard, and a longer wildcard a shorter one, whatever their paths: a host belongs to the
+ * first that names it, so that taking something out of a wildcard is publishing it by itself.
+ */
 export class RouteTable {
+  readonly #options: RouteTableOptions;
+  readonly #instance: string;
   readonly #hosts = new Map<string, HostRoutes>();
+  /** By what follows `*.`. */
+  readonly #wildcards = new Map<string, Wildcard>();
+  readonly #made = new Map<string, HostRoutes>();
+  readonly #routesOf = new Map<ApplicationRecord, readonly Route[]>();
+  /** What is published, by its addresses. */
+  readonly links = new PublishedLinks(this.#addresses());
 
   constructor(applications: Iterable<ApplicationRecord>, options: RouteTableOptions) {
+    const { previous = null } = options;
+    this.#options = { domain: options.domain, portSuffix: options.portSuffix };
+    this.#instance =
+      options.instance ??
+      (previous === null ? null : previous.#instance) ??
+      randomBytes(9).toString('base64url');
     const byHost = new Map<string, Route[]>();
-    const add = (host: string, route: Route) => {
-      const routes = byHost.get(host);
-      if (routes) routes.push(route);
-      else byHost.set(host, [route]);
-    };
+    const segments: Route[] = [];
     for (const application of applications) {
-      add(new URL(application.externalUrl).hostname, connectorRoute(application));
+      const routes =
+        (previous === null ? undefined : previous.#routesOf.get(application)) ?? this.#routes(application);
+      this.#routesOf.set(application, routes);
+      const { hostname } = new URL(application.externalUrl);
+      if (isWildcardHost(hostname)) {
+        const hasSegments = application.segments !== undefined;
+        this.#wildcards.set(hostname.slice(2), { application, hasSegments });
+        segments.push(...routes);
+      } else {
+        for (const route of routes) addTo(byHost, route);
+      }
     }
+    for (const route of segments) addTo(byHost, route);
     for (const [host, path, preAuthentication] of controlPaths(options.domain)) {
-      add(host, controlRoute(host, path, preAuthentication, options));
+      const route = controlRoute(host, path, preAuthentication, options);
+      // Nothing that is published takes the service's own names.
+      const routes = byHost.get(host)?.filter(one => one.backend === 'control') ?? [];
+      byHost.set(host, [...routes, route]);
     }
-    for (const [host, routes] of byHost) {
-      routes.sort((a, b) => b.externalPath.length - a.externalPath.length);
-      const only = routes.length === 1 && routes[0]!.externalPath === '/' ? routes[0]! : null;
-      const reserved = controlRoute(host, reservedPath, 'passthrough', options);
-      this.#hosts.set(host, { host, routes, only, reserved });
-    }
+    for (const [host, routes] of byHost) this.#hosts.set(host, this.#hostRoutes(host, routes));
   }
 
   /** @param host Lower case, without port and trailing dot. */
   findHost(host: string): HostRoutes | undefined {
-    return this.#hosts.get(host);
+    const known = this.#hosts.get(host);
+    if (known !== undefined || this.#wildcards.size === 0) return known;
+    return this.#made.get(host) ?? this.#findWildcard(host);
   }
 
-  get hosts(): IterableIterator<string> {
-    return this.#hosts.keys();
+  /** Hosts, and wildcards such as `*.apps.example.com`, that need a certificate. */
+  *hosts(): Generator<string> {
+    yield* this.#hosts.keys();
+    for (const [suffix, { hasSegments }] of this.#wildcards) if (!hasSegments) yield `*.${suffix}`;
+  }
+
+  #findWildcard(host: string): HostRoutes | undefined {
+    for (let dot = host.indexOf('.'); dot > 0; dot = host.indexOf('.', dot + 1)) {
+      const wildcard = this.#wildcards.get(host.slice(dot + 1));
+      if (wildcard === undefined) continue;
+      if (wildcard.hasSegments || this.#isOwnName(host)) return undefined;
+      const route = this.#wildcardRoute(wildcard.application, host);
+      if (route === null) return undefined;
+      const routes = this.#hostRoutes(host, [route]);
+      if (this.#made.size >= maxMadeHosts) this.#made.clear();
+      this.#made.set(host, routes);
+      return routes;
+    }
+    return undefined;
+  }
+
+  *#addresses(): Generator<PublishedAddress> {
+    for (const [application, routes] of this.#routesOf) {
+      yield* routes;
+      const external = new URL(application.externalUrl);
+      if (!isWildcardHost(external.hostname) || application.segments !== undefined) continue;
+      const internal = new URL(application.internalUrl);
+      yield {
+        internalOrigin: internal.origin,
+        internalPath: internal.pathname,
+        externalOrigin: external.origin,
+        externalPath: external.pathname,
+      };
+    }
+  }
+
+  /** Names under those of the service are the service's, too. */
+  #isOwnName(host: string): boolean {
+    const suffix = `.${this.#options.domain}`;
+    if (!host.endsWith(suffix)) return false;
+    return reservedLabels.has(host.slice(0, -suffix.length).split('.').pop()!);
+  }
+
+  #hostRoutes(host: string, routes: readonly Route[]): HostRoutes {
+    return new HostRoutes(host, routes, () => controlRoute(host, reservedPath, 'passthrough', this.#options));
+  }
+
+  /** The routes of an application at hosts that can be named: none for a wildcard but those of its segments. */
+  #routes(application: ApplicationRecord): readonly Route[] {
+    const loopTag = this.#loopTagOf(application);
+    const external = new URL(application.externalUrl);
+    if (isWildcardHost(external.hostname)) {
+      return (application.segments ?? []).map(({ id, externalUrl, internalUrl, cors }) =>
+        connectorRoute(application, {
+          external: new URL(externalUrl),
+          internal: new URL(internalUrl),
+          backendId: `${application.id}/${id}`,
+          cors,
+          loopTag,
+        }),
+      );
+    }
+    const common = {
+      internal: new URL(application.internalUrl),
+      backendId: application.id,
+      cors: application.cors,
+      loopTag,
+    };
+    const routes = [connectorRoute(application, { ...common, external })];
+    if (application.alternateUrl !== undefined) {
+      const { url, isKept } = application.alternateUrl;
+      const alternate = connectorRoute(application, { ...common, external: new URL(url) });
+      routes.push(isKept ? alternate : { ...alternate, externalOrigin: external.origin });
+    }
+    return routes;
+  }
+
+  #wildcardRoute(application: ApplicationRecord, host: string): Route | null {
+    const external = new URL(application.externalUrl);
+    const internal = new URL(application.internalUrl);
+    const labels = wildcardLabels(external.hostname, host);
+    const dialHost = labels === null ? null : expandWildcard(internal.hostname, labels);
+    if (dialHost === null) return null;
+    const backendKey = backendKeyOf(internal, application);
+    external.hostname = host;
+    internal.hostname = dialHost;
+    return {
+      ...connectorRoute(application, {
+        external,
+        internal,
+        backendId: application.id,
+        cors: application.cors,
+        loopTag: this.#loopTagOf(application),
+      }),
+      backendKey,
+      dialHost,
+      pool: `${application.id} ${dialHost}`,
+    };
+  }
+
+  /** Says nothing to whoever sees it, and nobody can make it up for another application. */
+  #loopTagOf({ id }: ApplicationRecord): string {
+    return hash('sha256', `${this.#instance} ${id}`, 'base64url').slice(0, 16);
   }
 }
 
-/**
- * The route that serves a path: the longest published path that holds it, segment by segment, so that `/ab` is not under
- * `/a/` (threat B8).
- *
- * @param path The normal form of the request's path.
- */
-export function findRoute(host: HostRoutes, path: string): Route | undefined {
-  for (const route of host.routes) {
-    if (path.startsWith(route.externalPath)) return route;
-    // `/app` names what is published as `/app/`; its backend may redirect.
-    if (path.length === route.externalPath.length - 1 && route.externalPath.startsWith(path)) return route;
-  }
-  return undefined;
+function addTo(byHost: Map<string, Route[]>, route: Route): void {
+  const routes = byHost.get(route.host);
+  if (routes) routes.push(route);
+  else byHost.set(route.host, [route]);
 }
 
-function connectorRoute(application: ApplicationRecord): Route {
-  const external = new URL(application.externalUrl);
-  const internal = new URL(application.internalUrl);
-  const port = internal.port || (internal.protocol === 'https:' ? '443' : '80');
+interface RouteParts {
+  readonly external: URL;
+  readonly internal: URL;
+  readonly backendId: string;
+  readonly cors: readonly CorsConfiguration[] | undefined;
+  readonly loopTag: string;
+}
+
+function connectorRoute(application: ApplicationRecord, parts: RouteParts): Route {
+  const { external, internal, backendId, cors, loopTag } = parts;
   return {
     application,
     backend: 'connector',
     assigned: new Set([...application.assignedUserIds, ...application.assignedGroupIds]),
+    host: external.hostname,
     externalPath: external.pathname,
+    externalDepth: depthOf(external.pathname),
     internalPath: internal.pathname,
     hostField: application.translateHostHeader ? internal.host : external.host,
     internalOrigin: internal.origin,
     externalOrigin: external.origin,
-    backendKey: `${internal.protocol}//${internal.hostname}:${port} ${application.validateBackendCertificate}`,
+    backendId,
+    backendKey: backendKeyOf(internal, application),
+    dialHost: null,
+    pool: backendId,
+    cors: cors === undefined ? null : new CorsRules(cors, external.pathname),
+    ...settingsOf(application),
+    loopTag,
   };
+}
+
+/** As tunnels name what their connector was configured to dial (tunnels/tunnel.ts). */
+function backendKeyOf(internal: URL, { validateBackendCertificate }: ApplicationRecord): string {
+  const port = internal.port || (internal.protocol === 'https:' ? '443' : '80');
+  return `${internal.protocol}//${internal.hostname}:${port} ${validateBackendCertificate}`;
 }
 
 /** The control process's names are routes like all others, so that no second, weaker door exists. */
@@ -139,13 +385,21 @@ function controlRoute(
       validateBackendCertificate: true,
       enabled: true,
     },
+    ...noSettings,
     backend: 'control',
     assigned: new Set(),
+    host,
     externalPath: path,
+    externalDepth: depthOf(path),
     internalPath: path,
     hostField: null,
     internalOrigin: 'http://control',
     externalOrigin: origin,
+    backendId: 'control',
     backendKey: 'control',
+    dialHost: null,
+    pool: 'control',
+    cors: null,
+    loopTag: '',
   };
 }

@@ -1,9 +1,18 @@
 import { createHmac } from 'node:crypto';
+import type { ApplicationSegment } from '@postern/protocol/admin/application-segments';
+import { isWildcardHost, wildcardLabels } from '@postern/protocol/tunnel/wildcard-host';
 import type { Kysely } from 'kysely';
 import type { AdapterPayload } from 'oidc-provider';
 import { controlHosts, originOf } from '../config/names.ts';
 import type { Config } from '../config/schema.ts';
-import { findApplicationsOfHost, findPublishedApplication } from '../store/published-applications.ts';
+import { storedPublishing } from '../directory/publishing.ts';
+import { coveringWildcards } from '../directory/wildcard-urls.ts';
+import {
+  findApplicationsOfAlternateHost,
+  findApplicationsOfHost,
+  findPublishedApplication,
+  type PublishedApplication,
+} from '../store/published-applications.ts';
 import type { Database } from '../store/schema.ts';
 
 /** Client id of My Apps and the Admin center. */
@@ -23,6 +32,10 @@ export interface RelyingParty {
   readonly host: string;
   /** `https://<host>`, with the port where it is not 443. */
   readonly origin: string;
+  /** The session cookie outlives the browser, until the session ends. */
+  readonly keepsSession: boolean;
+  /** Of the other hosts of a complex application: signing in at one of them is signing in at all. */
+  readonly otherOrigins: readonly string[];
 }
 
 /** Knows the relying parties: the portal, and every published application. */
@@ -57,13 +70,12 @@ export class Clients {
 
   async findById(clientId: string): Promise<RelyingParty | undefined> {
     if (clientId === portalClientId) return this.#portal();
-    const application = await findPublishedApplication(this.#db, clientId);
+    const [id = '', ofHost] = clientId.split(hostSeparator);
+    const application = await findPublishedApplication(this.#db, id);
     if (application === undefined) return undefined;
-    return this.#relyingParty(
-      application.id,
-      application.displayName,
-      new URL(application.externalUrl).hostname,
-    );
+    const host = ofHost ?? new URL(application.externalUrl).hostname;
+    if (ofHost === undefined ? isWildcardHost(host) : !isHostOf(application, host)) return undefined;
+    return this.#application(application, host);
   }
 
   /**
@@ -76,13 +88,26 @@ export class Clients {
     if (host === controlHosts(this.#config).portal) return this.#portal();
     const origins = new Set([`https://${host}`, originOf(this.#config, host)]);
     const applications = await findApplicationsOfHost(this.#db, [...origins]);
+    if (applications.length === 0) return this.#findWithSeveralHosts(host);
     const [application] = applications
       .map(candidate => ({ ...candidate, path: new URL(candidate.externalUrl).pathname }))
       .sort(
         (a, b) =>
           Number(path.startsWith(b.path)) - Number(path.startsWith(a.path)) || b.path.length - a.path.length,
       );
-    return application && this.#relyingParty(application.id, application.displayName, host);
+    return application && this.#application(application, host);
+  }
+
+  /** The application that has this host among others: as an alternate one, as that of a segment, or by its wildcard. */
+  async #findWithSeveralHosts(host: string): Promise<RelyingParty | undefined> {
+    const alternates = await findApplicationsOfAlternateHost(this.#db, `https://${host}`);
+    const wildcards = coveringWildcards(`https://${host}/`).map(url => url.slice(0, -1));
+    const underWildcards = await findApplicationsOfHost(this.#db, wildcards);
+    // The longest wildcard has the host, as for requests.
+    const byLength = [...underWildcards].sort((a, b) => b.externalUrl.length - a.externalUrl.length);
+    const application = alternates[0] ?? byLength[0];
+    if (application === undefined || !isHostOf(application, host)) return undefined;
+    return this.#application(application, host);
   }
 
   /** The secret that a relying party of ours authenticates with at the token endpoint. */
@@ -91,12 +116,46 @@ export class Clients {
   }
 
   #portal(): RelyingParty {
-    return this.#relyingParty(portalClientId, 'My Apps', controlHosts(this.#config).portal);
+    const host = controlHosts(this.#config).portal;
+    const origin = originOf(this.#config, host);
+    return { clientId: portalClientId, name: 'My Apps', host, origin, keepsSession: false, otherOrigins: [] };
   }
 
-  #relyingParty(clientId: string, name: string, host: string): RelyingParty {
-    return { clientId, name, host, origin: originOf(this.#config, host) };
+  #application(application: PublishedApplication, host: string): RelyingParty {
+    const publishing = storedPublishing(application);
+    const isItsOnlyHost = new URL(application.externalUrl).hostname === host;
+    return {
+      clientId: isItsOnlyHost ? application.id : `${application.id}${hostSeparator}${host}`,
+      name: application.displayName,
+      host,
+      origin: originOf(this.#config, host),
+      keepsSession: publishing?.isPersistentCookieEnabled ?? false,
+      otherOrigins: otherHosts(publishing?.segments ?? [], host).map(one => originOf(this.#config, one)),
+    };
   }
+}
+
+/** Between an application's id and the host, where it has several hosts: each of them is a client. */
+const hostSeparator = '~';
+/** Hosts of segments that a person is signed in to along with the first; at others when they are opened. */
+const maxOtherHosts = 50;
+
+function otherHosts(segments: readonly ApplicationSegment[], host: string): readonly string[] {
+  const hosts = new Set(segments.map(segment => new URL(segment.externalUrl).hostname));
+  hosts.delete(host);
+  return [...hosts].slice(0, maxOtherHosts);
+}
+
+/** Whether an application is served at a host: its own, its alternate one, that of a segment, or one of its wildcard's. */
+export function isHostOf(application: PublishedApplication, host: string): boolean {
+  if (new URL(application.externalUrl).hostname === host) return true;
+  const publishing = storedPublishing(application);
+  if (publishing === null) return false;
+  const { externalUrl, alternateUrl, segments } = publishing;
+  if (alternateUrl !== null && new URL(alternateUrl).hostname === host) return true;
+  const wildcard = new URL(externalUrl).hostname;
+  if (!isWildcardHost(wildcard) || wildcardLabels(wildcard, host) === null) return false;
+  return segments === undefined || segments.some(one => new URL(one.externalUrl).hostname === host);
 }
 
 /** RFC 8252 §7.3: whatever port of the loopback address; oidc-provider allows that for native clients alone. */

@@ -9,6 +9,8 @@ export interface Tile {
   readonly host: string;
   /** Whether a connector is there that leads to it; what lies behind shows only when one goes there. */
   readonly isReachable: boolean;
+  /** An administrator has closed it for a while. */
+  readonly isInMaintenance: boolean;
 }
 
 export interface MyAppsPage {
@@ -112,7 +114,12 @@ ${recent.map(tile => html`<li>${renderTile(tile)}</li>`)}
 function renderTile(tile: Tile): Html {
   return html`<a class="tile" href="${tile.url}">
 <span class="letter shade-${shadeOf(tile.name)}" aria-hidden="true">${firstLetter(tile.name)}</span>
-<span class="about"><span class="name">${tile.name}</span><span class="host">${tile.host}</span>${!tile.isReachable && html`<span class="unreachable">Does not answer right now</span>`}</span></a>`;
+<span class="about"><span class="name">${tile.name}</span><span class="host">${tile.host}</span>${renderState(tile)}</span></a>`;
+}
+
+function renderState({ isInMaintenance, isReachable }: Tile): Html | false {
+  if (isInMaintenance) return html`<span class="unreachable">In maintenance</span>`;
+  return !isReachable && html`<span class="unreachable">Does not answer right now</span>`;
 }
 
 function renderEmpty({ domain }: MyAppsPage): Html {

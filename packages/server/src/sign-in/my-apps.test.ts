@@ -74,6 +74,26 @@ describe('My Apps', () => {
     assert.match(body, /Ask whoever runs example\.test/);
   });
 
+  test('says which applications are in maintenance', async () => {
+    await using service = await startTestService();
+    const user = await service.addUser('ann');
+    await service.addApplication('wiki', { assignmentRequired: false });
+    const id = await service.addApplication('git', { assignmentRequired: false });
+    const publishing = { maintenanceMode: { isEnabled: true, message: '', exceptPrincipalIds: [] } };
+    await service.db
+      .updateTable('application')
+      .set({ publishingJson: JSON.stringify(publishing) })
+      .where('id', '=', id)
+      .execute();
+
+    const { body } = await open(service, user.id);
+
+    const [git, wiki] = body.split('<a class="tile"').slice(1);
+    assert.match(git, /<span class="unreachable">In maintenance</);
+    assert.doesNotMatch(git, /Does not answer/);
+    assert.doesNotMatch(wiki, /In maintenance/);
+  });
+
   test('searches without a script', async () => {
     await using service = await startTestService();
     const user = await service.addUser('ann');

@@ -1,8 +1,10 @@
+import { isWildcardHost } from '@postern/protocol/tunnel/wildcard-host';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Kysely } from 'kysely';
 import { controlHosts, originOf } from '../config/names.ts';
 import type { Config } from '../config/schema.ts';
 import { externalUrlOf } from '../directory/published-urls.ts';
+import { storedPublishing } from '../directory/publishing.ts';
 import { rolesOf } from '../directory/roles.ts';
 import { hostConstraint } from '../pages/host-constraint.ts';
 import { pageHeaders } from '../pages/page-headers.ts';
@@ -11,6 +13,7 @@ import { listEdgeSessionsOfUser } from '../store/edge-sessions.ts';
 import { listApplicationsOfPerson, type PublishedApplication } from '../store/published-applications.ts';
 import type { Database } from '../store/schema.ts';
 import { findUser } from '../store/users.ts';
+import { isHostOf } from './clients.ts';
 import { sendHtml } from './form-post.ts';
 import { renderMyApps, type Tile } from './my-apps-page.ts';
 import { changePasswordPath } from './password-routes.ts';
@@ -39,7 +42,7 @@ export function registerMyApps(app: FastifyInstance, signIn: SignIn, parts: MyAp
     const { search } = request.query;
     const liveGroups = await findLiveGroups(db, parts);
     const tiles = (await listApplicationsOfPerson(db, user.id))
-      .map(application => tileOf(application, config, liveGroups.has(application.connectorGroupId)))
+      .flatMap(application => tileOf(application, config, liveGroups.has(application.connectorGroupId)) ?? [])
       .sort((one, other) => byName.compare(one.name, other.name));
     const page = renderMyApps({
       tiles,
@@ -75,17 +78,20 @@ async function findRecent(
   return [...hosts].flatMap(host => tiles.find(tile => tile.host === host) ?? []).slice(0, recentCount);
 }
 
-function tileOf(
-  { displayName, externalUrl, homePageUrl }: PublishedApplication,
-  config: Config,
-  isReachable: boolean,
-): Tile {
+/** The tile of an application; null for a wildcard without a home page, which leads nowhere. */
+function tileOf(application: PublishedApplication, config: Config, isReachable: boolean): Tile | null {
+  const publishing = storedPublishing(application);
+  const { displayName, homePageUrl } = application;
+  const externalUrl = publishing?.alternateUrl ?? application.externalUrl;
   const { hostname } = new URL(externalUrl);
   const home = homePageUrl === null ? null : URL.parse(homePageUrl);
+  const isInMaintenance = publishing?.maintenanceMode.isEnabled ?? false;
   // A home page that leads elsewhere than to the application is not ours to send people to.
-  const url =
-    home?.protocol === 'https:' && home.hostname === hostname
-      ? `${originOf(config, hostname)}${home.pathname}${home.search}${home.hash}`
-      : externalUrlOf(externalUrl, config);
-  return { name: displayName, url, host: hostname, isReachable };
+  if (home?.protocol === 'https:' && isHostOf(application, home.hostname)) {
+    const url = `${originOf(config, home.hostname)}${home.pathname}${home.search}${home.hash}`;
+    return { name: displayName, url, host: home.hostname, isReachable, isInMaintenance };
+  }
+  if (isWildcardHost(hostname)) return null;
+  const url = externalUrlOf(externalUrl, config);
+  return { name: displayName, url, host: hostname, isReachable, isInMaintenance };
 }

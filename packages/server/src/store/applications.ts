@@ -1,4 +1,4 @@
-import type { Insertable, Kysely, Selectable, Updateable } from 'kysely';
+import { type Insertable, type Kysely, type Selectable, sql, type Updateable } from 'kysely';
 import { forIds } from './id-batches.ts';
 import { type ListOptions, pageOf } from './list-page.ts';
 import type { ApplicationTable, Database } from './schema.ts';
@@ -15,18 +15,33 @@ export async function findApplication(
   return (await db.selectFrom('application').selectAll().where(key, '=', id).executeTakeFirst()) ?? null;
 }
 
-/** @param externalUrl As stored: lower-case host, without the service's public port. */
-export async function findApplicationByExternalUrl(
+/**
+ * Those with an external URL, upper and lower case being the same: at most a few.
+ *
+ * @param externalUrl As stored: lower-case host, without the service's public port.
+ */
+export async function findApplicationsByExternalUrl(
   db: Kysely<Database>,
   externalUrl: string,
-): Promise<ApplicationRow | null> {
-  return (
-    (await db
-      .selectFrom('application')
-      .selectAll()
-      .where('externalUrl', '=', externalUrl)
-      .executeTakeFirst()) ?? null
-  );
+): Promise<ApplicationRow[]> {
+  const { origin } = new URL(externalUrl);
+  const ofHost = await db
+    .selectFrom('application')
+    .selectAll()
+    // A range, so that the unique index is used. `0` follows `/` in ASCII.
+    .where('externalUrl', '>=', `${origin}/`)
+    .where('externalUrl', '<', `${origin}0`)
+    .execute();
+  return ofHost.filter(row => row.externalUrl?.toLowerCase() === externalUrl.toLowerCase());
+}
+
+/** Those whose publishing has a property that is neither absent nor null. */
+export function findPublishedWith(db: Kysely<Database>, property: 'alternateUrl'): Promise<ApplicationRow[]> {
+  return db
+    .selectFrom('application')
+    .selectAll()
+    .where(sql<boolean>`json_extract(publishingJson, ${`$.${property}`}) is not null`)
+    .execute();
 }
 
 /** Sorted by `displayName`. */

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Database } from './schema.ts';
 
 /** An application that has an external URL, as sign-in and My Apps need it. */
@@ -9,6 +9,8 @@ export interface PublishedApplication {
   readonly externalUrl: string;
   readonly homePageUrl: string | null;
   readonly connectorGroupId: string;
+  /** Settings of the publishing, as JSON. */
+  readonly publishingJson: string | null;
 }
 
 /** Gives an enabled application with an external URL. */
@@ -73,10 +75,26 @@ export async function listApplicationsOfPerson(
     .execute();
 }
 
+/**
+ * Gives the enabled applications whose alternate URL is at a host.
+ *
+ * @param origin `https://<host>`.
+ */
+export async function findApplicationsOfAlternateHost(
+  db: Kysely<Database>,
+  origin: string,
+): Promise<readonly PublishedApplication[]> {
+  const alternateUrl = sql<string>`json_extract(publishingJson, '$.alternateUrl')`;
+  return await published(db)
+    .where(alternateUrl, '>=', `${origin}/`)
+    .where(alternateUrl, '<', `${origin}0`)
+    .execute();
+}
+
 function published(db: Kysely<Database>) {
   return db
     .selectFrom('application')
-    .select(['id', 'displayName', 'homePageUrl', 'connectorGroupId'])
+    .select(['id', 'displayName', 'homePageUrl', 'connectorGroupId', 'publishingJson'])
     .select(expression => expression.ref('externalUrl').$notNull().as('externalUrl'))
     .where('externalUrl', 'is not', null)
     .where('accountEnabled', '=', 1);

@@ -66,7 +66,8 @@ function sealSecret(masterKey: Buffer, name: string, secret: Buffer | string): s
   return Buffer.concat([nonce, cipher.getAuthTag(), ciphertext]).toString('base64');
 }
 
-function unsealSecret(masterKey: Buffer, name: string, sealed: string): Buffer {
+/** @throws StoreError `master_key_wrong` */
+export function unsealSecret(masterKey: Buffer, name: string, sealed: string): Buffer {
   const bytes = Buffer.from(sealed, 'base64');
   try {
     const nonce = bytes.subarray(0, nonceBytes);

@@ -15,8 +15,7 @@ const anySite = {
 };
 const umlaut = address('http://bücher.corp/', 'https://books.example.com/');
 
-const links = new PublishedLinks();
-for (const each of [wiki, app, second, anySite, wildcard, umlaut]) links.add(each);
+const links = new PublishedLinks([wiki, app, second, anySite, wildcard, umlaut]);
 
 function outwards(text: string, own = wiki): string {
   const matcher = new LinkMatcher(links, own);

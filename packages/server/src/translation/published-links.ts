@@ -18,20 +18,19 @@ const hash = 0x23;
 const at = 0x40;
 
 /**
- * Every published address, by what it is inside and by what it is outside. Filled while a route table is made and never
- * changed afterwards; all routes of the table share one.
+ * Every published address, by what it is inside and by what it is outside. Every route table has one, which is filled when
+ * it is first asked and never changed afterwards.
  */
 export class PublishedLinks {
+  #source: Iterable<PublishedAddress> | null;
   // By origin; the longest path first.
   readonly #inside = new Map<string, PublishedAddress[]>();
   readonly #outside = new Map<string, PublishedAddress[]>();
   #hasWildcards = false;
 
-  /** Adds an address; the host of a wildcard application begins with `*.` on both sides. */
-  add(address: PublishedAddress): void {
-    insert(this.#inside, address.internalOrigin, address, internalLength);
-    insert(this.#outside, address.externalOrigin, address, externalLength);
-    if (address.internalOrigin.includes('//*.')) this.#hasWildcards = true;
+  /** @param source The hosts of a wildcard application begin with `*.` on both sides. */
+  constructor(source: Iterable<PublishedAddress>) {
+    this.#source = source;
   }
 
   /**
@@ -45,14 +44,17 @@ export class PublishedLinks {
     pathStart: number,
     own: PublishedAddress,
   ): PublishedAddress | null {
-    const list = this.#inside.get(origin);
-    if (list === undefined) return this.#hasWildcards ? this.#findWildcard(origin, text, pathStart) : null;
-    return choose(list, text, pathStart, own);
+    const inside = this.#addresses();
+    const list = inside.get(origin);
+    const found = list === undefined ? null : choose(list, text, pathStart, own);
+    if (found !== null) return found;
+    if (own.internalOrigin === origin && coversPath(text, pathStart, own.internalPath)) return own;
+    return list === undefined && this.#hasWildcards ? this.#findWildcard(origin, text, pathStart) : null;
   }
 
   /** Whether all paths at an internal origin lead to the same: it is published as a whole, or not at all. */
   hasOnePathAt(origin: string): boolean {
-    const list = this.#inside.get(origin);
+    const list = this.#addresses().get(origin);
     if (list === undefined) return !this.#hasWildcards;
     return list.every(address => address.internalPath === '/');
   }
@@ -60,7 +62,8 @@ export class PublishedLinks {
   /** Any address at an internal origin, whatever its path. */
   findInsideOrigin(origin: string, own: PublishedAddress): PublishedAddress | null {
     if (origin === own.internalOrigin) return own;
-    return this.#inside.get(origin)?.[0] ?? (this.#hasWildcards ? this.#findWildcard(origin, '/', 0) : null);
+    const found = this.#addresses().get(origin)?.[0];
+    return found ?? (this.#hasWildcards ? this.#findWildcard(origin, '/', 0) : null);
   }
 
   /** The address that covers text[pathStart…] at an external origin, or null. */
@@ -71,6 +74,7 @@ export class PublishedLinks {
     own: PublishedAddress,
   ): PublishedAddress | null {
     if (origin === own.externalOrigin && coversPath(text, pathStart, own.externalPath)) return own;
+    this.#addresses();
     for (const address of this.#outside.get(origin) ?? []) {
       if (coversPath(text, pathStart, address.externalPath)) return address;
     }
@@ -80,7 +84,19 @@ export class PublishedLinks {
   /** Any address at an external origin, whatever its path. */
   findOutsideOrigin(origin: string, own: PublishedAddress): PublishedAddress | null {
     if (origin === own.externalOrigin) return own;
+    this.#addresses();
     return this.#outside.get(origin)?.[0] ?? null;
+  }
+
+  #addresses(): ReadonlyMap<string, PublishedAddress[]> {
+    if (this.#source === null) return this.#inside;
+    for (const address of this.#source) {
+      insert(this.#inside, address.internalOrigin, address, internalLength);
+      insert(this.#outside, address.externalOrigin, address, externalLength);
+      if (address.internalOrigin.includes('//*.')) this.#hasWildcards = true;
+    }
+    this.#source = null;
+    return this.#inside;
   }
 
   // Only for names that no application publishes as they are; the longer wildcard wins.
@@ -101,6 +117,9 @@ export class PublishedLinks {
     return null;
   }
 }
+
+/** Nothing is published but an application's own address. */
+export const noLinks = new PublishedLinks([]);
 
 /**
  * Finds out whether a link of one application's pages leads to a published internal address, and what its beginning

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { CustomHeaders } from '@postern/protocol/admin/publishing-headers';
 import { defaultHeadLimits, MessageHead, parseRequestHead } from '../http1/head.ts';
+import { prepareRequestHeaders } from './custom-headers.ts';
 import { writeRequestFields, writeRequestHead } from './request-head.ts';
 
 const ours = Buffer.from('Host: internal:8080\r\nX-Forwarded-For: 192.0.2.1\r\n');
@@ -8,7 +10,7 @@ const identity = Buffer.from('X-Forwarded-User: ada\r\n');
 
 function translate(
   request: string,
-  options: { target?: string; reserved?: string[]; keepsOwnCookies?: boolean } = {},
+  options: { target?: string; reserved?: string[]; keepsOwnCookies?: boolean; custom?: CustomHeaders } = {},
 ): string {
   const bytes = Buffer.from(request, 'latin1');
   const head = new MessageHead();
@@ -18,6 +20,7 @@ function translate(
     identityFields: identity,
     reservedNames: new Set(options.reserved ?? []),
     keepsOwnCookies: options.keepsOwnCookies ?? false,
+    custom: prepareRequestHeaders(options.custom),
   });
   return writeRequestHead(head, options.target ?? null, fields, 'id-1').toString('latin1');
 }

@@ -1,5 +1,7 @@
-import { fieldIdCount, fieldIds } from '../http1/fields.ts';
+import { fieldIdCount, fieldIds, fieldNames } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
+import { isDropped, type RequestHeaders } from './custom-headers.ts';
+import { type PublishedAddress, type PublishedLinks, translateInwards } from './published-links.ts';
 import { copyForeignCookies, findOwnCookie } from './session-cookie.ts';
 
 /** What the relay adds to and changes in a request's fields. Buffers are whole field lines, each ending in CRLF. */
@@ -12,6 +14,11 @@ export interface RequestFieldChanges {
   readonly reservedNames: ReadonlySet<string>;
   /** Whether the service's own cookies go on: to the control process, which set them, and to nobody else (threat C3). */
   readonly keepsOwnCookies: boolean;
+  /** Whose addresses are turned inwards, as the host is; null leaves them alone. */
+  readonly addresses: PublishedAddress | null;
+  readonly links: PublishedLinks;
+  /** Fields that the application sets or removes: what clients send under these names does not pass. */
+  readonly custom: RequestHeaders | null;
 }
 
 const keep = 0;
@@ -19,11 +26,15 @@ const drop = 1;
 const cookie = 2;
 const check = 3;
 const upgradeOnly = 4;
+const turnInwards = 5;
 
 const actions = new Uint8Array(fieldIdCount);
 actions[fieldIds.other] = check;
 actions[fieldIds.cookie] = cookie;
 actions[fieldIds.upgrade] = upgradeOnly;
+// Backends compare these with the host that they are asked for: against forged requests, and to copy and move (RFC 4918).
+const addressFieldIds = [fieldIds.origin, fieldIds.referer, fieldIds.destination] as const;
+for (const id of addressFieldIds) actions[id] = turnInwards;
 for (const id of [
   // Backends behind CGI-like interfaces read `_` as `-`, so such a name could carry an identity field past us (threat C1).
   fieldIds.underscored,
@@ -82,23 +93,35 @@ const lf = 0x0a;
  */
 export function writeRequestFields(head: MessageHead, changes: RequestFieldChanges): Buffer {
   const { bytes } = head;
-  const { connectionFields, identityFields } = changes;
+  const { connectionFields, identityFields, custom } = changes;
   const first = head.lineStart(0);
-  const out = Buffer.allocUnsafe(head.end - first + connectionFields.length + identityFields.length + 64);
+  const inward = changes.addresses === null ? null : inwardLines(head, changes.addresses, changes.links);
+  let bound = head.end - first + connectionFields.length + identityFields.length + 64;
+  if (inward !== null) for (const line of inward.values()) bound += line.length;
+  const out = Buffer.allocUnsafe(bound);
   const nominated = head.hasNominations ? head.nominatedNames() : null;
   let at = 0;
   let from = first;
   for (let index = 0; index < head.fieldCount; index++) {
     const action = actions[head.idOf(index)];
-    if (action === keep && nominated === null) continue;
+    const isRemoved = custom !== null && isDropped(custom.dropped, head, index);
+    if (action === keep && nominated === null && !isRemoved) continue;
     const start = head.lineStart(index);
     const end = head.lineEnd(index);
-    if (nominated?.includes(head.nameOf(index))) {
+    if (isRemoved || nominated?.includes(head.nameOf(index))) {
       at += bytes.copy(out, at, from, start);
       from = end;
       continue;
     }
     if (action === keep) continue;
+    if (action === turnInwards) {
+      const line = inward?.get(index);
+      if (line === undefined) continue;
+      at += bytes.copy(out, at, from, start);
+      at += out.write(line, at, 'latin1');
+      from = end;
+      continue;
+    }
     if (action === upgradeOnly && head.upgrade) continue;
     if (action === check && !isReserved(head, index, changes.reservedNames)) continue;
     if (action === cookie) {
@@ -120,15 +143,17 @@ export function writeRequestFields(head: MessageHead, changes: RequestFieldChang
  * Writes the whole head: start line, the lines of {@link writeRequestFields}, request id.
  *
  * @param target What to send instead of the client's target; null keeps it.
+ * @param lastLines Further lines, each ending in CRLF: those that differ from request to request.
  */
 export function writeRequestHead(
   head: MessageHead,
   target: string | null,
   fields: Buffer,
   requestId: string,
+  lastLines = '',
 ): Buffer {
   const lineLength = head.lineStart(0) - head.start + (target === null ? 0 : target.length + 16);
-  const out = Buffer.allocUnsafe(lineLength + fields.length + requestId.length + 32);
+  const out = Buffer.allocUnsafe(lineLength + fields.length + lastLines.length + requestId.length + 32);
   let at = 0;
   if (target === null && head.minorVersion === 1) {
     at = head.bytes.copy(out, 0, head.start, head.lineStart(0));
@@ -141,10 +166,50 @@ export function writeRequestHead(
     at += versionEnd.copy(out, at);
   }
   at += fields.copy(out, at);
+  if (lastLines !== '') at += out.write(lastLines, at, 'latin1');
   at += requestIdName.copy(out, at);
   at += out.write(requestId, at, 'latin1');
   at += headEnd.copy(out, at);
   return out.subarray(0, at);
+}
+
+/**
+ * The trailer fields of a request that may go on: none of a name that the service or the application sends itself, or
+ * whoever joins trailers to the head would take the client's word for ours (threats A14, C1).
+ *
+ * @param trailers Field lines, each ending in CRLF, as the body's reader lets them through.
+ */
+export function filterTrailers(
+  trailers: Buffer,
+  reservedNames: ReadonlySet<string>,
+  custom: RequestHeaders | null,
+): Buffer {
+  if (trailers.length === 0) return trailers;
+  const lines = trailers.toString('latin1').split('\r\n').slice(0, -1);
+  const kept = lines.filter(line => {
+    const name = line.slice(0, line.indexOf(':')).toLowerCase();
+    return !reservedNames.has(name) && custom?.dropped.names.includes(name) !== true;
+  });
+  return kept.length === lines.length ? trailers : Buffer.from(kept.map(line => `${line}\r\n`).join(''), 'latin1');
+}
+
+/** The lines that change, by field index; null where none does. */
+function inwardLines(
+  head: MessageHead,
+  own: PublishedAddress,
+  links: PublishedLinks,
+): Map<number, string> | null {
+  let lines: Map<number, string> | null = null;
+  for (const id of addressFieldIds) {
+    for (let index = head.find(id); index >= 0; index = head.findNext(id, index)) {
+      const value = head.valueOf(index);
+      const inside = translateInwards(value, links, own);
+      if (inside === value) continue;
+      lines ??= new Map();
+      lines.set(index, `${fieldNames[id]}: ${inside}\r\n`);
+    }
+  }
+  return lines;
 }
 
 function isReserved(head: MessageHead, index: number, reserved: ReadonlySet<string>): boolean {

@@ -1,18 +1,24 @@
 import { fieldIdCount, fieldIds, fieldNames } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
+import { withCookieAttributes } from './cookie-attributes.ts';
+import {
+  type ClaimSource,
+  isDropped,
+  type ResponseHeaders,
+  responseLines,
+  responseList,
+} from './custom-headers.ts';
+import { linkFieldIds, translateLinkField } from './link-fields.ts';
+import { noLinks, type PublishedAddress, type PublishedLinks } from './published-links.ts';
 import { ownCookiePrefix } from './session-cookie.ts';
 
-/** How an answer's addresses are turned from the inside to the outside. Paths begin and end with `/`. */
-export interface AddressTranslation {
-  readonly internalOrigin: string;
-  readonly internalPath: string;
-  readonly externalOrigin: string;
-  readonly externalPath: string;
-}
-
 export interface ResponseHeadChanges {
-  /** Null leaves addresses alone. */
-  readonly addresses: AddressTranslation | null;
+  /** Whose answer it is; null leaves addresses alone. */
+  readonly addresses: PublishedAddress | null;
+  /** Addresses that are turned outwards beside its own. */
+  readonly links: PublishedLinks;
+  /** The content will be another one than the backend describes: what depends on its bytes does not pass. */
+  readonly changesContent: boolean;
   /** Framing and connection fields towards the client; whole lines, each ending in CRLF. */
   readonly framing: Buffer;
   /** Transfer-Encoding of the backend goes on; false where the client is framed in another way. */
@@ -21,6 +27,20 @@ export interface ResponseHeadChanges {
   readonly keepsOwnCookies: boolean;
   /** The answer is a page for a signed-in person: see {@link personalPageField}. */
   readonly isPersonalPage: boolean;
+  /** Fields that the application sets or removes; null where it has none. */
+  readonly custom: ResponseHeaders | null;
+  /** What the claims of custom fields are filled in from. */
+  readonly claims: ClaimSource;
+  /** The backend's cookies get HttpOnly. */
+  readonly addsHttpOnly: boolean;
+  /** What pages of other origins may do with the answer, in place of what the backend says; null leaves it to the backend. */
+  readonly cors?: AddedFields | null;
+}
+
+/** Fields of the service's own: as lines, each ending in CRLF, and as a flat list of names in lower case and values. */
+export interface AddedFields {
+  readonly lines: Buffer;
+  readonly list: readonly string[];
 }
 
 /**
@@ -34,12 +54,11 @@ const keep = 0;
 const drop = 1;
 const rewrite = 2;
 const transferEncoding = 3;
+const ofContent = 4;
 
 const actions = new Uint8Array(fieldIdCount);
 actions[fieldIds.setCookie] = rewrite;
-actions[fieldIds.location] = rewrite;
-actions[fieldIds.contentLocation] = rewrite;
-actions[fieldIds.refresh] = rewrite;
+for (const id of linkFieldIds) actions[id] = rewrite;
 actions[fieldIds.transferEncoding] = transferEncoding;
 for (const id of [
   fieldIds.connection,
@@ -55,8 +74,22 @@ for (const id of [
   actions[id] = drop;
 }
 
+const rewrittenFieldIds = [fieldIds.setCookie, ...linkFieldIds] as const;
+// They say something about the bytes of the content, which is not true of it translated.
+const contentFieldIds = [
+  fieldIds.contentLength,
+  fieldIds.acceptRanges,
+  fieldIds.etag,
+  fieldIds.contentMd5,
+  fieldIds.digest,
+  fieldIds.contentDigest,
+  fieldIds.reprDigest,
+] as const;
+for (const id of contentFieldIds) actions[id] = ofContent;
+
 const statusLines = new Map<number, Buffer>();
 const crlf = Buffer.from('\r\n', 'latin1');
+const noLines = Buffer.alloc(0);
 
 /**
  * Writes the head that the client gets: the backend's lines verbatim, less those that must not pass, with addresses
@@ -64,9 +97,13 @@ const crlf = Buffer.from('\r\n', 'latin1');
  */
 export function writeResponseHead(head: MessageHead, changes: ResponseHeadChanges): Buffer {
   const { bytes } = head;
+  const { custom, cors = null } = changes;
   const rewritten = rewriteFields(head, changes);
-  const saysForWhom = changes.isPersonalPage && leavesCachingOpen(head);
-  let bound = head.end - head.start + changes.framing.length + personalPageLine.length + 16;
+  const customLines = custom === null ? noLines : responseLines(custom, head, changes.claims);
+  const saysForWhom = changes.isPersonalPage && leavesCachingOpen(head, custom);
+  let bound =
+    head.end - head.start + changes.framing.length + personalPageLine.length + customLines.length + 16;
+  if (cors !== null) bound += cors.lines.length;
   if (rewritten !== null) for (const line of rewritten.values()) bound += line.length;
   const out = Buffer.allocUnsafe(bound);
   let at = 0;
@@ -78,10 +115,13 @@ export function writeResponseHead(head: MessageHead, changes: ResponseHeadChange
   const nominated = head.hasNominations ? head.nominatedNames() : null;
   for (let index = 0; index < head.fieldCount; index++) {
     const action = actions[head.idOf(index)];
-    if (action === keep && nominated === null) continue;
-    const line = rewritten?.get(index);
-    if (line === undefined && !nominated?.includes(head.nameOf(index))) {
-      if (action === keep || action === rewrite) continue;
+    const isRemoved =
+      (custom !== null && isDropped(custom.dropped, head, index)) ||
+      (cors !== null && isCorsDecision(head.idOf(index)));
+    if (action === keep && nominated === null && !isRemoved) continue;
+    const line = isRemoved ? undefined : rewritten?.get(index);
+    if (!isRemoved && line === undefined && !nominated?.includes(head.nameOf(index))) {
+      if (action === keep || action === rewrite || action === ofContent) continue;
       if (action === transferEncoding && changes.keepTransferEncoding) continue;
     }
     at += bytes.copy(out, at, from, head.lineStart(index));
@@ -91,6 +131,8 @@ export function writeResponseHead(head: MessageHead, changes: ResponseHeadChange
   at += bytes.copy(out, at, from, head.end - 2);
   at += changes.framing.copy(out, at);
   if (saysForWhom) at += personalPageLine.copy(out, at);
+  at += customLines.copy(out, at);
+  if (cors !== null) at += cors.lines.copy(out, at);
   at += crlf.copy(out, at);
   return out.subarray(0, at);
 }
@@ -101,9 +143,10 @@ export function writeResponseHead(head: MessageHead, changes: ResponseHeadChange
  */
 export function listResponseFields(
   head: MessageHead,
-  changes: Pick<ResponseHeadChanges, 'addresses' | 'keepsOwnCookies' | 'isPersonalPage'>,
+  changes: Omit<ResponseHeadChanges, 'framing' | 'keepTransferEncoding'>,
 ): string[] {
   const { start } = head;
+  const { custom, cors = null } = changes;
   const text = head.bytes.toString('latin1', start, head.end);
   const nominated = head.hasNominations ? head.nominatedNames() : null;
   const list = [':status', String(head.status)];
@@ -114,33 +157,52 @@ export function listResponseFields(
     const name =
       fieldNames[id] || text.slice(head.nameStart(index) - start, head.nameEnd(index) - start).toLowerCase();
     if (nominated?.includes(name)) continue;
+    if (custom !== null && isDropped(custom.dropped, head, index)) continue;
+    if (cors !== null && isCorsDecision(id)) continue;
     let value: string | null = text.slice(head.valueStart(index) - start, head.valueEnd(index) - start);
     if (action === rewrite && !(changes.keepsOwnCookies && id === fieldIds.setCookie)) {
-      value = rewriteValue(id, value, changes.addresses);
-    }
+      value = rewriteValue(id, value, changes.addresses, changes.links);
+      if (value !== null && id === fieldIds.setCookie) {
+        value = withCookieAttributes(value, changes.addsHttpOnly);
+      }
+    } else if (action === ofContent && changes.changesContent) value = ofOtherContent(id, value);
     if (value !== null) list.push(name, value);
   }
-  if (changes.isPersonalPage && leavesCachingOpen(head)) {
+  if (changes.isPersonalPage && leavesCachingOpen(head, custom)) {
     list.push(personalPageField.name, personalPageField.value);
   }
+  if (custom !== null) list.push(...responseList(custom, head, changes.claims));
+  if (cors !== null) list.push(...cors.list);
   return list;
 }
 
-function leavesCachingOpen(head: MessageHead): boolean {
+/** Whether a field says who may read the answer; what else CORS has means nothing without it. */
+function isCorsDecision(id: number): boolean {
+  return id === fieldIds.accessControlAllowOrigin || id === fieldIds.accessControlAllowCredentials;
+}
+
+function leavesCachingOpen(head: MessageHead, custom: ResponseHeaders | null): boolean {
+  if (custom?.setsCaching === true) return false;
   return head.find(fieldIds.cacheControl) < 0 && head.find(fieldIds.expires) < 0;
 }
 
 /** New lines by field index; an empty one drops the field. Null where nothing changes, which is nearly always. */
 export function rewriteFields(
   head: MessageHead,
-  changes: Pick<ResponseHeadChanges, 'addresses' | 'keepsOwnCookies'>,
+  changes: Pick<
+    ResponseHeadChanges,
+    'addresses' | 'links' | 'changesContent' | 'keepsOwnCookies' | 'addsHttpOnly'
+  >,
 ): Map<number, string> | null {
-  let lines: Map<number, string> | null = null;
-  for (const id of [fieldIds.setCookie, fieldIds.location, fieldIds.contentLocation, fieldIds.refresh]) {
+  let lines = changes.changesContent ? rewriteContentFields(head) : null;
+  for (const id of rewrittenFieldIds) {
     for (let index = head.find(id); index >= 0; index = head.findNext(id, index)) {
       const value = head.valueOf(index);
       if (changes.keepsOwnCookies && id === fieldIds.setCookie) continue;
-      const changed = rewriteValue(id, value, changes.addresses);
+      let changed = rewriteValue(id, value, changes.addresses, changes.links);
+      if (changed !== null && id === fieldIds.setCookie) {
+        changed = withCookieAttributes(changed, changes.addsHttpOnly);
+      }
       if (changed === value) continue;
       lines ??= new Map();
       const name = head.bytes.toString('latin1', head.nameStart(index), head.nameEnd(index));
@@ -150,23 +212,39 @@ export function rewriteFields(
   return lines;
 }
 
-/** The value for the client, or null where the field must not pass. */
-export function rewriteValue(id: number, value: string, addresses: AddressTranslation | null): string | null {
-  if (id === fieldIds.setCookie) return rewriteSetCookie(value, addresses);
-  if (addresses === null) return value;
-  if (id === fieldIds.refresh) {
-    return value.replace(/(url\s*=\s*["']?)(\S+)/i, (_, before: string, url: string) => {
-      return before + translateAddress(url, addresses);
-    });
+function rewriteContentFields(head: MessageHead): Map<number, string> {
+  const lines = new Map<number, string>();
+  for (const id of contentFieldIds) {
+    for (let index = head.find(id); index >= 0; index = head.findNext(id, index)) {
+      const value = ofOtherContent(id, head.valueOf(index));
+      lines.set(index, value === null ? '' : `${fieldNames[id]}: ${value}\r\n`);
+    }
   }
-  return translateAddress(value, addresses);
+  return lines;
+}
+
+/** A strong ETag promises the same bytes; a weak one, the same meaning (RFC 9110 §8.8.1). */
+function ofOtherContent(id: number, value: string): string | null {
+  if (id !== fieldIds.etag) return null;
+  return value.startsWith('"') ? `W/${value}` : value;
+}
+
+/** The value for the client, or null where the field must not pass. */
+export function rewriteValue(
+  id: number,
+  value: string,
+  addresses: PublishedAddress | null,
+  links: PublishedLinks = noLinks,
+): string | null {
+  if (id === fieldIds.setCookie) return rewriteSetCookie(value, addresses);
+  return addresses === null ? value : translateLinkField(id, value, addresses, links);
 }
 
 /**
  * A cookie of the backend for the client: never one of the service's own names, and never for more than the
  * application's own host, or one application could plant cookies at another (threat D3).
  */
-function rewriteSetCookie(value: string, addresses: AddressTranslation | null): string | null {
+function rewriteSetCookie(value: string, addresses: PublishedAddress | null): string | null {
   if (value.trimStart().toLowerCase().startsWith(ownCookiePrefix.toLowerCase())) return null;
   if (!value.includes(';')) return value;
   const parts = value.split(';');
@@ -177,36 +255,14 @@ function rewriteSetCookie(value: string, addresses: AddressTranslation | null): 
   return kept.map((part, index) => (index === 0 ? part : translateCookiePath(part, addresses))).join(';');
 }
 
-function translateCookiePath(part: string, addresses: AddressTranslation): string {
+function translateCookiePath(part: string, { internalPath, externalPath }: PublishedAddress): string {
   const match = /^(\s*path\s*=\s*)(\/.*)$/i.exec(part);
   if (match === null) return part;
-  return match[1]! + translatePath(match[2]!, addresses);
-}
-
-/** An absolute or path-absolute URL reference of the backend as the client must use it. */
-function translateAddress(value: string, addresses: AddressTranslation): string {
-  if (value.startsWith('/') && !value.startsWith('//')) return translatePath(value, addresses);
-  const origin = startsWithOrigin(value, addresses.internalOrigin) ?? ownOriginOverHttp(value, addresses);
-  if (origin === null) return value;
-  const rest = value.slice(origin.length);
-  return addresses.externalOrigin + (rest.startsWith('/') ? translatePath(rest, addresses) : rest);
-}
-
-/** A backend that knows its outer name but not that TLS ends before it names itself with http. */
-function ownOriginOverHttp(value: string, addresses: AddressTranslation): string | null {
-  if (!addresses.externalOrigin.startsWith('https:')) return null;
-  return startsWithOrigin(value, `http:${addresses.externalOrigin.slice('https:'.length)}`);
-}
-
-function startsWithOrigin(value: string, origin: string): string | null {
-  if (value.slice(0, origin.length).toLowerCase() !== origin.toLowerCase()) return null;
-  const next = value[origin.length];
-  return next === undefined || next === '/' || next === '?' || next === '#' ? origin : null;
-}
-
-function translatePath(path: string, { internalPath, externalPath }: AddressTranslation): string {
-  if (internalPath === externalPath || !path.startsWith(internalPath)) return path;
-  return externalPath + path.slice(internalPath.length);
+  const path = match[2]!;
+  if (path.startsWith(internalPath)) return match[1]! + externalPath + path.slice(internalPath.length);
+  // `/app` covers what is below `/app/`, too (RFC 6265 §5.1.4).
+  if (`${path.trimEnd()}/` !== internalPath) return part;
+  return match[1]! + (externalPath === '/' ? '/' : externalPath.slice(0, -1));
 }
 
 function startLine(head: MessageHead): Buffer {

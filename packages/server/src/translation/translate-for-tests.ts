@@ -23,9 +23,7 @@ export function address(internal: string, external: string): PublishedAddress {
 }
 
 export function matcherFor(own: PublishedAddress = published[0], others = published): LinkMatcher {
-  const links = new PublishedLinks();
-  for (const each of new Set([...others, own])) links.add(each);
-  return new LinkMatcher(links, own);
+  return new LinkMatcher(new PublishedLinks(new Set([...others, own])), own);
 }
 
 export const plainHtml: HtmlTranslationOptions = {

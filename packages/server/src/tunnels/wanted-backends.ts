@@ -1,0 +1,58 @@
+import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
+import type { ApplicationRecord } from '../feed/messages.ts';
+
+type BackendsByGroup = ReadonlyMap<string, readonly BackendConfiguration[]>;
+
+/**
+ * What the connectors of each group may dial: the backends of its applications. A group's list is the same object until
+ * one of its backends changes, so that nothing is pushed to connectors that have it already.
+ */
+export class WantedBackends {
+  #ofApplication = new Map<ApplicationRecord, readonly BackendConfiguration[]>();
+  #byGroup: BackendsByGroup = new Map();
+
+  /** @param applications Records; one that is the same object as before has not changed. */
+  update(applications: Iterable<ApplicationRecord>): BackendsByGroup {
+    const ofApplication = new Map<ApplicationRecord, readonly BackendConfiguration[]>();
+    const byGroup = new Map<string, BackendConfiguration[]>();
+    for (const application of applications) {
+      const backends = this.#ofApplication.get(application) ?? backendsOf(application);
+      ofApplication.set(application, backends);
+      const group = byGroup.get(application.connectorGroupId);
+      if (group) group.push(...backends);
+      else byGroup.set(application.connectorGroupId, [...backends]);
+    }
+    this.#ofApplication = ofApplication;
+    this.#byGroup = new Map([...byGroup].map(([id, backends]) => [id, this.#unlessKnown(id, backends)]));
+    return this.#byGroup;
+  }
+
+  #unlessKnown(groupId: string, backends: readonly BackendConfiguration[]): readonly BackendConfiguration[] {
+    const known = this.#byGroup.get(groupId);
+    if (known?.length !== backends.length) return backends;
+    return known.every((backend, index) => isSame(backend, backends[index]!)) ? known : backends;
+  }
+}
+
+function backendsOf(application: ApplicationRecord): readonly BackendConfiguration[] {
+  const { id, internalUrl, segments } = application;
+  // Of a complex application nothing but its segments is published.
+  if (segments === undefined) return [backendOf(application, id, internalUrl)];
+  return segments.map(segment => backendOf(application, `${id}/${segment.id}`, segment.internalUrl));
+}
+
+function backendOf(application: ApplicationRecord, applicationId: string, url: string): BackendConfiguration {
+  const { hostname, port, protocol } = new URL(url);
+  return {
+    applicationId,
+    host: hostname,
+    port: Number(port) || (protocol === 'https:' ? 443 : 80),
+    tls: protocol === 'https:',
+    validateCertificate: application.validateBackendCertificate,
+  };
+}
+
+function isSame(one: BackendConfiguration, other: BackendConfiguration): boolean {
+  if (one === other) return true;
+  return JSON.stringify(one) === JSON.stringify(other);
+}
