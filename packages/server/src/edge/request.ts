@@ -3,8 +3,8 @@ import { fieldIds } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
 import type { Route } from '../routes/route-table.ts';
 import { type ClaimSource, requestLines } from '../translation/custom-headers.ts';
-import { writeRequestFields, writeRequestHead } from '../translation/request-head.ts';
 import type { PublishedAddress } from '../translation/published-links.ts';
+import { writeRequestFields, writeRequestHead } from '../translation/request-head.ts';
 import { plainAddress } from '../tunnels/accept.ts';
 import {
   type Admission,

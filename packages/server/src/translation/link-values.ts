@@ -115,12 +115,36 @@ export function findPolicyLinks(text: string, matcher: LinkMatcher, found: Found
 function matchSource(source: string, start: number, matcher: LinkMatcher, found: FoundLink): void {
   // 'self', 'nonce-…', data:, *
   if (source.startsWith("'") || source.endsWith(':') || source === '*') return;
-  if (source.includes('://') || source.startsWith('/')) {
-    if (matcher.matches(source)) found(start + matcher.start, start + matcher.end, matcher.replacement);
-    return;
-  }
+  const scheme = source.indexOf('://');
+  const hasPath = source.indexOf('/', scheme < 0 ? 0 : scheme + 3) >= 0;
+  if (!hasPath) return matchOrigin(source, scheme, start, matcher, found);
+  if (scheme >= 0 || source.startsWith('/'))
+    return match(source, 0, source.length, matcher, shifted(found, start));
   if (!matcher.matches(`//${source}`)) return;
   found(start, start + matcher.end - 2, matcher.replacement.replace(/^(?:https?:)?\/\//, ''));
+}
+
+function matchOrigin(
+  source: string,
+  scheme: number,
+  start: number,
+  matcher: LinkMatcher,
+  found: FoundLink,
+): void {
+  const isSocket = /^wss?:/i.test(source);
+  let origin = source;
+  if (isSocket) origin = `http${source.slice(2)}`;
+  else if (scheme < 0) origin = `${matcher.ownScheme}//${source}`;
+  if (!matcher.matchesOrigin(origin)) return;
+  let outside = matcher.replacement;
+  const authority = outside.slice(outside.indexOf('//'));
+  if (isSocket) outside = `wss:${authority}`;
+  else if (scheme < 0) outside = authority.slice(2);
+  found(start, start + source.length, outside);
+}
+
+function shifted(found: FoundLink, by: number): FoundLink {
+  return (start, end, replacement) => found(start + by, end + by, replacement);
 }
 
 function isPolicyDelimiter(code: number): boolean {

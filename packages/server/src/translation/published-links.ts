@@ -141,16 +141,17 @@ export class LinkMatcher {
   address: PublishedAddress;
   /** Links that begin with one slash may match, too: the application's path is not the same inside and outside. */
   readonly mapsPaths: boolean;
+  /** Of the application inside, with its colon: what a link without a scheme has. */
+  readonly ownScheme: string;
   readonly #links: PublishedLinks;
   readonly #own: PublishedAddress;
-  readonly #ownScheme: string;
 
   constructor(links: PublishedLinks, own: PublishedAddress) {
     this.#links = links;
     this.#own = own;
     this.address = own;
     this.mapsPaths = own.internalPath !== '/' || own.externalPath !== '/';
-    this.#ownScheme = own.internalOrigin.slice(0, own.internalOrigin.indexOf(':') + 1);
+    this.ownScheme = own.internalOrigin.slice(0, own.internalOrigin.indexOf(':') + 1);
   }
 
   /**
@@ -196,7 +197,7 @@ export class LinkMatcher {
     if (!isSlash(text.charCodeAt(colon + 1)) || !isSlash(text.charCodeAt(colon + 2))) return false;
     const end = authorityEnd(text, colon + 3);
     if (end < 0) return false;
-    const scheme = isRelative ? this.#ownScheme : text.slice(from, colon + 1).toLowerCase();
+    const scheme = isRelative ? this.ownScheme : text.slice(from, colon + 1).toLowerCase();
     if (originFrom(scheme, text.slice(colon + 3, end)) !== this.#own.internalOrigin) return false;
     return this.#found(this.#own, from, end, this.#own.externalOrigin);
   }
@@ -206,7 +207,7 @@ export class LinkMatcher {
     const end = authorityEnd(text, authorityStart);
     if (end < 0) return false;
     const isSocket = scheme === 'ws:' || scheme === 'wss:';
-    let plainScheme = scheme === '' ? this.#ownScheme : scheme;
+    let plainScheme = scheme === '' ? this.ownScheme : scheme;
     if (isSocket) plainScheme = scheme === 'ws:' ? 'http:' : 'https:';
     const origin = originFrom(plainScheme, text.slice(authorityStart, end));
     const found = this.#links.findInside(origin, text, end, this.#own);

@@ -3,14 +3,22 @@ import { describe, test } from 'node:test';
 import type { CustomHeaders } from '@postern/protocol/admin/publishing-headers';
 import { defaultHeadLimits, MessageHead, parseRequestHead } from '../http1/head.ts';
 import { prepareRequestHeaders } from './custom-headers.ts';
+import { type PublishedAddress, PublishedLinks } from './published-links.ts';
 import { writeRequestFields, writeRequestHead } from './request-head.ts';
+import { address } from './translate-for-tests.ts';
 
 const ours = Buffer.from('Host: internal:8080\r\nX-Forwarded-For: 192.0.2.1\r\n');
 const identity = Buffer.from('X-Forwarded-User: ada\r\n');
 
 function translate(
   request: string,
-  options: { target?: string; reserved?: string[]; keepsOwnCookies?: boolean; custom?: CustomHeaders } = {},
+  options: {
+    target?: string;
+    reserved?: string[];
+    keepsOwnCookies?: boolean;
+    custom?: CustomHeaders;
+    addresses?: PublishedAddress;
+  } = {},
 ): string {
   const bytes = Buffer.from(request, 'latin1');
   const head = new MessageHead();
@@ -20,6 +28,8 @@ function translate(
     identityFields: identity,
     reservedNames: new Set(options.reserved ?? []),
     keepsOwnCookies: options.keepsOwnCookies ?? false,
+    addresses: options.addresses ?? null,
+    links: new PublishedLinks([address('http://shop/', 'https://shop.example.com/')]),
     custom: prepareRequestHeaders(options.custom),
   });
   return writeRequestHead(head, options.target ?? null, fields, 'id-1').toString('latin1');
@@ -115,5 +125,30 @@ describe('the head that a backend gets', () => {
       translate('GET /a HTTP/1.1\r\nHost: w\r\n\r\n', { target: '/app/a' }),
       /^GET \/app\/a HTTP\/1\.1\r\nHost: internal/,
     );
+  });
+});
+
+describe('addresses in a request to a backend that is asked for by its internal host', () => {
+  const addresses = address('http://internal:8080/app/', 'https://wiki.example.com/');
+  const request =
+    'MOVE /a HTTP/1.1\r\nHost: wiki\r\nOrigin: https://wiki.example.com\r\nReferer: https://shop.example.com/x?y\r\n' +
+    'DESTINATION: https://wiki.example.com/b\r\nX-Own: https://wiki.example.com/\r\n\r\n';
+
+  test('name it as the backend knows it, or another application that is published', () => {
+    assert.equal(
+      translate(request, { addresses }),
+      'MOVE /a HTTP/1.1\r\norigin: http://internal:8080\r\nreferer: http://shop/x?y\r\n' +
+        `destination: http://internal:8080/app/b\r\nX-Own: https://wiki.example.com/\r\n${end}`,
+    );
+  });
+
+  test('stay as they are where the backend is asked for by its outer host', () => {
+    assert.equal(translate(request), request.replace('Host: wiki\r\n', '').replace(/\r\n$/, end));
+  });
+
+  test('of foreign pages stay as they are: the backend decides about them', () => {
+    const foreign = 'GET / HTTP/1.1\r\nHost: wiki\r\nOrigin: https://evil.example\r\nReferer: null\r\n\r\n';
+
+    assert.match(translate(foreign, { addresses }), /Origin: https:\/\/evil\.example\r\nReferer: null\r\n/);
   });
 });

@@ -190,7 +190,9 @@ export function filterTrailers(
     const name = line.slice(0, line.indexOf(':')).toLowerCase();
     return !reservedNames.has(name) && custom?.dropped.names.includes(name) !== true;
   });
-  return kept.length === lines.length ? trailers : Buffer.from(kept.map(line => `${line}\r\n`).join(''), 'latin1');
+  return kept.length === lines.length
+    ? trailers
+    : Buffer.from(kept.map(line => `${line}\r\n`).join(''), 'latin1');
 }
 
 /** The lines that change, by field index; null where none does. */
