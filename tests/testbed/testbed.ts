@@ -7,6 +7,7 @@ import path from 'node:path';
 import tls from 'node:tls';
 import { readServiceSettings, writeServiceSettings } from '@postern/connector/identity/service-settings';
 import { registerConnector } from '@postern/connector/register';
+import type { OnPremisesPublishingUpdate } from '@postern/protocol/admin/publishing';
 import { parseConfig } from '@postern/server/config/load';
 import type { Config, ConfigInput } from '@postern/server/config/schema';
 import { configurePublishing, createApplication, updateAccess } from '@postern/server/directory/applications';
@@ -31,6 +32,8 @@ export interface TestApplication {
   readonly assignedTo?: readonly string[];
   readonly translateHostHeader?: boolean;
   readonly timeoutSeconds?: number;
+  /** Further settings. */
+  readonly publishing?: OnPremisesPublishingUpdate;
 }
 
 export interface TestbedOptions {
@@ -48,6 +51,8 @@ export interface TestbedOptions {
   readonly domain?: string;
   /** Address beside the loopback on which the public port listens. */
   readonly address?: string;
+  /** Roots beside the local authority that clients and connectors trust, PEM. */
+  readonly roots?: string;
   /** The public port; a free one where absent. */
   readonly port?: number;
   /** With it, plain HTTP is answered on the same addresses. */
@@ -64,8 +69,14 @@ export interface TestConnector {
   process: ChildProcess;
   /** What the connector has logged since its last start. */
   readonly log: Journal;
-  /** Starts the connector's process again. */
+  /** Starts the connector's process again, and waits until it has a tunnel. */
   restart(): Promise<void>;
+  /**
+   * Starts the connector's process again and waits for nothing.
+   *
+   * @param through Program and parameters to start it through.
+   */
+  launch(through?: readonly string[]): Promise<void>;
 }
 
 /** What a process has written, with a way to wait for more. */
@@ -148,7 +159,7 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
       http: options.httpPort === undefined ? [] : addresses.map(address => `${address}:${options.httpPort}`),
       private: [`127.0.0.1:${privatePort}`],
     },
-    certificates: { local: true },
+    certificates: { local: true, ...options.config?.certificates },
   };
   const configFile = path.join(folder, 'postern.yaml');
   writeFileSync(configFile, stringify(input));
@@ -167,8 +178,10 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
     stopFolder();
     throw error;
   }
-  const caFile = path.join(dataDir, 'certificates', 'local-ca.pem');
-  const ca = readFileSync(caFile, 'utf8');
+  const localCaFile = path.join(dataDir, 'certificates', 'local-ca.pem');
+  const ca = readFileSync(localCaFile, 'utf8') + (options.roots ?? '');
+  const caFile = options.roots === undefined ? localCaFile : path.join(folder, 'roots.pem');
+  if (options.roots !== undefined) writeFileSync(caFile, ca);
   const connect = (host: string, protocols: readonly string[] = ['http/1.1']) =>
     connectTo(port, host, ca, protocols);
   const exchange = async (host: string, bytes: string | Buffer) => {
@@ -197,7 +210,8 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
     try {
       connectors.push(
         await startConnector(
-          [...(options.connectorThrough ?? []), process.execPath, programs.connector],
+          options.connectorThrough ?? [],
+          programs.connector,
           connectorDir,
           `${domain}:${port}`,
           caFile,
@@ -280,6 +294,7 @@ async function seed(config: Config, options: TestbedOptions): Promise<Seeded> {
       externalAuthenticationType: wanted.passthrough ? 'passthru' : 'aadPreAuthentication',
       isTranslateHostHeaderEnabled: wanted.translateHostHeader ?? true,
       ...(wanted.timeoutSeconds === undefined ? {} : { applicationServerTimeout: wanted.timeoutSeconds }),
+      ...wanted.publishing,
     });
     await updateAccess(directory, application.id, { assignmentRequired: true });
     applications.set(wanted.name, application.id);
@@ -301,7 +316,8 @@ async function seed(config: Config, options: TestbedOptions): Promise<Seeded> {
 }
 
 async function startConnector(
-  command: readonly string[],
+  outerThrough: readonly string[],
+  program: string,
   dataDir: string,
   service: string,
   caFile: string,
@@ -322,9 +338,13 @@ async function startConnector(
     await writeServiceSettings(dataDir, { ...settings!, connectPort: tunnelPort });
   }
   let log = new Journal();
-  const run = async () => {
+  const launch = (through: readonly string[] = []) => {
     log = new Journal();
-    const child = start(command, ['run', '--data', dataDir], log);
+    const command = [...outerThrough, ...through, process.execPath, program];
+    return start(command, ['run', '--data', dataDir], log);
+  };
+  const run = async () => {
+    const child = launch();
     await waitForLog(child, log, 'tunnel_connected');
     return child;
   };
@@ -338,6 +358,10 @@ async function startConnector(
     async restart() {
       await end(connector.process);
       connector.process = await run();
+    },
+    async launch(through) {
+      await end(connector.process);
+      connector.process = launch(through);
     },
   };
   return connector;

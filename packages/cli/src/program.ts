@@ -1,12 +1,21 @@
 import { Command, Option } from 'commander';
 import { addAlertTest } from './commands/alert/send-test.ts';
 import { addAppAssign } from './commands/app/assign.ts';
+import { addAppHeaders } from './commands/app/headers.ts';
+import { addAppLimits } from './commands/app/limits.ts';
 import { addAppList } from './commands/app/list.ts';
+import { addAppMaintenance } from './commands/app/maintenance.ts';
 import { addAppPublish } from './commands/app/publish.ts';
 import { addAppRemove } from './commands/app/remove.ts';
 import { addAppShow } from './commands/app/show.ts';
 import { addAppUnassign } from './commands/app/unassign.ts';
 import { addAppUpdate } from './commands/app/update.ts';
+import { addCaList } from './commands/ca/list.ts';
+import { addCaRotate } from './commands/ca/rotate.ts';
+import { addCertificateList } from './commands/certificate/list.ts';
+import { addCertificateRemove } from './commands/certificate/remove.ts';
+import { addCertificateRenew } from './commands/certificate/renew.ts';
+import { addCertificateUpload } from './commands/certificate/upload.ts';
 import { addConnectorProgram } from './commands/connector/connector-program.ts';
 import { addConnectorEnrolmentToken } from './commands/connector/enrolment-token.ts';
 import { addConnectorList } from './commands/connector/list.ts';
@@ -20,6 +29,12 @@ import { addConnectorGroupCreate } from './commands/connector-group/create.ts';
 import { addConnectorGroupList } from './commands/connector-group/list.ts';
 import { addConnectorGroupRemove } from './commands/connector-group/remove.ts';
 import { addConnectorGroupUpdate } from './commands/connector-group/update.ts';
+import { addDomainAdd } from './commands/domain/add.ts';
+import { addDomainCheck } from './commands/domain/check.ts';
+import { addDomainList } from './commands/domain/list.ts';
+import { addDomainRemove } from './commands/domain/remove.ts';
+import { addDomainShow } from './commands/domain/show.ts';
+import { addDomainVerify } from './commands/domain/verify.ts';
 import { addGroupAddMember } from './commands/group/add-member.ts';
 import { addGroupCreate } from './commands/group/create.ts';
 import { addGroupList } from './commands/group/list.ts';
@@ -75,9 +90,26 @@ export function createProgram(version: string): Command {
     addAppList,
     addAppShow,
     addAppUpdate,
+    addAppHeaders,
+    addAppLimits,
+    addAppMaintenance,
     addAppAssign,
     addAppUnassign,
     addAppRemove,
+  ]);
+  addNoun(program, 'domain', 'publish under domains of your own', [
+    addDomainAdd,
+    addDomainVerify,
+    addDomainCheck,
+    addDomainList,
+    addDomainShow,
+    addDomainRemove,
+  ]);
+  addNoun(program, 'certificate', 'certificates for public names', [
+    addCertificateUpload,
+    addCertificateList,
+    addCertificateRenew,
+    addCertificateRemove,
   ]);
   addNoun(program, 'connector', 'register and run a connector, and manage those of a service', [
     addConnectorRegister,
@@ -114,6 +146,10 @@ export function createProgram(version: string): Command {
     addGroupAddMember,
     addGroupRemoveMember,
     addGroupRemove,
+  ]);
+  addNoun(program, 'ca', 'see and exchange the certificate authorities of a service', [
+    addCaList,
+    addCaRotate,
   ]);
   addNoun(program, 'alert', 'alerts by mail and webhook', [addAlertTest]);
   addServerPrograms(program);

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { getCACertificates } from 'node:tls';
 import { type Outbound, OutboundError } from '@postern/outbound/outbound';
 import { request } from 'undici';
@@ -22,6 +23,8 @@ export interface AcmeResponse {
 export type AcmeTransport = (request: AcmeRequest, signal: AbortSignal) => Promise<AcmeResponse>;
 
 const timeoutMs = 30_000;
+/** Between attempts where there is no connection; a longer outage is a matter for the next turn. */
+const pausesMs = [1_000, 4_000];
 /** A chain of certificates; nothing that a server says is longer. */
 const maxAnswerBytes = 256 * 1024;
 
@@ -30,7 +33,7 @@ const maxAnswerBytes = 256 * 1024;
  * @throws AcmeError `unreachable`, `not_acme`.
  */
 export function createTransport(outbound: Outbound, caFile: string): AcmeTransport {
-  return async ({ method, url, body }, signal) => {
+  const send: AcmeTransport = async ({ method, url, body }, signal) => {
     if (!url.startsWith('https:')) {
       throw new AcmeError('not_acme', `${originOf(url)} is not spoken to over TLS.`, checkUrl);
     }
@@ -62,6 +65,18 @@ export function createTransport(outbound: Outbound, caFile: string): AcmeTranspo
     } finally {
       await agent.destroy();
     }
+  };
+  return async (asked, signal) => {
+    for (const pauseMs of pausesMs) {
+      try {
+        return await send(asked, signal);
+      } catch (error) {
+        // What a request asks for is done once, however often it arrives: its nonce is good for one (RFC 8555 §6.5).
+        if (!(error instanceof AcmeError) || error.code !== 'unreachable') throw error;
+        await delay(pauseMs, undefined, { signal });
+      }
+    }
+    return send(asked, signal);
   };
 }
 

@@ -7,6 +7,7 @@ import {
   domainDnsRecord,
   domainUpdate,
 } from '@postern/protocol/admin/domains';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { checkDomain, serviceRecords, verificationRecords } from '../domains/check-domain.ts';
 import {
@@ -28,9 +29,12 @@ const tags = ['domains'];
 const params = z.strictObject({ id: z.string().min(1).max(253) });
 
 export function addDomains(app: AdminApp, parts: ResourceParts): void {
-  const { directory, log, portalOrigin, pagingKey: key, domains } = parts;
-  const changed = (request: Parameters<typeof actorOf>[0], name: string, what: string) =>
+  const { directory, log, portalOrigin, pagingKey: key, domains, automaticCertificates } = parts;
+  const changed = (request: FastifyRequest, name: string, what: string) => {
     events.domainChanged(log, { domain: name, what, actor: actorOf(request) });
+    // What certificates are wanted may have changed with it.
+    automaticCertificates.soon();
+  };
 
   app.get(
     '/domains',

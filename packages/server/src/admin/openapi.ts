@@ -36,7 +36,7 @@ export async function describeAdminApi(): Promise<string> {
     testAlerts: async () => [],
     domains: { directory, nameServers: createNameServers([]), coveredByFiles: () => [] },
     secrets: new SealedSecrets(db, Buffer.alloc(32)),
-    automaticCertificates: { list: async () => [], renewNow: async () => false },
+    automaticCertificates: { list: async () => [], renewNow: async () => false, soon: () => {} },
     firstContact: () => ({ host: 'connect.example.com', port: 443, rootSha256: null }),
     portalOrigin: 'https://portal.example.com',
   });

@@ -37,7 +37,7 @@ export interface AdminApiParts {
   readonly domains: DomainParts;
   /** Takes the keys of certificates. */
   readonly secrets: SealedSecrets;
-  readonly automaticCertificates: Pick<AutomaticCertificates, 'list' | 'renewNow'>;
+  readonly automaticCertificates: Pick<AutomaticCertificates, 'list' | 'renewNow' | 'soon'>;
   /** How a machine that registers finds and recognises the service: what enrolment tokens carry. */
   readonly firstContact: () => FirstContact;
   /** `https://portal.<domain>`, with the public port where it is not 443. */

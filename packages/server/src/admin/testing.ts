@@ -116,7 +116,7 @@ export async function openAdminApi(): Promise<AdminApiBench> {
       coveredByFiles: () => [],
     },
     secrets,
-    automaticCertificates: { list: async () => [], renewNow: async () => false },
+    automaticCertificates: { list: async () => [], renewNow: async () => false, soon: () => {} },
     firstContact: () => ({ host: 'connect.test.example', port: 443, rootSha256: 'AB'.repeat(32) }),
     portalOrigin: `https://${portalHost}`,
   };
