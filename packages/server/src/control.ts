@@ -6,7 +6,7 @@
 import { chmodSync } from 'node:fs';
 import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { AutomaticCertificates } from './acme/automatic-certificates.ts';
 import { DnsWebhook } from './acme/dns-webhook.ts';
 import { createTransport } from './acme/transport.ts';
@@ -27,6 +27,7 @@ import { purgeEnrolmentTokens } from './directory/enrolment-tokens.ts';
 import { rolesOf } from './directory/roles.ts';
 import { purgeExpiredSessions } from './directory/sessions.ts';
 import { recordSighting, recordStillSeen } from './directory/sightings.ts';
+import { registerDoctorRoutes } from './doctor/internal-routes.ts';
 import { createNameServers } from './domains/name-servers.ts';
 import { Presence } from './feed/presence.ts';
 import { FeedPublisher, prepareSocketPath, relayLost, type TunnelEvents } from './feed/publisher.ts';
@@ -50,6 +51,7 @@ import { registerMyApps } from './sign-in/my-apps.ts';
 import { registerSignIn } from './sign-in/register.ts';
 import { SignIn } from './sign-in/sign-in.ts';
 import { takeProcessLock } from './store/process-lock.ts';
+import type { Database } from './store/schema.ts';
 import { StoreError } from './store/store-error.ts';
 import { findUser } from './store/users.ts';
 import * as events from './telemetry/events.ts';
@@ -204,6 +206,11 @@ export async function startControl(
     log,
     checkHealth: async () => void (await sql`select 1 from user limit 1`.execute(db)),
     renderMetrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
+  });
+  registerDoctorRoutes(app, {
+    processId: process.ppid,
+    liveConnectors: () => describeLive(db, presence),
+    examineConnector: connectorId => publisher.examine(connectorId),
   });
   const ownFetch = controlFetch(paths.controlSocket);
   await registerSignIn(app, signIn);
@@ -382,6 +389,21 @@ function recordRenewalEvent(log: Logger, journal: ConnectorJournal, event: Renew
   const message = `The renewal of the trust certificate was refused (${code}).`;
   journal.record(connectorId, 'certificate_renewal_refused', 'warn', message);
   events.certificateRenewalRefused(log, { connectorId, code });
+}
+
+/** Connectors that could look at the service for its doctor. */
+async function describeLive(db: Kysely<Database>, presence: Presence) {
+  const names = new Map(
+    (await db.selectFrom('connector').select(['id', 'machineName']).execute()).map(row => [
+      row.id,
+      row.machineName,
+    ]),
+  );
+  return presence.list().map(({ connectorId: id, externalIp }) => ({
+    id,
+    externalIp,
+    machineName: names.get(id) ?? id,
+  }));
 }
 
 /** Restricts every route of a scope to one host. */

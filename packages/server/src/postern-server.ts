@@ -1,4 +1,4 @@
-/** The operator's program: `serve`, `init`, `config`, `service`, `backup`, `restore`, `rollback`, `admin`. */
+/** The operator's program: `serve`, `init`, `config`, `doctor`, `service`, `backup`, `restore`, `rollback`, `admin`. */
 import { CommanderError } from 'commander';
 import { operatorProgram, reportFailure } from './operate/program.ts';
 import { processTerminal } from './operate/terminal.ts';

@@ -8,6 +8,7 @@ const serverCommands = [
   ['init', 'set up a service on this machine'],
   ['serve', 'run the service'],
   ['config', 'check or show the configuration of the service'],
+  ['doctor', 'look for what is wrong with the service, and say what to do'],
   ['service', 'install the service as a system service'],
   ['backup', 'write a sealed backup of the service'],
   ['restore', 'restore a backup'],

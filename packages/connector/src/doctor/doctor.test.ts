@@ -10,7 +10,7 @@ import { domain, TestService } from '../../testing/test-service.ts';
 import { machineFingerprint } from '../identity/machine-binding.ts';
 import { trustSettingsFile, writeTrustSettings } from '../identity/trust-settings.ts';
 import { registerConnector } from '../register.ts';
-import { withCheckTables } from './check-table.ts';
+import { withConnectorChecks } from './check-table.ts';
 import { type ContextOptions, createContext } from './context.ts';
 import { checksByGroup, runDoctor } from './doctor.ts';
 import { findLogFiles } from './log-files.ts';
@@ -70,7 +70,7 @@ describe('the table of checks', () => {
   test('is in docs/troubleshooting.md (node packages/connector/src/doctor/write-check-table.ts)', () => {
     const document = readFileSync(new URL('../../../../docs/troubleshooting.md', import.meta.url), 'utf8');
 
-    assert.equal(document, withCheckTables(document));
+    assert.equal(document, withConnectorChecks(document));
   });
 
   test('names needs that come before, in its own group or an earlier one', () => {

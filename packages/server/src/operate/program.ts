@@ -44,6 +44,7 @@ export function operatorProgram(parts: OperatorParts): Command {
   addServe(program, parts);
   addInit(program, parts);
   addConfig(program, parts);
+  addDoctor(program, parts);
   addService(program, parts);
   addBackup(program, parts);
   addRollback(program, parts);
@@ -171,6 +172,24 @@ function addConfig(program: Command, { environment, terminal }: OperatorParts): 
     .command('manual')
     .description('Print the manual of all options, Markdown.')
     .action(() => terminal.print(writeManual().trimEnd()));
+}
+
+function addDoctor(program: Command, { environment, terminal }: OperatorParts): void {
+  withConfigOption(program.command('doctor'))
+    .description(
+      'Look for what is wrong with the service, whether it runs or not, and say what to do. The exit code is that of the first group in which something failed: names 10, ports 20, clock 30, store 40, keys 50, alerts 60, machine 70.',
+    )
+    .option('--json', 'print one JSON document')
+    .action(async (options: WithConfig & { json?: boolean }) => {
+      const { runDoctorCommand } = await import('../doctor/command.ts');
+      const request = {
+        config: loadConfig(options.config, environment),
+        configFile: configFile(options.config, environment),
+        environment,
+        isJson: options.json === true,
+      };
+      process.exitCode = await runDoctorCommand(request, terminal);
+    });
 }
 
 function addService(program: Command, { environment, terminal, node, program: file }: OperatorParts): void {
