@@ -9,10 +9,14 @@ export interface PublishingOptions {
   readonly preAuthentication?: boolean;
   readonly timeout?: 'default' | 'long' | number;
   readonly translateHost?: boolean;
+  readonly translateHeaders?: boolean;
+  readonly translateLinks?: boolean;
+  readonly translateJsonLd?: boolean;
+  readonly translateInScripts?: string[];
   readonly verifyBackend?: boolean;
-  readonly secureCookies?: boolean;
   readonly httpOnlyCookies?: boolean;
   readonly persistentCookie?: boolean;
+  readonly robots?: 'disallowAll' | 'fromApplication';
 }
 
 export function addPublishingOptions(command: Command): Command {
@@ -29,16 +33,30 @@ export function addPublishingOptions(command: Command): Command {
       "how long the backend may take until its answer's first byte: default (85), long (180) or seconds",
       parseTimeout,
     )
-    .option('--translate-host', 'send the internal host as Host and translate redirects (default)')
-    .option('--no-translate-host', 'send the external host as Host')
+    .option('--translate-host', 'send the internal host as Host and translate headers (default)')
+    .option('--no-translate-host', 'send the external host as Host, and leave headers of answers as they are')
+    .option('--translate-headers', 'translate addresses in headers of answers, whichever host is sent')
+    .option('--no-translate-headers', 'leave them as they are, whichever host is sent')
+    .option('--translate-links', 'translate links in HTML and CSS')
+    .option('--no-translate-links', 'leave links in pages as they are (default)')
+    .option('--translate-json-ld', 'with --translate-links: in JSON-LD, too')
+    .option('--no-translate-json-ld', 'not in JSON-LD (default)')
+    .option(
+      '--translate-in-scripts <url...>',
+      'with --translate-links: in strings of inline scripts that begin with these internal URLs; "" for none',
+    )
     .option('--verify-backend', 'verify the TLS certificate of an https backend (default)')
     .option('--no-verify-backend', 'do not verify it')
-    .option('--secure-cookies', "add Secure to the backend's cookies (default)")
-    .option('--no-secure-cookies', "leave the backend's cookies as they are")
-    .option('--http-only-cookies', "add HttpOnly to the backend's cookies")
-    .option('--no-http-only-cookies', "leave the backend's cookies as they are (default)")
+    .option('--http-only-cookies', "add HttpOnly to the backend's cookies (default)")
+    .option('--no-http-only-cookies', "leave the backend's cookies without it")
     .option('--persistent-cookie', 'keep the sign-in when the browser closes')
-    .option('--no-persistent-cookie', 'end the sign-in when the browser closes (default)');
+    .option('--no-persistent-cookie', 'end the sign-in when the browser closes (default)')
+    .addOption(
+      new Option(
+        '--robots <answer>',
+        'what search engines get at /robots.txt: that they may look at nothing (default), or what the backend says',
+      ).choices(['disallowAll', 'fromApplication']),
+    );
 }
 
 /** The change that the options ask for: only what was said, so that everything else stays as it is. */
@@ -54,12 +72,28 @@ export function toPublishingUpdate(options: PublishingOptions): OnPremisesPublis
     externalAuthenticationType: authentication,
     applicationServerTimeout: options.timeout,
     isTranslateHostHeaderEnabled: options.translateHost,
+    isTranslateResponseHeadersEnabled: options.translateHeaders,
+    isTranslateLinksInBodyEnabled: options.translateLinks,
+    linkTranslation: linkTranslationOf(options),
     isBackendCertificateValidationEnabled: options.verifyBackend,
-    isSecureCookieEnabled: options.secureCookies,
     isHttpOnlyCookieEnabled: options.httpOnlyCookies,
     isPersistentCookieEnabled: options.persistentCookie,
+    robotsTxt: options.robots,
   };
   return Object.fromEntries(Object.entries(update).filter(([, value]) => value !== undefined));
+}
+
+function linkTranslationOf({
+  translateJsonLd,
+  translateInScripts,
+}: PublishingOptions): OnPremisesPublishingUpdate['linkTranslation'] {
+  if (translateJsonLd === undefined && translateInScripts === undefined) return undefined;
+  return {
+    ...(translateJsonLd === undefined ? {} : { isJsonLdEnabled: translateJsonLd }),
+    ...(translateInScripts === undefined
+      ? {}
+      : { inlineScriptUrls: translateInScripts.filter(url => url !== '') }),
+  };
 }
 
 function parseTimeout(text: string): 'default' | 'long' | number {
