@@ -78,17 +78,17 @@ export function isOvertaken(error: Error | null): boolean {
   return error instanceof ApiError && error.status === 412;
 }
 
-/** Why the service refused the value of a property, whose name is one of those in the path that it gives. */
+/** Why the service refused the value of a property, whose name is a part of the path that it gives. */
 export function messageFor(error: Error | null, property: string): string | undefined {
   if (!(error instanceof ApiError)) return undefined;
-  const message = error.details.find(({ target }) => target.split('.').includes(property))?.message;
+  const message = error.details.find(({ target }) => `.${target}.`.includes(`.${property}.`))?.message;
   return message && `${message.charAt(0).toUpperCase()}${message.slice(1)}`;
 }
 
 /** Reads every page of a list, for lists that are short enough to be sorted and searched here. */
 export async function readAll<Item>(path: string, signal?: AbortSignal): Promise<Item[]> {
   const items: Item[] = [];
-  let next: string | null = `${path}?$top=999`;
+  let next: string | null = `${path}${path.includes('?') ? '&' : '?'}$top=999`;
   while (next !== null) {
     const page: Collection<Item> = await read<Collection<Item>>(next, signal);
     items.push(...page.value);

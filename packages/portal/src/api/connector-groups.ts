@@ -25,7 +25,7 @@ export const connectorGroupsQuery = queryOptions({
     return Promise.all(
       groups.map(async group => ({
         ...group,
-        connectors: await readAll<Connector>(`${path}/${group.id}/members`, signal),
+        connectors: await readAll<Connector>(`${path}/${group.id}/members?includeHidden=true`, signal),
         applications: applications.filter(({ connectorGroupId }) => connectorGroupId === group.id),
       })),
     );

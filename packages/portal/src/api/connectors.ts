@@ -16,7 +16,8 @@ const connectorsKey = ['connectors'] as const;
 
 export const connectorsQuery = queryOptions({
   queryKey: [...connectorsKey, 'all'],
-  queryFn: ({ signal }) => readAll<Connector>(path, signal),
+  // With those that were not seen for long, which the page leaves out until it is asked for them.
+  queryFn: ({ signal }) => readAll<Connector>(`${path}?includeHidden=true`, signal),
   refetchInterval: refreshMs,
 });
 

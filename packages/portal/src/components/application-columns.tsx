@@ -1,5 +1,6 @@
 import { makeStyles } from '@fluentui/react-components';
 import type { Application } from '@postern/protocol/admin/applications';
+import { Fragment } from 'react';
 import type { GroupWithMembers } from '../api/connector-groups.ts';
 import { ApplicationState, applicationStateWords, stateOfApplication } from './application-state.tsx';
 import type { Column } from './data-table.tsx';
@@ -48,5 +49,15 @@ export const applicationColumns: readonly Column<ListedApplication>[] = [
 
 /** Broken where it is too long for its column, so that the columns behind it stay in sight. */
 function Address({ url = '–' }: { readonly url: string | undefined }) {
-  return <span className={useStyles().address}>{url}</span>;
+  const parts = url.split(/(?<=[/.])(?=[^/])/);
+  return (
+    <span className={useStyles().address}>
+      {parts.map((part, index) => (
+        <Fragment key={parts.slice(0, index).join('')}>
+          {index > 0 && <wbr />}
+          {part}
+        </Fragment>
+      ))}
+    </span>
+  );
 }

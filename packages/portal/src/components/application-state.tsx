@@ -4,7 +4,7 @@ import { CheckIcon, CrossIcon, PauseIcon, WarningIcon } from './icons.tsx';
 import { StateMark, type StateMarkProps } from './state-mark.tsx';
 
 /** What an application is now, in one word. */
-export type ApplicationStateName = 'published' | 'unreachable' | 'disabled' | 'unpublished';
+export type ApplicationStateName = 'published' | 'maintenance' | 'unreachable' | 'disabled' | 'unpublished';
 
 /** @param group The connector group that carries the application; undefined while it is not known. */
 export function stateOfApplication(
@@ -13,11 +13,13 @@ export function stateOfApplication(
 ): ApplicationStateName {
   if (publishing === null) return 'unpublished';
   if (!publishing.isOnPremPublishingEnabled) return 'disabled';
+  if (publishing.maintenanceMode.isEnabled) return 'maintenance';
   return group !== undefined && activeConnectorsOf(group).length === 0 ? 'unreachable' : 'published';
 }
 
 export const applicationStateWords: Readonly<Record<ApplicationStateName, string>> = {
   published: 'Published',
+  maintenance: 'Maintenance',
   unreachable: 'No active connector',
   disabled: 'Disabled',
   unpublished: 'Not published',
@@ -25,6 +27,7 @@ export const applicationStateWords: Readonly<Record<ApplicationStateName, string
 
 const marks = {
   published: { StateIcon: CheckIcon, tone: 'good' },
+  maintenance: { StateIcon: PauseIcon, tone: 'warning' },
   unreachable: { StateIcon: CrossIcon, tone: 'bad' },
   disabled: { StateIcon: PauseIcon, tone: 'quiet' },
   unpublished: { StateIcon: WarningIcon, tone: 'warning' },

@@ -1,5 +1,5 @@
 import type { Connector } from '@postern/protocol/admin/connectors';
-import { ConnectorState, stateOf } from './connector-state.tsx';
+import { ConnectorState, stateWords } from './connector-state.tsx';
 import type { Column } from './data-table.tsx';
 import { PageLink } from './links.tsx';
 import { Moment } from './moment.tsx';
@@ -19,8 +19,8 @@ export const connectorColumns: readonly Column<Connector>[] = [
   {
     id: 'state',
     title: 'State',
-    sortKey: connector => stateOf(connector),
-    cell: connector => <ConnectorState state={stateOf(connector)} />,
+    sortKey: connector => stateWords[connector.status],
+    cell: connector => <ConnectorState state={connector.status} />,
   },
   {
     id: 'seen',

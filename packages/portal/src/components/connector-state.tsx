@@ -3,14 +3,9 @@ import { CheckIcon, CrossIcon, PauseIcon, WarningIcon } from './icons.tsx';
 import { StateMark, type StateMarkProps } from './state-mark.tsx';
 
 /** What a connector is now, in one word. */
-export type ConnectorStateName = 'active' | 'inactive' | 'expired' | 'revoked';
+type ConnectorStatus = Connector['status'];
 
-/** The state that a list shows: a revoked connector is revoked before it is anything else. */
-export function stateOf(connector: Connector): ConnectorStateName {
-  return connector.revokedDateTime === null ? connector.status : 'revoked';
-}
-
-export const stateWords: Readonly<Record<ConnectorStateName, string>> = {
+export const stateWords: Readonly<Record<ConnectorStatus, string>> = {
   active: 'Active',
   inactive: 'Inactive',
   expired: 'Expired',
@@ -22,8 +17,8 @@ const marks = {
   inactive: { StateIcon: PauseIcon, tone: 'quiet' },
   expired: { StateIcon: WarningIcon, tone: 'warning' },
   revoked: { StateIcon: CrossIcon, tone: 'bad' },
-} as const satisfies Record<ConnectorStateName, Omit<StateMarkProps, 'word'>>;
+} as const satisfies Record<ConnectorStatus, Omit<StateMarkProps, 'word'>>;
 
-export function ConnectorState({ state }: { readonly state: ConnectorStateName }) {
+export function ConnectorState({ state }: { readonly state: ConnectorStatus }) {
   return <StateMark word={stateWords[state]} {...marks[state]} />;
 }

@@ -33,6 +33,8 @@ interface DataTableProps<Row> {
   readonly rowKey: (row: Row) => string;
 }
 
+const narrow = '@media (max-width: 600px)';
+
 const useStyles = makeStyles({
   frame: {
     minWidth: 0,
@@ -45,6 +47,27 @@ const useStyles = makeStyles({
   cell: { padding: '10px 16px', verticalAlign: 'middle' },
   head: { padding: '0 16px', fontWeight: 600, whiteSpace: 'nowrap' },
   minor: { '@media (max-width: 900px)': { display: 'none' } },
+  // A row of a phone is its values one below the other, each with the title of its column.
+  wide: { [narrow]: { display: 'none' } },
+  row: { [narrow]: { display: 'block', padding: '10px 16px' } },
+  stacked: {
+    [narrow]: {
+      display: 'block',
+      height: 'auto',
+      overflowWrap: 'anywhere',
+      padding: '2px 0',
+      ':first-child': { fontWeight: 600 },
+    },
+  },
+  label: {
+    display: 'none',
+    [narrow]: {
+      display: 'inline-block',
+      minWidth: '120px',
+      paddingRight: '8px',
+      color: tokens.colorNeutralForeground3,
+    },
+  },
   more: { alignSelf: 'flex-start' },
 });
 
@@ -64,7 +87,7 @@ export function DataTable<Row>({ label, columns, rows, rowKey }: DataTableProps<
     <>
       <div className={styles.frame}>
         <Table aria-label={label} className={styles.table}>
-          <TableHeader>
+          <TableHeader className={styles.wide}>
             <TableRow>
               {columns.map(({ id, title, sortKey, isMinor }) => (
                 <TableHeaderCell
@@ -83,9 +106,17 @@ export function DataTable<Row>({ label, columns, rows, rowKey }: DataTableProps<
           </TableHeader>
           <TableBody>
             {sorted.slice(0, limit).map(row => (
-              <TableRow key={rowKey(row)}>
-                {columns.map(({ id, cell, isMinor }) => (
-                  <TableCell key={id} className={mergeClasses(styles.cell, isMinor && styles.minor)}>
+              <TableRow key={rowKey(row)} className={styles.row}>
+                {columns.map(({ id, title, cell, isMinor }, index) => (
+                  <TableCell
+                    key={id}
+                    className={mergeClasses(styles.cell, styles.stacked, isMinor && styles.minor)}
+                  >
+                    {index > 0 && (
+                      <span className={styles.label} aria-hidden="true">
+                        {title}
+                      </span>
+                    )}
                     {cell(row)}
                   </TableCell>
                 ))}

@@ -105,6 +105,8 @@ function sentenceFor(state: ApplicationStateName, groupName: string): string {
   switch (state) {
     case 'published':
       return `Requests go through the connectors of ${groupName}.`;
+    case 'maintenance':
+      return 'People find a page that says that it is being worked on.';
     case 'unreachable':
       return `No connector of ${groupName} has a tunnel to the service now, so nobody reaches the application.`;
     case 'disabled':

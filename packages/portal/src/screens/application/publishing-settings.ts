@@ -27,26 +27,68 @@ export const preAuthentication: Setting = {
   },
 };
 
-/** Settings of `onPremisesPublishing`, in the order in which the page shows them. */
+/** What makes an application reachable. */
+export const addressSettings: SettingGroup = {
+  title: 'Addresses',
+  settings: [internalUrl, externalUrl, preAuthentication],
+};
+
+/** Further settings of `onPremisesPublishing`, in the order in which the page shows them. A new one is an entry here. */
 export const publishingGroups: readonly SettingGroup[] = [
   {
-    title: 'Addresses',
-    settings: [internalUrl, externalUrl, preAuthentication],
+    title: 'Maintenance',
+    settings: [
+      {
+        property: 'maintenanceMode.isEnabled',
+        label: 'Maintenance mode',
+        help: 'People find a page that says that the application is being worked on.',
+        control: { kind: 'switch' },
+      },
+      {
+        property: 'maintenanceMode.message',
+        label: 'What the page says',
+        help: 'One line, such as when it will be back. Empty: that it is being worked on.',
+        control: { kind: 'text' },
+      },
+      {
+        property: 'maintenanceMode.retryAfterSeconds',
+        label: 'Come back after',
+        help: 'What programs are told in Retry-After.',
+        control: { kind: 'number', unit: 'seconds' },
+      },
+      {
+        property: 'maintenanceMode.exceptPrincipalIds',
+        label: 'Not for these users and groups',
+        help: 'Their ids, one a line: they reach the application all the same.',
+        control: { kind: 'lines' },
+      },
+    ],
+  },
+  {
+    title: 'Alternate URL',
+    settings: [
+      {
+        property: 'alternateUrl',
+        label: 'Alternate URL',
+        help: 'A second address that people use, such as that of a traffic manager in front of several services. Empty: there is none.',
+        control: { kind: 'text', isNullable: true },
+      },
+      {
+        property: 'useAlternateUrlForTranslationAndRedirect',
+        label: 'Keep people on the alternate URL',
+        help: 'Addresses in answers are turned to the address that somebody came by.',
+        control: { kind: 'switch' },
+      },
+    ],
   },
   {
     title: 'Cookies',
-    lead: 'What happens to the cookies on their way to the browser.',
+    lead: 'Cookies have Secure always: the session cookie could not be set without it.',
     settings: [
       {
         property: 'isHttpOnlyCookieEnabled',
         label: 'HttpOnly for the cookies of the application',
         help: 'Scripts of the page cannot read them. Applications whose scripts need their cookies do not work with it.',
-        control: { kind: 'switch' },
-      },
-      {
-        property: 'isSecureCookieEnabled',
-        label: 'Secure for the cookies of the application',
-        help: 'Browsers send them over https alone.',
         control: { kind: 'switch' },
       },
       {
@@ -91,31 +133,192 @@ export const publishingGroups: readonly SettingGroup[] = [
       },
     ],
   },
+  {
+    title: 'Headers',
+    lead: 'One a line, as “Name: value”. Values may hold claims, such as {user.userPrincipalName} or {request.id}.',
+    settings: [
+      {
+        property: 'customHeaders.setRequestHeaders',
+        label: 'Set in requests',
+        help: 'Sent to the application. What a client sends under these names never arrives.',
+        control: { kind: 'fields', placeholder: 'X-Remote-User: {user.userPrincipalName}' },
+      },
+      {
+        property: 'customHeaders.removeRequestHeaders',
+        label: 'Remove from requests',
+        help: 'Names, one a line.',
+        control: { kind: 'lines' },
+      },
+      {
+        property: 'customHeaders.setResponseHeaders',
+        label: 'Set in answers',
+        help: 'Sent to the browser, in place of what the application sends under these names.',
+        control: { kind: 'fields', placeholder: 'X-Environment: production' },
+      },
+      {
+        property: 'customHeaders.removeResponseHeaders',
+        label: 'Remove from answers',
+        help: 'Names, one a line.',
+        control: { kind: 'lines', placeholder: 'X-Powered-By' },
+      },
+    ],
+  },
+  {
+    title: 'Security headers and search engines',
+    lead: 'Each is sent only where the application says nothing about the same matter.',
+    settings: [
+      {
+        property: 'securityHeaders.strictTransportSecurityMaxAge',
+        label: 'HTTPS alone (HSTS)',
+        help: 'How long browsers use nothing else for this host; a year is 31536000. 0: not sent.',
+        control: { kind: 'number', unit: 'seconds' },
+      },
+      {
+        property: 'securityHeaders.strictTransportSecurityIncludeSubDomains',
+        label: 'HSTS for names below this host, too',
+        help: 'Every one of them has to have HTTPS.',
+        control: { kind: 'switch' },
+      },
+      {
+        property: 'securityHeaders.noSniff',
+        label: 'No guessing of content types',
+        help: 'X-Content-Type-Options: nosniff.',
+        control: { kind: 'switch' },
+      },
+      {
+        property: 'securityHeaders.frameOptions',
+        label: 'Who may show it in a frame',
+        help: 'frame-ancestors and X-Frame-Options.',
+        control: {
+          kind: 'choice',
+          options: [
+            ['any', 'Every site'],
+            ['sameOrigin', 'The application itself'],
+            ['deny', 'Nobody'],
+          ],
+        },
+      },
+      {
+        property: 'securityHeaders.referrerPolicy',
+        label: 'Referrer-Policy',
+        help: 'What other sites learn of the address that somebody came from.',
+        control: {
+          kind: 'choice',
+          options: [
+            ['', 'Not sent'],
+            ...[
+              'no-referrer',
+              'same-origin',
+              'strict-origin',
+              'strict-origin-when-cross-origin',
+              'origin',
+              'origin-when-cross-origin',
+              'no-referrer-when-downgrade',
+            ].map(policy => [policy, policy] as const),
+          ],
+        },
+      },
+      {
+        property: 'robotsTxt',
+        label: 'robots.txt',
+        help: 'What search engines are told.',
+        control: {
+          kind: 'choice',
+          options: [
+            ['disallowAll', 'The service asks them to stay away'],
+            ['fromApplication', 'The application answers'],
+          ],
+        },
+      },
+    ],
+  },
+  {
+    title: 'Requests of other origins (CORS)',
+    settings: [
+      {
+        property: 'corsConfigurations',
+        label: 'Rules',
+        help: 'A list of rules as the admin API writes them. Preflight requests are answered by the service and never meet a sign-in page.',
+        control: {
+          kind: 'json',
+          example: [
+            {
+              resource: '/api',
+              allowedOrigins: ['https://shop.example.com'],
+              allowedMethods: ['GET', 'POST'],
+              allowedHeaders: ['X-My-*'],
+              maxAgeInSeconds: 600,
+            },
+          ],
+        },
+      },
+    ],
+  },
+  {
+    title: 'Limits',
+    lead: '0 is no limit. Beyond one, clients get 429 and are told when to come back. A client is one address; of IPv6, one /64.',
+    settings: [
+      ...(
+        [
+          ['requestsPerMinute', 'Requests a minute', 'Of all clients together.'],
+          ['requestsPerMinutePerClient', 'Requests a minute and client', 'Of one client.'],
+          ['openRequests', 'Requests at a time', 'Of all clients together, upgrades included.'],
+          ['openRequestsPerClient', 'Requests at a time and client', 'Of one client, upgrades included.'],
+          ['openUpgrades', 'WebSockets at a time', 'And other upgrades, of all clients together.'],
+          ['openUpgradesPerClient', 'WebSockets at a time and client', 'And other upgrades, of one client.'],
+        ] as const
+      ).map(
+        ([name, label, help]): Setting => ({
+          property: `limits.${name}`,
+          label,
+          help,
+          control: { kind: 'number', unit: '' },
+        }),
+      ),
+      {
+        property: 'limits.allowedNetworks',
+        label: 'Allowed addresses',
+        help: 'Addresses and networks that may use the application, one a line. Empty: everybody.',
+        control: { kind: 'lines', placeholder: '10.0.0.0/8' },
+      },
+      {
+        property: 'limits.deniedNetworks',
+        label: 'Denied addresses',
+        help: 'Addresses and networks that may not, allowed or not.',
+        control: { kind: 'lines', placeholder: '192.0.2.7' },
+      },
+    ],
+  },
 ];
 
-/** Settings that this page cannot change: they say something, or are refused. */
+/** What has no field here: it says something, or has one value alone. */
 const withoutField: ReadonlySet<string> = new Set([
   'isOnPremPublishingEnabled',
+  'isSecureCookieEnabled',
   'isTranslateLinksInBodyEnabled',
 ]);
 
 /**
- * A group for what the service has and this list does not, so that nothing is out of reach where the two are of different
- * versions; null where nothing is.
+ * A group for what the service has and the lists above do not, so that nothing is out of reach where the two are of
+ * different versions.
  */
-export function otherSettings(publishing: object): SettingGroup | null {
+export function otherSettings(publishing: object): SettingGroup {
   const listed = new Set(
-    publishingGroups.flatMap(({ settings }) => settings.map(({ property }) => property)),
+    [addressSettings, ...publishingGroups].flatMap(({ settings }) =>
+      settings.flatMap(({ property }) => [property, property.split('.', 1)[0]]),
+    ),
   );
-  const settings = Object.entries(publishing)
-    .filter(([property]) => !listed.has(property) && !withoutField.has(property))
-    .map(
-      ([property, value]): Setting => ({
-        property,
-        label: property,
-        help: 'As the admin API writes it.',
-        control: typeof value === 'boolean' ? { kind: 'switch' } : { kind: 'json' },
-      }),
-    );
-  return settings.length === 0 ? null : { title: 'Other settings', settings };
+  return {
+    title: 'Other settings',
+    settings: Object.entries(publishing)
+      .filter(([property]) => !listed.has(property) && !withoutField.has(property))
+      .map(
+        ([property, value]): Setting => ({
+          property,
+          label: property,
+          help: 'As the admin API writes it.',
+          control: typeof value === 'boolean' ? { kind: 'switch' } : { kind: 'json' },
+        }),
+      ),
+  };
 }

@@ -2,7 +2,8 @@ import { Field, Input, makeStyles, Select, Switch, Textarea, tokens } from '@flu
 import type { Setting, Input as SettingInput } from './setting.ts';
 
 const useStyles = makeStyles({
-  field: { maxWidth: '560px' },
+  // A long choice must not make its field wider than the page.
+  field: { maxWidth: '560px', gridTemplateColumns: 'minmax(0, 1fr)' },
   short: { maxWidth: '280px' },
   seconds: { display: 'flex', flexWrap: 'wrap', gap: '8px', maxWidth: '560px' },
   number: { width: '140px' },
@@ -106,6 +107,7 @@ function Control({ control, text, onChange, ...field }: ControlProps) {
     case 'timeout':
       return <TimeoutControl {...field} control={control} text={text} onChange={onChange} />;
     case 'lines':
+    case 'fields':
       return (
         <Textarea
           {...field}

@@ -3,7 +3,7 @@
  * it is the same for all.
  */
 export interface Setting {
-  /** Its name in the admin API. */
+  /** Its name in the admin API; with dots where it is a value within another one. */
   readonly property: string;
   readonly label: string;
   /** What it does, and when one wants it; stands below the field. */
@@ -19,6 +19,31 @@ export interface SettingGroup {
   readonly settings: readonly Setting[];
 }
 
+/** The value of a property; undefined where there is none. */
+export function valueAt(values: object, property: string): unknown {
+  return property
+    .split('.')
+    .reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], values);
+}
+
+/** An object that has these values, and nothing else. */
+export function nested(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const whole: Record<string, unknown> = {};
+  for (const [property, value] of Object.entries(values)) {
+    const dot = property.indexOf('.');
+    if (dot < 0) {
+      whole[property] = value;
+      continue;
+    }
+    const outer = property.slice(0, dot);
+    whole[outer] = {
+      ...(whole[outer] as object | undefined),
+      ...nested({ [property.slice(dot + 1)]: value }),
+    };
+  }
+  return whole;
+}
+
 /** How a value is entered. */
 export type Control =
   | { readonly kind: 'switch' }
@@ -31,6 +56,8 @@ export type Control =
   | { readonly kind: 'timeout'; readonly names: readonly (readonly [value: string, label: string])[] }
   /** A list of texts, one a line. */
   | { readonly kind: 'lines'; readonly placeholder?: string }
+  /** A list of names with values, `Name: value` on each line. */
+  | { readonly kind: 'fields'; readonly placeholder?: string }
   /** Anything that has a shape of its own, as the admin API writes it. */
   | { readonly kind: 'json'; readonly example?: unknown };
 
@@ -44,6 +71,8 @@ export function inputOf({ control }: Setting, value: unknown): Input {
       return value === true;
     case 'lines':
       return Array.isArray(value) ? value.join('\n') : '';
+    case 'fields':
+      return Array.isArray(value) ? value.map(({ name, value }) => `${name}: ${value}`).join('\n') : '';
     case 'json':
       return value === undefined || value === null ? '' : JSON.stringify(value, null, 2);
     default:
@@ -66,12 +95,9 @@ export function readInput({ control }: Setting, input: Input): { value: unknown 
     case 'timeout':
       return control.names.some(([name]) => name === text) ? { value: text } : wholeNumber(text);
     case 'lines':
-      return {
-        value: text
-          .split('\n')
-          .map(line => line.trim())
-          .filter(line => line !== ''),
-      };
+      return { value: linesOf(text) };
+    case 'fields':
+      return fields(linesOf(text));
     case 'json':
       return json(text);
     default:
@@ -81,6 +107,20 @@ export function readInput({ control }: Setting, input: Input): { value: unknown 
 
 function wholeNumber(text: string): { value: number } | { error: string } {
   return /^\d{1,15}$/.test(text) ? { value: Number(text) } : { error: 'A whole number, such as 300.' };
+}
+
+function linesOf(text: string): string[] {
+  return text
+    .split('\n')
+    .map(line => line.trim())
+    .filter(line => line !== '');
+}
+
+function fields(lines: readonly string[]): { value: unknown } | { error: string } {
+  const found = lines.map(line => /^([^:]+):(.*)$/.exec(line));
+  const unread = found.indexOf(null);
+  if (unread >= 0) return { error: `Not “Name: value”: ${lines[unread]}` };
+  return { value: found.map(parts => ({ name: parts?.[1]?.trim(), value: parts?.[2]?.trim() })) };
 }
 
 function json(text: string): { value: unknown } | { error: string } {

@@ -4,12 +4,12 @@ import { isOvertaken, messageFor } from '../../api/client.ts';
 import { Failure } from '../../components/failure.tsx';
 import { Notice } from '../../components/notice.tsx';
 import { Section } from '../../components/section.tsx';
-import { type Input, inputOf, readInput, type Setting, type SettingGroup } from './setting.ts';
+import { type Input, inputOf, readInput, type Setting, type SettingGroup, valueAt } from './setting.ts';
 import { SettingField } from './setting-field.tsx';
 
-/** Values by property, as they were read, with the version that they are of. */
+/** Values as they were read, with the version that they are of. */
 export interface SettingValues {
-  readonly values: Readonly<Record<string, unknown>>;
+  readonly values: object;
   readonly tag: string;
 }
 
@@ -19,7 +19,7 @@ interface SettingsFormProps {
   readonly current: SettingValues;
   /** Reads them again. */
   readonly onReload: () => Promise<SettingValues>;
-  /** Sends what has changed to the version of a tag; what is current is up to date when it resolves. */
+  /** Sends what has changed, by property, to the version of a tag; what is current is up to date when it resolves. */
   readonly onSave: (values: Record<string, unknown>, tag: string) => Promise<void>;
 }
 
@@ -172,7 +172,7 @@ function changedIn(settings: readonly Setting[], draft: Draft | null): Changed[]
 }
 
 function inputOfBase(setting: Setting, { values }: SettingValues): Input {
-  return inputOf(setting, values[setting.property]);
+  return inputOf(setting, valueAt(values, setting.property));
 }
 
 function wordsFor(setting: Setting, base: SettingValues): string {

@@ -12,8 +12,8 @@ import {
 import { connectorGroupsQuery, type GroupWithMembers } from '../../api/connector-groups.ts';
 import { Notice } from '../../components/notice.tsx';
 import { ApplicationFrame, type ShownApplication } from './application-frame.tsx';
-import { otherSettings, publishingGroups } from './publishing-settings.ts';
-import type { SettingGroup } from './setting.ts';
+import { addressSettings, otherSettings, publishingGroups } from './publishing-settings.ts';
+import { nested, type SettingGroup, valueAt } from './setting.ts';
 import { SettingsForm, type SettingValues } from './settings-form.tsx';
 
 /** Every setting of one application, by groups that are saved each by itself. */
@@ -60,31 +60,37 @@ function Settings({ shown }: { readonly shown: ShownApplication }) {
 /** A group of settings with where its values are read from and written to. */
 interface Part {
   readonly group: SettingGroup;
-  readonly read: (shown: ApplicationWithAccess) => Readonly<Record<string, unknown>>;
+  readonly read: (shown: ApplicationWithAccess) => object;
   readonly write: (values: Record<string, unknown>, shown: ApplicationWithAccess) => ApplicationChange;
 }
 
 function publishedParts(groups: readonly GroupWithMembers[], { application }: ApplicationWithAccess): Part[] {
   const publishing = application.onPremisesPublishing;
-  const [addresses, ...others] = publishingGroups.map(publishingPart);
-  if (addresses === undefined) throw new TypeError('there is no group of addresses');
+  const addresses = publishingPart(addressSettings);
   if (publishing === null) return [addresses];
-  const rest = otherSettings(publishing);
   return [
     addresses,
     connectorGroupPart(groups),
     namePart,
     accessPart,
-    ...others,
-    ...(rest === null ? [] : [publishingPart(rest)]),
+    ...[...publishingGroups, otherSettings(publishing)]
+      .map(group => presentIn(group, publishing))
+      .filter(({ settings }) => settings.length > 0)
+      .map(publishingPart),
   ];
+}
+
+/** A group without what the service does not have. */
+function presentIn(group: SettingGroup, publishing: object): SettingGroup {
+  const settings = group.settings.filter(({ property }) => valueAt(publishing, property) !== undefined);
+  return { ...group, settings };
 }
 
 function publishingPart(group: SettingGroup): Part {
   return {
     group,
     read: ({ application }) => ({ ...application.onPremisesPublishing }),
-    write: values => ({ part: 'publishing', values: values as OnPremisesPublishingUpdate }),
+    write: values => ({ part: 'publishing', values: nested(values) as OnPremisesPublishingUpdate }),
   };
 }
 

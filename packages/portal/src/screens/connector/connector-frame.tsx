@@ -3,7 +3,7 @@ import type { Connector } from '@postern/protocol/admin/connectors';
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { connectorQuery } from '../../api/connectors.ts';
-import { ConnectorState, stateOf } from '../../components/connector-state.tsx';
+import { ConnectorState } from '../../components/connector-state.tsx';
 import { Failure } from '../../components/failure.tsx';
 import { PageLink } from '../../components/links.tsx';
 import { Loading } from '../../components/loading.tsx';
@@ -79,7 +79,7 @@ export function ConnectorFrame({ connectorId, children }: ConnectorFrameProps) {
 function StateSentence({ connector }: { readonly connector: Connector }) {
   return (
     <>
-      <ConnectorState state={stateOf(connector)} />
+      <ConnectorState state={connector.status} />
       {' · '}
       <Sentence connector={connector} />
     </>
@@ -88,9 +88,9 @@ function StateSentence({ connector }: { readonly connector: Connector }) {
 
 function Sentence({ connector }: { readonly connector: Connector }) {
   const { revokedDateTime, lastSeenDateTime, certificate } = connector;
-  switch (stateOf(connector)) {
+  switch (connector.status) {
     case 'active':
-      return 'It has a tunnel to the service now.';
+      return 'It answers the service through its tunnel.';
     case 'revoked':
       return (
         <>

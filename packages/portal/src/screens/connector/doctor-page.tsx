@@ -4,7 +4,6 @@ import type { CheckGroup, CheckResult, DoctorReport } from '@postern/protocol/do
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { connectorReportQuery, useExamineConnector } from '../../api/connectors.ts';
-import { stateOf } from '../../components/connector-state.tsx';
 import { CopyBlock } from '../../components/copy-text.tsx';
 import { Empty } from '../../components/empty.tsx';
 import { Facts } from '../../components/facts.tsx';
@@ -23,6 +22,7 @@ const useStyles = makeStyles({
   list: { listStyleType: 'none', padding: 0, display: 'flex', flexDirection: 'column' },
   check: {
     display: 'grid',
+    alignItems: 'start',
     gridTemplateColumns: '96px minmax(0, 1fr)',
     columnGap: '16px',
     rowGap: '8px',
@@ -46,7 +46,7 @@ function Doctor({ connector }: { readonly connector: Connector }) {
   const styles = useStyles();
   const examine = useExamineConnector(connector.id);
   const { data: report } = useQuery(connectorReportQuery(connector.id));
-  if (stateOf(connector) === 'revoked') {
+  if (connector.status === 'revoked') {
     return <Empty title="A revoked connector is not asked">Its certificate is refused for good.</Empty>;
   }
   return (
@@ -82,7 +82,7 @@ function Report({ report }: { readonly report: DoctorReport }) {
         {report.version}.
       </p>
       {first === undefined ? (
-        <Notice intent="success">Nothing is wrong: {countsOf(report.results)}.</Notice>
+        <Notice intent="success">Nothing failed: {countsOf(report.results)}.</Notice>
       ) : (
         <Notice intent="warning">
           {failed.length === 1 ? '1 check' : `${failed.length} checks`} failed ({countsOf(report.results)}).
@@ -165,8 +165,11 @@ const marks = {
 /** Such as `9 passed, 1 failed, 2 not run`. */
 function countsOf(results: readonly CheckResult[]): string {
   return Object.entries(marks)
-    .map(([status, { word }]) => [results.filter(result => result.status === status).length, word] as const)
-    .filter(([count]) => count > 0)
-    .map(([count, word]) => `${count} ${word.toLowerCase()}`)
+    .map(([status, { word }]) => {
+      const count = results.filter(result => result.status === status).length;
+      if (count === 0) return null;
+      return `${count} ${word.toLowerCase()}${status === 'warning' && count > 1 ? 's' : ''}`;
+    })
+    .filter(counted => counted !== null)
     .join(', ');
 }

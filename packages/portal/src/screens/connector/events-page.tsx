@@ -1,3 +1,4 @@
+import { makeStyles } from '@fluentui/react-components';
 import type { ConnectorEvent } from '@postern/protocol/admin/connectors';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
@@ -46,6 +47,12 @@ const levels = {
   error: { word: 'Error', StateIcon: CrossIcon, tone: 'bad' },
 } as const satisfies Record<ConnectorEvent['level'], StateMarkProps>;
 
+const useStyles = makeStyles({ message: { overflowWrap: 'anywhere' } });
+
+function Message({ text }: { readonly text: string }) {
+  return <span className={useStyles().message}>{text}</span>;
+}
+
 const columns: readonly Column<ConnectorEvent>[] = [
   {
     id: 'when',
@@ -59,5 +66,5 @@ const columns: readonly Column<ConnectorEvent>[] = [
     sortKey: ({ level }) => Object.keys(levels).indexOf(level),
     cell: ({ level }) => <StateMark {...levels[level]} />,
   },
-  { id: 'message', title: 'What happened', cell: ({ message }) => message },
+  { id: 'message', title: 'What happened', cell: ({ message }) => <Message text={message} /> },
 ];

@@ -1,11 +1,11 @@
-import { Field, Input, makeStyles, Select } from '@fluentui/react-components';
+import { Checkbox, Field, Input, makeStyles, Select } from '@fluentui/react-components';
 import type { Connector } from '@postern/protocol/admin/connectors';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { connectorGroupsQuery, type GroupWithMembers } from '../../api/connector-groups.ts';
 import { connectorsQuery } from '../../api/connectors.ts';
 import { connectorColumns } from '../../components/connector-columns.tsx';
-import { type ConnectorStateName, stateOf, stateWords } from '../../components/connector-state.tsx';
+import { stateWords } from '../../components/connector-state.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty.tsx';
 import { Failure } from '../../components/failure.tsx';
@@ -14,7 +14,7 @@ import { Loading } from '../../components/loading.tsx';
 import { Page } from '../../components/page.tsx';
 
 const useStyles = makeStyles({
-  filters: { display: 'flex', flexWrap: 'wrap', gap: '16px' },
+  filters: { display: 'flex', flexWrap: 'wrap', alignItems: 'flex-end', gap: '16px' },
   filter: { flex: '0 1 260px', minWidth: 0 },
 });
 
@@ -59,13 +59,16 @@ function NoConnectors() {
 function ConnectorList({ connectors }: { readonly connectors: readonly Connector[] }) {
   const styles = useStyles();
   const [search, setSearch] = useState('');
-  const [state, setState] = useState<ConnectorStateName | ''>('');
+  const [state, setState] = useState<Connector['status'] | ''>('');
+  const [areHiddenShown, setAreHiddenShown] = useState(false);
+  const hidden = connectors.filter(({ isHidden }) => isHidden).length;
   const groups = useQuery(connectorGroupsQuery);
   const groupOf = useMemo(() => groupsByConnector(groups.data ?? []), [groups.data]);
   const columns = useMemo(() => columnsWith(groupOf), [groupOf]);
   const shown = connectors.filter(
     connector =>
-      (state === '' || stateOf(connector) === state) &&
+      (areHiddenShown || connector.isHidden !== true) &&
+      (state === '' || connector.status === state) &&
       [connector.machineName, connector.externalIp ?? '', groupOf.get(connector.id)?.name ?? '']
         .join(' ')
         .toLowerCase()
@@ -83,7 +86,7 @@ function ConnectorList({ connectors }: { readonly connectors: readonly Connector
           />
         </Field>
         <Field className={styles.filter} label="State">
-          <Select value={state} onChange={(_event, { value }) => setState(value as ConnectorStateName | '')}>
+          <Select value={state} onChange={(_event, { value }) => setState(value as Connector['status'] | '')}>
             <option value="">All</option>
             {Object.entries(stateWords).map(([name, word]) => (
               <option key={name} value={name}>
@@ -92,6 +95,13 @@ function ConnectorList({ connectors }: { readonly connectors: readonly Connector
             ))}
           </Select>
         </Field>
+        {hidden > 0 && (
+          <Checkbox
+            label={`With ${hidden} not seen for long`}
+            checked={areHiddenShown}
+            onChange={(_event, { checked }) => setAreHiddenShown(checked === true)}
+          />
+        )}
       </div>
       {shown.length === 0 ? (
         <Empty title="Nothing matches">Search for another part of the name, or choose another state.</Empty>

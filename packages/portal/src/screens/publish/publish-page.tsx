@@ -16,7 +16,7 @@ import { SettingField } from '../application/setting-field.tsx';
 
 const useStyles = makeStyles({
   form: { display: 'flex', flexDirection: 'column', gap: '20px' },
-  field: { maxWidth: '560px' },
+  field: { maxWidth: '560px', gridTemplateColumns: 'minmax(0, 1fr)' },
   actions: { display: 'flex', flexWrap: 'wrap', gap: '8px' },
   words: { color: tokens.colorNeutralForeground3, maxWidth: '72ch' },
 });
