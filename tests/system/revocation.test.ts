@@ -8,7 +8,7 @@ import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 /** What is withdrawn may work so much longer, open exchanges included. */
 const boundMs = 3_000;
 
-const users = ['bob', 'carol', 'dave', 'erin', 'frank', 'grace'];
+const users = ['bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi'];
 const clients: RawClient[] = [];
 const profile = '/onPremisesPublishingProfiles/applicationProxy';
 
@@ -248,15 +248,20 @@ describe('what is withdrawn ends within 3 s', () => {
     assert.equal(await statusAt('open', 'ada'), '200');
   });
 
-  test('an application that is deleted', async () => {
-    const ended = await openAt('news', 'ada');
+  test('an application that is deleted, for whoever comes now; a request under way may be finished', async () => {
+    const deleted = await openAt('news', 'heidi');
     const other = await openAt('wiki', 'ada');
 
-    await assertEnded(ended, () =>
-      assertStatus(bed.api('DELETE', `/applications/${bed.applicationId('news')}`), 204),
-    );
+    await assertStatus(bed.api('DELETE', `/applications/${bed.applicationId('news')}`), 204);
 
-    assert.equal(await statusAt('news', 'ada'), '404');
+    assert.match(await deleted.socket.closed(), /\x81\x05hello\x88[\x02-\x7d]\x03\xf0/);
+    assert.equal(await statusAt('news', 'heidi'), '404');
+    for (const connection of backend.connections.filter(one => !one.isClosed)) {
+      if (connection.received.startsWith('GET /download')) connection.send('and more');
+    }
+    await deleted.download.until('and more');
+    await assertStatus(bed.api('POST', `/users/${bed.userId('heidi')}/revokeSignInSessions`), 204);
+    assert.match(await deleted.download.closed(), /and more$/);
     await assertAlive(other, 'op');
   });
 
