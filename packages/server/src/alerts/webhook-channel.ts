@@ -52,7 +52,7 @@ export class WebhookChannel implements ConfiguredChannel {
       'user-agent': 'Postern',
       'postern-alert': alert.id,
       'postern-timestamp': timestamp,
-      'postern-signature': `sha256=${sign(secret, timestamp, body)}`,
+      'postern-signature': `sha256=${signDelivery(secret, timestamp, body)}`,
     };
     const status = await this.#post(headers, body);
     if (status >= 300 && status < 400) throw this.#redirected(status);
@@ -169,7 +169,7 @@ export class WebhookChannel implements ConfiguredChannel {
 }
 
 /** The signature of a delivery, in hex. */
-function sign(secret: string, timestamp: string, body: string): string {
+export function signDelivery(secret: string, timestamp: string, body: string): string {
   return createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex');
 }
 
