@@ -1,14 +1,21 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { DoctorReport } from '@postern/protocol/doctor';
+import { buildPackages, packPackages } from '../../scripts/build.ts';
+import { ageIdentity } from '../testbed/age-identity.ts';
+import { installPackages } from '../testbed/install-packages.ts';
 import { Squid, type SquidOptions } from '../testbed/squid.ts';
-import { end, Journal, startTestbed, type Testbed } from '../testbed/testbed.ts';
+import { SystemdMachine } from '../testbed/systemd-machine.ts';
+import { end, Journal, startTestbed, type Testbed, type TestConnector } from '../testbed/testbed.ts';
 import { addresses, domain, inNamespace, type LabNetwork, through } from './network.ts';
 
 const repository = path.join(import.meta.dirname, '..', '..');
+const setUpProgram = path.join(repository, 'examples/unattended/set-up.sh');
+const profile = '/onPremisesPublishingProfiles/applicationProxy';
+const middleboxProgram = path.join(import.meta.dirname, 'middlebox.ts');
 const connectorProgram = path.join(repository, 'packages/connector/bin/postern-connector.mjs');
 
 /** How a command is run on the connector's machine. */
@@ -16,6 +23,13 @@ export interface RunOptions {
   readonly environment?: Record<string, string>;
   /** What it is started through. */
   readonly prefix?: readonly string[];
+}
+
+/** What lies in the way and holds all bytes, or lets them pass. */
+export interface Relay {
+  /** From passing to holding, or back. */
+  turn(): void;
+  end(): Promise<void>;
 }
 
 /** Takes a fault away again. */
@@ -36,6 +50,7 @@ export class Lab implements AsyncDisposable {
   readonly network: LabNetwork;
   readonly testbed: Testbed;
   readonly #backend: ChildProcess;
+  #machine: SystemdMachine | null = null;
 
   private constructor(network: LabNetwork, testbed: Testbed, backend: ChildProcess) {
     this.network = network;
@@ -91,6 +106,11 @@ export class Lab implements AsyncDisposable {
 
   /** Starts a program on the firewall and waits for a text that it says. */
   async onFirewall(command: readonly string[], untilSaid: string): Promise<Lift> {
+    const child = await this.#startOnFirewall(command, untilSaid);
+    return () => end(child);
+  }
+
+  async #startOnFirewall(command: readonly string[], untilSaid: string): Promise<ChildProcess> {
     // Python keeps what it says to itself where nobody looks, and minds a locale without letters.
     const environment = { PYTHONUNBUFFERED: '1', LANG: 'C.UTF-8' };
     const child = spawnIn(this.network, this.network.firewall, command, environment);
@@ -99,7 +119,7 @@ export class Lab implements AsyncDisposable {
     await Promise.race([said.until(untilSaid), said.until(endedMark)]);
     clearTimeout(timer);
     if (said.text.includes(endedMark)) throw new Error(`${command[0]} is not ready: ${said.text}`);
-    return () => end(child);
+    return child;
   }
 
   /** Runs a command of the connector's program on the connector's machine. */
@@ -146,10 +166,28 @@ export class Lab implements AsyncDisposable {
     }
   }
 
+  /** The connector's log from now on, whichever process writes it. */
+  followLog(): ConnectorLog {
+    return new ConnectorLog(this.testbed.connectors[0]!);
+  }
+
   /** Starts what stands in the way of scenarios (middlebox.ts) on the firewall. */
   middlebox(kind: string, port: number): Promise<Lift> {
-    const program = path.join(import.meta.dirname, 'middlebox.ts');
-    return this.onFirewall([process.execPath, program, kind, String(port)], 'ready');
+    return this.onFirewall([process.execPath, middleboxProgram, kind, String(port)], 'ready');
+  }
+
+  /** Leads what goes to the service over a relay that can be told to hold everything, and to go on. */
+  async relay(port = 8443): Promise<Relay> {
+    const command = [process.execPath, middleboxProgram, 'holding', String(port)];
+    const child = await this.#startOnFirewall(command, 'ready');
+    const undivert = this.divert(443, port);
+    return {
+      turn: () => void child.kill('SIGUSR2'),
+      async end() {
+        await undivert();
+        await end(child);
+      },
+    };
   }
 
   /** Starts Debian's Squid on the firewall, port 3128. */
@@ -174,8 +212,26 @@ export class Lab implements AsyncDisposable {
     await end(this.testbed.connectors[0]!.process);
   }
 
+  /** Starts the connector anew; resolves when it is connected. */
   startConnector(): Promise<void> {
     return this.testbed.connectors[0]!.restart();
+  }
+
+  /** Starts the connector anew, whatever becomes of it. @param through Program and parameters that it is started through. */
+  relaunch(through: readonly string[] = []): Promise<void> {
+    return this.testbed.connectors[0]!.launch(through);
+  }
+
+  /** Stops the connector, and leaves it with a certificate that was issued so many days ago. */
+  async age(days: number): Promise<void> {
+    await ageIdentity(this.testbed, this.testbed.connectors[0]!, days);
+  }
+
+  /** Asks for a page of an application, as somebody who is signed in where that is needed. */
+  async request(application: string, cookie = ''): Promise<void> {
+    const host = `${application}.${domain}`;
+    const fields = ['GET / HTTP/1.1', `Host: ${host}`, ...(cookie === '' ? [] : [`Cookie: ${cookie}`])];
+    await this.testbed.exchange(host, `${[...fields, 'Connection: close'].join('\r\n')}\r\n\r\n`);
   }
 
   /** Makes the way from the private network slow or long, in the language of `tc qdisc`. */
@@ -194,16 +250,30 @@ export class Lab implements AsyncDisposable {
   /** Revokes the connector for good. */
   async revoke(): Promise<void> {
     const { id } = this.testbed.connectors[0]!;
-    await this.#call('DELETE', `/onPremisesPublishingProfiles/applicationProxy/connectors/${id}`);
+    await this.#call('DELETE', `${profile}/connectors/${id}`);
   }
 
   /** Registers the machine again, as an administrator with an access token does. */
   async register(): Promise<void> {
+    const { exitCode, errors } = await this.tryToRegister();
+    if (exitCode !== 0) throw new Error(`register ended with ${exitCode}: ${errors}`);
+  }
+
+  /** The same, whatever comes of it. @param prefix Program and parameters that the command is started through. */
+  async tryToRegister(prefix: readonly string[] = []) {
     const to = ['--service', `connect.${domain}`, '--ca-file', this.testbed.caFile, '--key', 'p384'];
-    const ran = await this.run(['register', '--data', this.dataDir, ...to], {
+    return this.run(['register', '--data', this.dataDir, ...to], {
       environment: { POSTERN_TOKEN: await this.testbed.token() },
+      prefix,
     });
-    if (ran.exitCode !== 0) throw new Error(`register ended with ${ran.exitCode}: ${ran.errors}`);
+  }
+
+  /** Registers the machine again where its old key still proves who it is. */
+  async registerAgain(): Promise<void> {
+    const { id } = this.testbed.connectors[0]!;
+    await this.register();
+    const { connectorId } = JSON.parse(readFileSync(path.join(this.dataDir, 'Config/service.json'), 'utf8'));
+    if (connectorId !== id) throw new Error(`it has become connector ${connectorId}, and was ${id}`);
   }
 
   /** How many files the connector may have open. */
@@ -273,6 +343,52 @@ export class Lab implements AsyncDisposable {
     return answer.body;
   }
 
+  /** Boots a machine with systemd into the private network, with the packages of the command line on it. */
+  async bootMachine(): Promise<void> {
+    const { folder, privateNetwork } = this.network;
+    const packed = path.join(folder, 'packed');
+    mkdirSync(packed);
+    const tarballs = packPackages(await buildPackages(path.join(folder, 'built')), packed);
+    const machine = new SystemdMachine({
+      parent: folder,
+      name: `lab${process.pid}m`,
+      hosts: Object.fromEntries(
+        ['connect', 'login', 'portal'].map(name => [`${name}.${domain}`, addresses.service]),
+      ),
+      namespace: privateNetwork,
+      // Namespaces for networks hide the control groups of the host, which systemd needs; who started this has them.
+      through: ['nsenter', `--mount=/proc/${process.ppid}/ns/mnt`, '--'],
+    });
+    this.#machine = machine;
+    await machine.make();
+    installPackages(machine, tarballs, /-cli-/);
+    copyFileSync(setUpProgram, path.join(machine.root, 'root/set-up.sh'));
+    const made = await this.#call('POST', `${profile}/enrolmentTokens`, {});
+    const { token } = made as { token: string };
+    writeFileSync(path.join(machine.root, 'root/enrolment-token'), token, { mode: 0o600 });
+    await machine.boot();
+  }
+
+  /** Runs examples/unattended on that machine; the doctor's report is the one that it ends with. */
+  async setUpMachine(): Promise<Diagnosis> {
+    const { code, output, all } = await this.#machine!.attempt(
+      'POSTERN_ATTEMPTS=1 sh /root/set-up.sh /root/enrolment-token --json',
+    );
+    const document = output === '' ? {} : (JSON.parse(output) as { doctor?: DoctorReport });
+    if (document.doctor === undefined) throw new Error(`no report of the doctor (exit code ${code}): ${all}`);
+    // Installing and registering take time of their own.
+    const tookMs = Math.max(...document.doctor.results.map(({ durationMs }) => durationMs));
+    return { report: document.doctor, exitCode: code ?? 1, tookMs };
+  }
+
+  /** Takes the connector off that machine, and the machine away. */
+  async removeMachine(): Promise<void> {
+    const machine = this.#machine;
+    this.#machine = null;
+    await machine?.attempt('postern connector uninstall');
+    await machine?.remove();
+  }
+
   #state(): string {
     try {
       const status = JSON.parse(readFileSync(path.join(this.dataDir, 'run/status.json'), 'utf8'));
@@ -283,9 +399,50 @@ export class Lab implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#machine?.remove();
     await this.testbed[Symbol.asyncDispose]();
     await end(this.#backend);
   }
+}
+
+/** A connector may take this long to notice what has happened to it. */
+const eventLimitMs = 60_000;
+
+/** What a connector writes from a moment on, be it started anew since. */
+export class ConnectorLog {
+  readonly #connector: TestConnector;
+  readonly #journal: Journal;
+  readonly #from: number;
+
+  constructor(connector: TestConnector) {
+    this.#connector = connector;
+    this.#journal = connector.log;
+    this.#from = connector.log.text.length;
+  }
+
+  hasEvent(id: number): boolean {
+    return this.#journal.text.includes(mark(id), this.#from) || this.#current.includes(mark(id));
+  }
+
+  /** Resolves when an event with that number was written; rejects after a while. */
+  async untilEvent(id: number): Promise<void> {
+    const deadline = Date.now() + eventLimitMs;
+    while (!this.hasEvent(id)) {
+      if (Date.now() > deadline)
+        throw new Error(`the event ${id} was not written: ${this.#current.slice(-2_000)}`);
+      await new Promise(resolve => setTimeout(resolve, 200));
+    }
+  }
+
+  /** Of the process that runs now, where that is another than at first. */
+  get #current(): string {
+    const { log } = this.#connector;
+    return log === this.#journal ? log.text.slice(this.#from) : log.text;
+  }
+}
+
+function mark(id: number): string {
+  return `"id":${id},`;
 }
 
 function spawnIn(

@@ -18,6 +18,12 @@ const kinds: Readonly<Record<string, () => Server>> = {
   /** Cuts handshakes that do not offer TLS 1.3, or that do. */
   'no-tls-1.2': () => relay(message => message[0] === clientHello && !offersTls13(message)),
   'no-tls-1.3': () => relay(message => message[0] === clientHello && offersTls13(message)),
+  /** Passes the client's first message on and holds whatever follows it, as a path that stalls in the middle. */
+  'stalling-handshake': () => stallingHandshake(),
+  /** Passes everything on, or holds it, both ways: a SIGUSR2 turns from one to the other. */
+  holding: () => holdingRelay(),
+  /** Passes everything on, a fifth of a second later each way. */
+  late: () => lateRelay(),
   /** Takes connections and says nothing. */
   silent: () => createServer(socket => void socket.on('error', () => {}).resume()),
   /** Takes connections and cuts them at the first byte. */
@@ -74,6 +80,60 @@ function relay(objectsTo: (message: Buffer) => boolean): Server {
     });
     service.on('data', bytes => void client.write(bytes));
     joinEnds(client, service);
+  });
+}
+
+function stallingHandshake(): Server {
+  return createServer(client => {
+    const service = netConnect(443, addresses.service);
+    client.once('data', bytes => {
+      service.write(bytes);
+      client.pause();
+    });
+    // Never read: the service's answer stays where it is.
+    service.pause();
+    joinEnds(client, service);
+  });
+}
+
+function holdingRelay(): Server {
+  const sockets = new Set<Socket>();
+  let isHolding = false;
+  process.on('SIGUSR2', () => {
+    isHolding = !isHolding;
+    for (const socket of sockets) {
+      if (isHolding) socket.pause();
+      else socket.resume();
+    }
+  });
+  return createServer(client => {
+    const service = netConnect(443, addresses.service);
+    for (const [from, to] of [
+      [client, service],
+      [service, client],
+    ] as const) {
+      sockets.add(from);
+      from.on('close', () => sockets.delete(from));
+      from.on('data', bytes => void to.write(bytes));
+      if (isHolding) from.pause();
+    }
+    joinEnds(client, service);
+  });
+}
+
+const lateMs = 200;
+
+function lateRelay(): Server {
+  return createServer({ noDelay: true }, client => {
+    const service = netConnect({ port: 443, host: addresses.service, noDelay: true });
+    for (const [from, to] of [
+      [client, service],
+      [service, client],
+    ] as const) {
+      from.on('data', bytes => void setTimeout(() => to.write(bytes), lateMs));
+      from.on('error', () => {});
+      from.on('close', () => void setTimeout(() => to.destroy(), lateMs));
+    }
   });
 }
 

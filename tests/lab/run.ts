@@ -1,6 +1,7 @@
 /**
  * `npm run lab`: lays one fault after the other into a network of its own, and prints what the doctor said of each.
- * Needs root. `-- --only <text>` takes the scenarios with that text in their name, `-- --json` prints one document.
+ * Needs root. `-- --only <text>`, once or more, takes the scenarios with that text in their name; `-- --json` prints one
+ * document.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,12 +14,13 @@ import { scenarios } from './scenarios/all.ts';
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: '' },
+    only: { type: 'string', multiple: true, default: [] },
     json: { type: 'boolean', default: false },
     inside: { type: 'string' },
   },
 });
-const chosen = scenarios.filter(({ name }) => name.includes(values.only));
+const { only } = values;
+const chosen = scenarios.filter(({ name }) => only.length === 0 || only.some(text => name.includes(text)));
 
 if (values.inside === undefined) await main();
 else await runInside(JSON.parse(values.inside) as LabNetwork);
@@ -32,7 +34,7 @@ async function main(): Promise<void> {
   installSystemPackages();
   using network = openNetwork();
   const inside = [...through(network, network.internet), process.execPath, import.meta.filename];
-  const parameters = ['--inside', JSON.stringify(network), '--only', values.only];
+  const parameters = ['--inside', JSON.stringify(network), ...only.flatMap(text => ['--only', text])];
   const child = spawn(inside[0]!, [...inside.slice(1), ...parameters], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

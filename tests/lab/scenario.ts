@@ -18,8 +18,12 @@ export interface Scenario {
   readonly diagnose?: (lab: Lab) => Promise<Diagnosis>;
   /** Null: nothing is to be called broken, in whatever time it takes; a warning may be given. */
   readonly verdict: Verdict | null;
-  /** Name of an event that the connector has to write because of it. */
-  readonly event?: string;
+  /** What leads the connector into the fault, where laying it is not enough; comes before the doctor. */
+  readonly provoke?: (lab: Lab) => Promise<void>;
+  /** Number of an event that the connector has to write because of it. */
+  readonly event?: number;
+  /** Number of an event that it must not write. */
+  readonly noEvent?: number;
   /** The command that the remedy names, where lifting the fault is not enough. */
   readonly recover?: (lab: Lab) => Promise<void>;
 }
@@ -34,30 +38,40 @@ export interface ScenarioResult {
 
 /** Lays a fault, has the doctor look, lifts it, and waits for the connector to be back. */
 export async function runScenario(lab: Lab, scenario: Scenario): Promise<ScenarioResult> {
-  const { name, verdict } = scenario;
-  const expected = verdict === null ? '0' : `${verdict.exitCode} ${verdict.check}`;
   let doctorMs = 0;
   let problem = '';
   let lift: Lift = () => {};
+  const log = lab.followLog();
   try {
     lift = await scenario.lay(lab);
+    await scenario.provoke?.(lab);
     const diagnosis = await (scenario.diagnose ?? (each => each.doctor()))(lab);
     doctorMs = diagnosis.tookMs;
-    problem = compare(verdict, diagnosis);
-    if (problem === '' && scenario.event)
-      await withLimit(lab.testbed.connectors[0]!.log.until(`"${scenario.event}"`));
+    problem = compare(scenario.verdict, diagnosis);
+    if (problem === '' && scenario.event !== undefined) await log.untilEvent(scenario.event);
   } catch (error) {
-    problem = error instanceof Error ? error.message : String(error);
+    problem = messageOf(error);
   } finally {
     await lift();
   }
   try {
     await scenario.recover?.(lab);
     await lab.untilConnected();
+    if (scenario.noEvent !== undefined && log.hasEvent(scenario.noEvent))
+      problem ||= `the event ${scenario.noEvent} was written`;
   } catch (error) {
-    problem ||= error instanceof Error ? error.message : String(error);
+    problem ||= messageOf(error);
   }
-  return { name, expected, problem, doctorMs };
+  return { name: scenario.name, expected: describe(scenario), problem, doctorMs };
+}
+
+function describe({ verdict, event }: Scenario): string {
+  const said = verdict === null ? '0' : `${verdict.exitCode} ${verdict.check}`;
+  return event === undefined ? said : `${said}, event ${event}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function compare(verdict: Verdict | null, { report, exitCode, tookMs }: Diagnosis): string {
@@ -80,9 +94,3 @@ function compare(verdict: Verdict | null, { report, exitCode, tookMs }: Diagnosi
 
 /** What the worst fault may take; a machine that does other things at the same time is given as much again. */
 const worstMs = 40_000;
-
-async function withLimit(wanted: Promise<void>): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error('the event was not written')), 30_000);
-  await Promise.race([wanted, promise]).finally(() => clearTimeout(timer));
-}

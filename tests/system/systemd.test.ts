@@ -21,6 +21,7 @@ import { after, before, describe, test } from 'node:test';
 import type { ServiceState } from '@postern/connector/installation/service-state';
 import type { DoctorReport } from '@postern/protocol/doctor';
 import { buildPackages, packPackages } from '../../scripts/build.ts';
+import { installPackages } from '../testbed/install-packages.ts';
 import { ip } from '../testbed/machine.ts';
 import { RestlessClient } from '../testbed/restless-client.ts';
 import { cable, SystemdMachine } from '../testbed/systemd-machine.ts';
@@ -48,6 +49,7 @@ describe('under systemd', { timeout: 1_200_000 }, () => {
   const inside = new SystemdMachine({ parent: folder, name: `ps${process.pid}b`, hosts });
   const authority = path.join(folder, 'ca.pem');
   let backend: ChildProcess | null = null;
+  let setUpLink = '';
 
   before(async () => {
     const packed = path.join(folder, 'packed');
@@ -79,23 +81,8 @@ describe('under systemd', { timeout: 1_200_000 }, () => {
     for (const unit of units) await assertSound(outside, unit);
 
     copyFileSync(path.join(outside.root, 'var/lib/postern/certificates/local-ca.pem'), authority);
-    const link = new URL(/https:\S+set-up\S+/.exec(setUp)?.[0] ?? '');
-    const form = [
-      `secret=${link.searchParams.get('secret')}`,
-      `newPassword=${password}`,
-      `again=${password}`,
-    ].flatMap(field => ['--data-urlencode', field]);
-    const origin = `https://login.${domain}`;
-    const page = curl(
-      '--retry',
-      '5',
-      '--retry-all-errors',
-      '-H',
-      `Origin: ${origin}`,
-      ...form,
-      `${origin}/set-up`,
-    );
-    assert.match(page, /Password saved/);
+    setUpLink = /https:\S+set-up\S+/.exec(setUp)?.[0] ?? '';
+    assert.match(choosePassword(password), /Password saved/);
   });
 
   test('a restart of the service refuses no connection', async () => {
@@ -108,6 +95,10 @@ describe('under systemd', { timeout: 1_200_000 }, () => {
 
     await Promise.all(clients.map(client => client.untilAnswered(10)));
     for (const client of clients) assert.deepEqual(await client.end(), []);
+  });
+
+  test('the link of the set-up is used up, also after a restart of the service (threat F9)', () => {
+    assert.throws(() => choosePassword('some other words'), /410/);
   });
 
   test('one command makes a connector of a machine: registered, hardened, as its own user, in a folder of its own', async () => {
@@ -294,6 +285,18 @@ describe('under systemd', { timeout: 1_200_000 }, () => {
     assert.match(clone.output, /"state":"connected"/);
   });
 
+  /** What the page behind the link of the set-up says of a password. @throws Error where the link is used up. */
+  function choosePassword(chosen: string): string {
+    const secret = new URL(setUpLink).searchParams.get('secret');
+    const form = [`secret=${secret}`, `newPassword=${chosen}`, `again=${chosen}`];
+    const origin = `https://login.${domain}`;
+    return curl(
+      ...['--retry', '5', '--retry-connrefused', '-H', `Origin: ${origin}`],
+      ...form.flatMap(field => ['--data-urlencode', field]),
+      `${origin}/set-up`,
+    );
+  }
+
   /** Somebody who asks for the private site all the time. */
   function wikiClient(): RestlessClient {
     return new RestlessClient(inside.name, `https://wiki.${domain}/`, serviceAddress, {
@@ -319,16 +322,6 @@ describe('under systemd', { timeout: 1_200_000 }, () => {
     return inNetworkOf(outside, 'curl', ...options, ...parameters);
   }
 });
-
-/** Installs packages with npm, on a machine that has a Node of its own. */
-function installPackages({ root }: SystemdMachine, tarballs: readonly string[], wanted: RegExp): void {
-  const prefix = path.join(root, 'usr/local');
-  const options = ['--offline', '--no-audit', '--no-fund', '--omit=optional', '--prefix', prefix];
-  execFileSync('npm', ['install', '--global', ...options, ...tarballs.filter(file => wanted.test(file))], {
-    stdio: 'pipe',
-  });
-  copyFileSync(process.execPath, path.join(prefix, 'bin/node'));
-}
 
 /** A copy of the installed command line whose connector calls itself another version. */
 function makeOtherVersion({ root }: SystemdMachine): { readonly version: string; readonly program: string } {

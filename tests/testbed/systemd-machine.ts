@@ -20,10 +20,14 @@ import { ip } from './machine.ts';
 export interface SystemdMachineParts {
   /** Folder that the machine's root goes into. */
   readonly parent: string;
-  /** Name of the machine and of its network namespace; no other namespace of this host may have it. */
+  /** Name of the machine and, unless it is given one, of its network namespace; nothing else on this host may have it. */
   readonly name: string;
   /** Addresses by host name. */
   readonly hosts: Readonly<Record<string, string>>;
+  /** A network namespace that is there and stays, in place of one of the machine's own. */
+  readonly namespace?: string;
+  /** What systemd-nspawn is started through. */
+  readonly through?: readonly string[];
 }
 
 /** A boot takes a few seconds; one that takes this long has hung. */
@@ -37,10 +41,14 @@ export class SystemdMachine {
   readonly name: string;
   readonly root: string;
   readonly #hosts: Readonly<Record<string, string>>;
+  readonly #givenNamespace: string | null;
+  readonly #through: readonly string[];
   #nspawn: ChildProcess | null = null;
   #console = '';
 
-  constructor({ parent, name, hosts }: SystemdMachineParts) {
+  constructor({ parent, name, hosts, namespace, through = [] }: SystemdMachineParts) {
+    this.#givenNamespace = namespace ?? null;
+    this.#through = through;
     this.name = name;
     this.root = path.join(parent, name);
     this.#hosts = hosts;
@@ -63,22 +71,25 @@ export class SystemdMachine {
       path.join(this.root, 'etc/hosts'),
       `127.0.0.1 localhost ${this.name}\n::1 localhost\n${names.join('')}`,
     );
+    if (this.#givenNamespace !== null) return;
     ip('netns', 'add', this.name);
     ip('-n', this.name, 'link', 'set', 'lo', 'up');
   }
 
   /** Boots, and resolves when systemd has started everything. */
   async boot(): Promise<void> {
+    const [program, ...parameters] = [...this.#through, 'systemd-nspawn'];
     const nspawn = spawn(
-      'systemd-nspawn',
+      program!,
       [
+        ...parameters,
         '--quiet',
         '--boot',
         `--directory=${this.root}`,
         `--machine=${this.name}`,
         '--register=no',
         '--keep-unit',
-        `--network-namespace-path=/run/netns/${this.name}`,
+        `--network-namespace-path=/run/netns/${this.#givenNamespace ?? this.name}`,
         '--link-journal=no',
         '--resolv-conf=off',
         '--timezone=off',
@@ -160,7 +171,7 @@ export class SystemdMachine {
       await ended;
       clearTimeout(impatience);
     }
-    spawnSync('ip', ['netns', 'del', this.name], { stdio: 'ignore' });
+    if (this.#givenNamespace === null) spawnSync('ip', ['netns', 'del', this.name], { stdio: 'ignore' });
     rmSync(this.root, { recursive: true, force: true });
   }
 

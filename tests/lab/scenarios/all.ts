@@ -2,8 +2,10 @@ import type { Scenario } from '../scenario.ts';
 import { administratorScenarios } from './administrator.ts';
 import { backendScenarios } from './backend.ts';
 import { connectivityScenarios } from './connectivity.ts';
+import { diskScenarios } from './disk.ts';
 import { machineScenarios } from './machine.ts';
 import { revocationScenario, trustScenarios } from './trust.ts';
+import { unattendedScenario } from './unattended.ts';
 
 /** Every scenario, in the order of the doctor's groups. */
 export const scenarios: readonly Scenario[] = [
@@ -12,6 +14,8 @@ export const scenarios: readonly Scenario[] = [
   ...trustScenarios,
   ...administratorScenarios,
   ...machineScenarios,
+  ...diskScenarios,
   ...backendScenarios,
+  unattendedScenario,
   revocationScenario,
 ];

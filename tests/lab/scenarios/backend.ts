@@ -3,17 +3,24 @@ import { addresses } from '../network.ts';
 import type { Scenario } from '../scenario.ts';
 import { settings } from './connectivity.ts';
 
+const backendFailed = 3001;
+const dialRefused = 3002;
+
 /** Faults of what is published, as the connector sees it. */
 export const backendScenarios: readonly Scenario[] = [
   {
     name: 'nobody listens at the backend',
     lay: lab => lab.publish(`http://${addresses.connector}:9/`),
     verdict: { exitCode: 50, check: 'backend.connections', cause: /:9\/ .*ECONNREFUSED/, remedy: /./ },
+    provoke: lab => lab.request('scenario'),
+    event: backendFailed,
   },
   {
     name: 'the name of the backend is unknown',
     lay: lab => lab.publish('http://wiki.corp.example/'),
     verdict: { exitCode: 50, check: 'backend.names', cause: /wiki\.corp\.example/, remedy: /./ },
+    provoke: lab => lab.request('scenario'),
+    event: backendFailed,
   },
   {
     name: 'nobody trusts the certificate of the backend',
@@ -24,6 +31,8 @@ export const backendScenarios: readonly Scenario[] = [
       cause: /self-signed|SELF_SIGNED|certificate/,
       remedy: /./,
     },
+    provoke: lab => lab.request('scenario'),
+    event: backendFailed,
   },
   {
     name: 'the backend says nothing',
@@ -44,6 +53,12 @@ export const backendScenarios: readonly Scenario[] = [
     name: "the backend is not on the machine's allow-list",
     lay: lab => settings(lab, { allow: ['192.0.2.0/24'] }),
     verdict: { exitCode: 50, check: 'backend.allowed', cause: /allow-list/, remedy: /./ },
+    async provoke(lab) {
+      await lab.startConnector();
+      await lab.request('app', lab.testbed.cookie('app'));
+    },
+    event: dialRefused,
+    recover: lab => lab.startConnector(),
   },
 ];
 

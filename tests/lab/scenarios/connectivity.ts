@@ -3,7 +3,12 @@ import { addresses, writeHosts, writeResolver } from '../network.ts';
 import type { Scenario } from '../scenario.ts';
 
 const check = 'connectivity.tcp-443';
+const tunnelFailed = 2002;
+const tunnelLost = 2003;
 const letPass = /outbound TCP port 443 .*connect\.lab\.test.*No inbound port is needed/;
+
+const saysNothing = /takes connections and then says nothing/;
+const mtu = /path MTU|untouched/;
 
 /** Faults of the way to the service: firewalls, names, proxies. */
 export const connectivityScenarios: readonly Scenario[] = [
@@ -11,18 +16,19 @@ export const connectivityScenarios: readonly Scenario[] = [
     name: 'the firewall drops port 443',
     lay: lab => lab.forwarding('tcp dport 443 drop'),
     verdict: { exitCode: 10, check, cause: /get no answer: a firewall drops them/, remedy: letPass },
-    event: 'tunnel_lost',
+    event: tunnelLost,
   },
   {
     name: 'the firewall answers port 443 with resets',
     lay: lab => lab.forwarding('tcp dport 443 reject with tcp reset'),
     verdict: { exitCode: 10, check, cause: /are refused: a firewall rejects them/, remedy: letPass },
-    event: 'tunnel_lost',
+    event: tunnelLost,
   },
   {
     name: 'the firewall says that port 443 is prohibited',
     lay: lab => lab.forwarding('tcp dport 443 reject with icmp type admin-prohibited'),
     verdict: { exitCode: 10, check, cause: /EHOSTUNREACH|EACCES|unreachable/, remedy: letPass },
+    event: tunnelLost,
   },
   {
     name: 'the firewall drops port 80',
@@ -50,6 +56,7 @@ export const connectivityScenarios: readonly Scenario[] = [
     name: 'ports 443 and 80 are dropped',
     lay: lab => lab.forwarding('tcp dport { 80, 443 } drop'),
     verdict: { exitCode: 10, check, cause: /get no answer/, remedy: letPass },
+    event: tunnelLost,
   },
   {
     name: 'what follows the first packets is dropped',
@@ -57,9 +64,11 @@ export const connectivityScenarios: readonly Scenario[] = [
     verdict: {
       exitCode: 10,
       check: 'connectivity.registration',
-      cause: /takes connections and then says nothing/,
-      remedy: /path MTU|untouched/,
+      cause: saysNothing,
+      remedy: mtu,
     },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
   },
   {
     name: 'one packet of twenty is lost',
@@ -69,6 +78,31 @@ export const connectivityScenarios: readonly Scenario[] = [
   {
     name: 'the line carries 256 kbit/s',
     lay: lab => lab.shape('tbf rate 256kbit burst 16kb latency 400ms'),
+    verdict: null,
+  },
+  {
+    name: 'the path stalls in the middle of a handshake',
+    lay: lab => middlebox(lab, 'stalling-handshake'),
+    provoke: lab => lab.relaunch(),
+    verdict: { exitCode: 10, check: 'connectivity.registration', cause: saysNothing, remedy: mtu },
+    event: tunnelFailed,
+  },
+  {
+    name: 'the path stalls while a tunnel is up',
+    lay: lab => stall(lab),
+    verdict: { exitCode: 10, check: 'connectivity.registration', cause: saysNothing, remedy: mtu },
+    event: tunnelLost,
+  },
+  {
+    name: 'the path stalls for five seconds while a tunnel is up',
+    lay: lab => stall(lab, 5_000),
+    verdict: null,
+    noEvent: tunnelLost,
+  },
+  {
+    name: 'everything comes a fifth of a second later, each way',
+    lay: lab => middlebox(lab, 'late'),
+    provoke: lab => lab.startConnector(),
     verdict: null,
   },
   {
@@ -86,6 +120,8 @@ export const connectivityScenarios: readonly Scenario[] = [
       cause: /do not know connect\.lab\.test/,
       remedy: /resolve \*\.lab\.test/,
     },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
   },
   {
     name: 'the name server is silent',
@@ -96,11 +132,15 @@ export const connectivityScenarios: readonly Scenario[] = [
       cause: /name servers of this machine did not answer/,
       remedy: /resolv\.conf/,
     },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
   },
   {
     name: 'the name server lies, and nobody listens there',
     lay: lab => nameServer(lab, 'lying'),
     verdict: { exitCode: 10, check, cause: /are refused/, remedy: letPass },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
   },
   {
     name: 'a login page of the network answers in the place of the service',
@@ -111,6 +151,8 @@ export const connectivityScenarios: readonly Scenario[] = [
       cause: /is not this service: a login page of the network/,
       remedy: /in a browser on this machine/,
     },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
   },
   {
     name: 'the proxy wants a password',
@@ -121,6 +163,9 @@ export const connectivityScenarios: readonly Scenario[] = [
       cause: /authentication|407|user/i,
       remedy: /outboundProxy|password/i,
     },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
+    recover: lab => lab.startConnector(),
   },
   {
     name: 'the proxy offers NTLM only',
@@ -131,6 +176,9 @@ export const connectivityScenarios: readonly Scenario[] = [
       cause: /NTLM/,
       remedy: /Basic|Digest|exempt|allow/i,
     },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
+    recover: lab => lab.startConnector(),
   },
   {
     name: 'the proxy refuses CONNECT',
@@ -141,6 +189,9 @@ export const connectivityScenarios: readonly Scenario[] = [
       cause: /refuses CONNECT to this name \(403\)/,
       remedy: /443/,
     },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
+    recover: lab => lab.startConnector(),
   },
   {
     name: 'the proxy does not reach the service',
@@ -151,16 +202,25 @@ export const connectivityScenarios: readonly Scenario[] = [
       cause: /does not reach the service itself \(503\)/,
       remedy: /./,
     },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
+    recover: lab => lab.startConnector(),
   },
   {
     name: 'the proxy is no proxy',
     lay: lab => proxyOf(lab, 'garbled-proxy'),
     verdict: { exitCode: 10, check: 'connectivity.proxy-connect', cause: /./, remedy: /./ },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
+    recover: lab => lab.startConnector(),
   },
   {
     name: 'nobody listens where the proxy is said to be',
     lay: lab => settings(lab, { outboundProxy: `http://${addresses.gateway}:3129` }),
     verdict: { exitCode: 10, check: 'connectivity.proxy-connect', cause: /3129/, remedy: /./ },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
+    recover: lab => lab.startConnector(),
   },
   {
     name: "the proxy's setting cannot be read",
@@ -168,6 +228,27 @@ export const connectivityScenarios: readonly Scenario[] = [
     verdict: { exitCode: 10, check: 'connectivity.proxy-settings', cause: /kind ftp:\/\//, remedy: /./ },
   },
 ];
+
+/**
+ * Puts a relay before the service, has the connector open its tunnels through it, and lets it hold everything. When it
+ * is lifted the same tunnels, or new ones over the same path, have to go on before the relay is taken away.
+ *
+ * @param goesOnAfterMs Without it, the path stays as it is until it is lifted.
+ */
+async function stall(lab: Lab, goesOnAfterMs?: number): Promise<Lift> {
+  const relay = await lab.relay();
+  await lab.startConnector();
+  relay.turn();
+  if (goesOnAfterMs !== undefined) {
+    await new Promise(resolve => setTimeout(resolve, goesOnAfterMs));
+    relay.turn();
+  }
+  return async () => {
+    if (goesOnAfterMs === undefined) relay.turn();
+    await lab.untilConnected();
+    await relay.end();
+  };
+}
 
 /** Lets machines ask a name server of the lab, who answers in its own way, in place of knowing the names. */
 async function nameServer(lab: Lab, kind: string): Promise<Lift> {

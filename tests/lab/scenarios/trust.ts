@@ -6,6 +6,13 @@ import type { Scenario } from '../scenario.ts';
 import { makeSelfSigned } from '../self-signed.ts';
 import { middlebox } from './connectivity.ts';
 
+const certificateExpired = 1000;
+const fallback = 1002;
+const clockWrong = 1006;
+const identityChanged = 1005;
+const tunnelRefused = 2001;
+const tunnelFailed = 2002;
+const connectorStopped = 4002;
 const untouched = /untouched|exempt/i;
 
 /** Faults between the connector and the service's trust in it: inspectors, clocks, certificates and their files. */
@@ -19,11 +26,15 @@ export const trustScenarios: readonly Scenario[] = [
       cause: /TLS is opened on the way: .*issued by "mitmproxy"/,
       remedy: untouched,
     },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
   },
   {
     name: 'something on the way ends TLS and offers 1.1 only',
     lay: lab => middlebox(lab, 'tls-1.1'),
     verdict: { exitCode: 20, check: 'trust.tls-1.2', cause: /does not offer TLS 1\.2/, remedy: untouched },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
   },
   {
     name: 'something objects to SHA-512 signatures of client certificates',
@@ -51,17 +62,24 @@ export const trustScenarios: readonly Scenario[] = [
     name: 'something cuts TLS 1.3',
     lay: lab => middlebox(lab, 'no-tls-1.3'),
     verdict: { exitCode: 20, check: 'trust.tls-1.3', cause: /TLS 1\.3 was cut off/, remedy: untouched },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
   },
   {
     name: 'something cuts every connection at its first byte',
     lay: lab => middlebox(lab, 'cutting'),
     verdict: { exitCode: 20, check: 'trust.tls-1.3', cause: /was cut off/, remedy: untouched },
+    provoke: lab => lab.relaunch(),
+    event: tunnelFailed,
   },
   {
     name: 'the clock is three days ahead',
     lay: () => () => {},
     diagnose: lab => lab.doctor([], { prefix: ['faketime', '-f', '+3d'] }),
     verdict: { exitCode: 20, check: 'trust.clock', cause: /clock is .*ahead/, remedy: /Set the clock/ },
+    provoke: lab => lab.relaunch(['faketime', '-f', '+3d']),
+    event: clockWrong,
+    recover: lab => lab.startConnector(),
   },
   {
     name: 'the clock is five hours behind',
@@ -74,6 +92,9 @@ export const trustScenarios: readonly Scenario[] = [
       cause: /Tunnels work, since certificates are valid from 48 hours before/,
       remedy: /Set the clock/,
     },
+    provoke: lab => lab.relaunch(['faketime', '-f', '-5h']),
+    event: clockWrong,
+    recover: lab => lab.startConnector(),
   },
   {
     name: 'the thumbprint in the trust settings is another',
@@ -84,6 +105,8 @@ export const trustScenarios: readonly Scenario[] = [
       cause: /Neither store holds the certificate (AB){20}/,
       remedy: /postern connector certificates/,
     },
+    provoke: lab => lab.relaunch(),
+    event: fallback,
   },
   {
     name: 'the trust settings name the wrong store',
@@ -94,6 +117,8 @@ export const trustScenarios: readonly Scenario[] = [
       cause: /is in the machine store/,
       remedy: /Set IsInUserStore to false/,
     },
+    provoke: lab => lab.relaunch(),
+    event: fallback,
   },
   {
     name: 'the trust settings are no XML',
@@ -104,6 +129,8 @@ export const trustScenarios: readonly Scenario[] = [
       cause: /TrustSettings/,
       remedy: /postern connector register|backup/,
     },
+    provoke: lab => lab.relaunch(),
+    event: fallback,
   },
   {
     name: 'the trust settings are gone',
@@ -114,6 +141,8 @@ export const trustScenarios: readonly Scenario[] = [
       cause: /There is no .*TrustSettings\.xml/,
       remedy: /register/,
     },
+    provoke: lab => lab.relaunch(),
+    event: fallback,
   },
   {
     name: 'the certificate is gone',
@@ -154,6 +183,7 @@ export const trustScenarios: readonly Scenario[] = [
       cause: /has another authority than when this connector was registered/,
       remedy: /register/,
     },
+    event: identityChanged,
   },
   {
     name: 'before registration: nobody trusts the certificate of the service',
@@ -168,6 +198,22 @@ export const trustScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'the connector was off until its certificate had expired',
+    async lay(lab) {
+      await lab.age(181);
+      await lab.relaunch();
+      return () => {};
+    },
+    verdict: {
+      exitCode: 20,
+      check: 'trust.validity',
+      cause: /expired/,
+      remedy: /postern connector register/,
+    },
+    event: certificateExpired,
+    recover: lab => lab.registerAgain(),
+  },
+  {
     name: 'the connector does not run',
     async lay(lab) {
       await lab.stopConnector();
@@ -179,6 +225,7 @@ export const trustScenarios: readonly Scenario[] = [
       cause: /registered and not running/,
       remedy: /postern connector (start|run)/,
     },
+    event: connectorStopped,
   },
 ];
 
@@ -190,7 +237,7 @@ export const revocationScenario: Scenario = {
     return () => {};
   },
   verdict: { exitCode: 20, check: 'trust.accepted', cause: /revoked/, remedy: /postern connector register/ },
-  event: 'tunnel_refused',
+  event: tunnelRefused,
   recover: lab => lab.register(),
 };
 

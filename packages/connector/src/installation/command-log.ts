@@ -40,13 +40,23 @@ export class CommandLog {
 
   /** A line, with the time before it. */
   note(text: string): void {
-    writeSync(this.#fd, `${new Date().toISOString()} ${text.replaceAll('\n', '\n  ')}\n`);
+    const line = `${new Date().toISOString()} ${text.replaceAll('\n', '\n  ')}\n`;
+    withoutHarm(() => writeSync(this.#fd, line));
   }
 
   /** Closes the file. */
   close(): void {
-    fsyncSync(this.#fd);
+    withoutHarm(() => fsyncSync(this.#fd));
     closeSync(this.#fd);
+  }
+}
+
+// On a disk that is full or fails the command's own outcome counts, and is told to whoever typed it.
+function withoutHarm(write: () => void): void {
+  try {
+    write();
+  } catch {
+    // The line is lost.
   }
 }
 
