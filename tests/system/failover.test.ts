@@ -93,6 +93,24 @@ async function untilUsed(link: Forwarder): Promise<void> {
   }
 }
 
+test('what a backend refuses is not asked again, nor of another connector (threat H7)', async () => {
+  const busy = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 4\r\n\r\nbusy';
+  backend.onConnection = async connection => {
+    for (let from = 0; ; ) {
+      await connection.until(() => /\r\n\r\n(body\r\n)?$/.test(connection.received.slice(from)));
+      from = connection.received.length;
+      connection.send(busy);
+    }
+  };
+
+  const answers = [];
+  for (const request of [get('/busy'), post('/busy')])
+    answers.push(await (await connectClient()).ask(request));
+
+  for (const answer of answers) assert.match(answer, /^HTTP\/1\.1 503 .*busy$/s);
+  assert.equal(timesSeen('/busy'), 2);
+});
+
 describe('the link between connectors and service', () => {
   test('is cut and back: requests that came meanwhile are served, each once', async () => {
     const from = bed.log.text.length;

@@ -70,6 +70,12 @@ describe('authorisation of the admin API (threats F1, F2, F3)', () => {
     assert.equal(answer.json().error.code, 'InvalidAuthenticationToken');
   });
 
+  test('threat F7: a token in the address, where logs and histories keep it, proves nothing', async () => {
+    const answer = await bench.call(null, 'GET', 'me?access_token=global');
+
+    assert.equal(answer.statusCode, 401);
+  });
+
   test("the relay's statement of who is signed in proves nothing", async () => {
     const { userId } = bench.tokens.get('global')!;
 

@@ -10,6 +10,8 @@ interface Waiting {
   readonly user_code: string;
   readonly verification_uri: string;
   readonly device_code: string;
+  /** Seconds. */
+  readonly expires_in: number;
 }
 
 async function begin(service: TestService): Promise<Waiting> {
@@ -75,6 +77,28 @@ describe('signing in with a code', () => {
     assert.equal(page.status, 200);
     assert.match(page.body, new RegExp(`name="user_code" value="${waiting.user_code}"`));
     assert.doesNotMatch(page.body, /<script/);
+  });
+
+  test('threat D16: its pages may not be framed', async () => {
+    await using service = await startTestService();
+
+    const { headers } = await service.browser().get(device);
+
+    assert.match(String(headers['content-security-policy']), /frame-ancestors 'none'/);
+    assert.equal(headers['x-frame-options'], 'DENY');
+  });
+
+  test('threat D16: a code is good for ten minutes', async context => {
+    await using service = await startTestService();
+    const waiting = await begin(service);
+
+    context.mock.timers.enable({ apis: ['Date'], now: Date.now() + waiting.expires_in * 1_000 });
+    const page = await enter(service.browser(), waiting.user_code);
+    const answer = await poll(service, waiting);
+
+    assert.equal(waiting.expires_in, 600);
+    assert.match(page.body, /This code has expired/);
+    assert.equal(JSON.parse(answer.body).error, 'expired_token');
   });
 
   test('a wrong code is told so beside the field and kept there', async () => {

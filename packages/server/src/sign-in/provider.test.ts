@@ -116,6 +116,18 @@ describe('the command line as a client', () => {
     }
   });
 
+  test('threat D16: a request that may show no page, as in a hidden frame, gets none', async () => {
+    await using service = await startTestService();
+    await service.addUser('ann');
+
+    const answer = await authorize(service.browser(), { ...cliRequest, prompt: 'none' });
+
+    assert.equal(answer.status, 303);
+    assert.equal(answer.location?.origin, new URL(loopback).origin);
+    assert.equal(answer.location.searchParams.get('error'), 'login_required');
+    assert.equal(answer.location.searchParams.get('code'), null);
+  });
+
   test('a refresh token that was used before ends what came from it', async () => {
     await using service = await startTestService();
     await service.addUser('ann');
