@@ -15,6 +15,7 @@ import { registerAdminApi } from './admin/register.ts';
 import { Alerts } from './alerts/alerts.ts';
 import { createChannels } from './alerts/create-channels.ts';
 import { watchExpiry } from './alerts/expiry-watch.ts';
+import { watchPublicExpiry } from './alerts/public-expiry-watch.ts';
 import { coveredByFiles } from './config/covered-by-files.ts';
 import { ConfigError, loadConfig } from './config/load.ts';
 import { controlHosts, dataPaths, originOf } from './config/names.ts';
@@ -283,7 +284,10 @@ export async function startControl(
         name: 'watch certificates',
         everyMs: 60 * minuteMs,
         beginsAtOnce: true,
-        run: () => watchExpiry(db, alerts, now()),
+        run: async () => {
+          await watchPublicExpiry(db, alerts, config.domain, now());
+          await watchExpiry(db, alerts, now());
+        },
       },
       { name: 'deliver alerts', everyMs: minuteMs, run: () => alerts.deliverDue() },
       { name: 'renew tunnel certificate', everyMs: 60 * minuteMs, run: () => publisher.refreshTunnelTrust() },
@@ -342,6 +346,10 @@ function createTunnelEvents({ directory, log, presence, journal, rotation }: Tun
       // A service that starts again loses its relay, not its connectors.
       if (reason !== relayLost && !presence.isLive(connectorId)) journal.lost(connectorId, reason);
       recordStillSeen(directory, [connectorId]).catch(logFailure);
+    },
+    tunnelProbe({ tunnelId, connectorId }, isAnswered) {
+      if (isAnswered) events.tunnelAnswered(log, { tunnelId, connectorId });
+      else events.tunnelUnanswered(log, { tunnelId, connectorId });
     },
     refused(refusal) {
       events.tunnelRefused(log, refusal);

@@ -7,11 +7,11 @@ import {
   publicCertificateUpload,
 } from '@postern/protocol/admin/certificates';
 import { collection, collectionQuery } from '@postern/protocol/admin/collection';
-import { daysLeft, dueWarning } from '@postern/protocol/expiry';
+import { daysLeft } from '@postern/protocol/expiry';
 import { z } from 'zod';
 import type { AutomaticCertificate } from '../acme/automatic-certificates.ts';
 import { servedNames } from '../directory/verified-domains.ts';
-import { certificateChooser, publishedHosts } from '../domains/certificate-for-host.ts';
+import { certificateChooser, expiryWarningOf, publishedHosts } from '../domains/certificate-for-host.ts';
 import {
   deleteCertificate,
   namesOf,
@@ -201,7 +201,7 @@ async function representAll(
       startDateTime: dateTime(row.notBefore),
       expirationDateTime: dateTime(row.notAfter),
       expiresInDays: daysLeft(row, now),
-      expiryWarning: dueWarning(row, now),
+      expiryWarning: expiryWarningOf(row, now),
       renewDateTime: dateTimeOrNull(row.renewAt),
       createdDateTime: dateTime(row.createdAt),
     };

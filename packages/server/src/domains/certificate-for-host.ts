@@ -1,3 +1,4 @@
+import { dueWarning } from '@postern/protocol/expiry';
 import { wildcardOf } from '@postern/protocol/x509/dns-names';
 import type { Kysely } from 'kysely';
 import { servedNames } from '../directory/verified-domains.ts';
@@ -30,6 +31,15 @@ export function certificateChooser(
     const wildcard = byName.get(wildcardOf(host));
     return exact?.find(isValid) ?? wildcard?.find(isValid) ?? exact?.[0] ?? wildcard?.[0] ?? null;
   };
+}
+
+/**
+ * The warning that is due. What was uploaded is renewed by nobody but the administrator, however long it lives; what we
+ * got is renewed at two thirds of its life, and days before that are no reason to worry.
+ */
+export function expiryWarningOf(row: PublicCertificateRow, now: number): number | null {
+  const { source, notAfter } = row;
+  return dueWarning(source === 'uploaded' ? { notBefore: 0, notAfter } : row, now);
 }
 
 /** Hosts at which something is published, without the service's own. */

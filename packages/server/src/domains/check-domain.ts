@@ -1,13 +1,17 @@
 import { isIPv4 } from 'node:net';
 import type { DomainDnsRecord, DomainFinding } from '@postern/protocol/admin/domains';
-import { dueWarning } from '@postern/protocol/expiry';
 import { isWithin } from '@postern/protocol/x509/dns-names';
 import type { Directory } from '../directory/directory.ts';
 import { verificationLabel, verificationText } from '../directory/verified-domains.ts';
 import { listAutomaticCertificates } from '../store/automatic-certificates.ts';
 import { type CustomDomainRow, listCustomDomains } from '../store/custom-domains.ts';
 import { listPublicCertificates } from '../store/public-certificates.ts';
-import { type ChooseCertificate, certificateChooser, publishedHosts } from './certificate-for-host.ts';
+import {
+  type ChooseCertificate,
+  certificateChooser,
+  expiryWarningOf,
+  publishedHosts,
+} from './certificate-for-host.ts';
 import { requireCustomDomain } from './custom-domains.ts';
 import type { NameServers } from './name-servers.ts';
 
@@ -137,7 +141,7 @@ async function checkCertificate(
   }
   const until = new Date(certificate.notAfter).toISOString();
   const which = `the certificate ${certificate.thumbprint}`;
-  const warning = dueWarning(certificate, directory.now());
+  const warning = expiryWarningOf(certificate, directory.now());
   if (warning === 0) return finding('failed', `${which} expired on ${until}.`, upload);
   if (warning !== null) return finding('warning', `${which} is valid only until ${until}.`, upload);
   return finding('ok', `${which} covers it until ${until}.`, null);
