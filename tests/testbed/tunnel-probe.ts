@@ -9,6 +9,8 @@ export interface ReceivedFrame {
   readonly flags: number;
   readonly stream: number;
   readonly payload: Buffer;
+  /** The last field of the header: of a ping, what its answer repeats. */
+  readonly value: number;
 }
 
 export const yamux = {
@@ -106,9 +108,11 @@ export class TunnelProbe {
       const type = this.#received[at + 1]!;
       const flags = this.#received.readUInt16BE(at + 2);
       const stream = this.#received.readUInt32BE(at + 4);
-      const length = type === yamux.data ? this.#received.readUInt32BE(at + 8) : 0;
+      const value = this.#received.readUInt32BE(at + 8);
+      const length = type === yamux.data ? value : 0;
       if (at + 12 + length > this.#received.length) break;
-      frames.push({ type, flags, stream, payload: this.#received.subarray(at + 12, at + 12 + length) });
+      const payload = this.#received.subarray(at + 12, at + 12 + length);
+      frames.push({ type, flags, stream, payload, value });
       at += 12 + length;
     }
     return frames;
@@ -124,6 +128,20 @@ export class TunnelProbe {
 
   send(bytes: Buffer): void {
     this.socket.write(bytes);
+  }
+
+  /** Answers every ping, also those that came before. */
+  answerPings(): void {
+    let answered = 0;
+    const answer = () => {
+      const pings = this.frames.filter(({ type, flags }) => type === yamux.ping && flags === yamux.syn);
+      for (const { value } of pings.slice(answered)) {
+        this.send(frame(yamux.ping, yamux.ack, 0, undefined, value));
+      }
+      answered = pings.length;
+    };
+    this.socket.on('data', answer);
+    answer();
   }
 
   /** Resolves with the first control message of a type. */

@@ -28,6 +28,7 @@ describe('both ends of the feed', () => {
         tunnelUp: () => undefined,
         tunnelDown: () => undefined,
         leaving: () => undefined,
+        tunnelProbe: () => undefined,
         refused: () => undefined,
         anchorsKept: () => undefined,
       },

@@ -24,11 +24,12 @@ export class Presence {
     this.#tunnels.set(relay, ofRelay);
   }
 
-  /** Pings on a tunnel are answered, or are not any more. */
-  tunnelProbe(relay: object, tunnelId: string, isAnswered: boolean): void {
+  /** Pings on a tunnel are answered, or are not any more. @returns What is known of the tunnel, or undefined. */
+  tunnelProbe(relay: object, tunnelId: string, isAnswered: boolean): TunnelReport | undefined {
     const ofRelay = this.#tunnels.get(relay);
     const tunnel = ofRelay?.get(tunnelId);
     if (tunnel !== undefined) ofRelay?.set(tunnelId, { ...tunnel, isUnanswered: !isAnswered });
+    return tunnel;
   }
 
   /** @returns What was known of the tunnel, or undefined. */

@@ -69,6 +69,7 @@ async function startPublisher(context: TestContext, parts: Partial<FeedPublisher
       tunnelUp: tunnel => void seen.push(`up ${tunnel.tunnelId}`),
       tunnelDown: (connectorId, reason) => void seen.push(`down ${connectorId} ${reason}`),
       leaving: connectorId => void seen.push(`leaving ${connectorId}`),
+      tunnelProbe: ({ tunnelId }, isAnswered) => void seen.push(`probe ${tunnelId} ${isAnswered}`),
       refused: ({ connectorId, reason }) => void seen.push(`refused ${connectorId} ${reason}`),
       anchorsKept: (connectorId, anchors) => void seen.push(`keeps ${connectorId} ${anchors.join()}`),
     },
@@ -407,7 +408,7 @@ describe('presence', () => {
     await relay.next();
 
     assert.equal(presence.isActive('c'), false);
-    assert.deepEqual(seen, ['up 1', 'refused d expired', 'keeps c AB,CD']);
+    assert.deepEqual(seen, ['up 1', 'probe 1 false', 'refused d expired', 'keeps c AB,CD']);
   });
 
   test('follows what relays say, and forgets the tunnels of a relay that is gone', async context => {

@@ -28,6 +28,8 @@ export interface FeedSource {
 export interface TunnelEvents {
   tunnelUp(tunnel: TunnelReport): void;
   tunnelDown(connectorId: string, reason: string): void;
+  /** Pings on a tunnel are not answered any more, or again. */
+  tunnelProbe(tunnel: TunnelReport, isAnswered: boolean): void;
   /** A connector asks to be revoked. */
   leaving(connectorId: string): void;
   /** The certificate of a connector that is known was not accepted. */
@@ -203,7 +205,10 @@ export class FeedPublisher {
         this.#parts.presence.tunnelUp(relay, tunnel);
         this.#parts.tunnelEvents.tunnelUp(tunnel);
       },
-      onTunnelProbe: (tunnelId, isAnswered) => this.#parts.presence.tunnelProbe(relay, tunnelId, isAnswered),
+      onTunnelProbe: (tunnelId, isAnswered) => {
+        const tunnel = this.#parts.presence.tunnelProbe(relay, tunnelId, isAnswered);
+        if (tunnel !== undefined) this.#parts.tunnelEvents.tunnelProbe(tunnel, isAnswered);
+      },
       onRefused: refusal => this.#parts.tunnelEvents.refused(refusal),
       onAnchorsKept: (connectorId, anchors) => this.#parts.tunnelEvents.anchorsKept(connectorId, anchors),
       onTunnelDown: (tunnelId, reason) => {

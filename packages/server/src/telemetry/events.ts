@@ -140,6 +140,15 @@ export function tunnelUp(
   log.info({ event: 'tunnel_up', ...fields }, 'a connector opened a tunnel');
 }
 
+/** What is sent into the tunnel does not come back, though the connection stands. */
+export function tunnelUnanswered(log: Logger, fields: { tunnelId: string; connectorId: string }): void {
+  log.warn({ event: 'tunnel_unanswered', ...fields }, 'a connector does not answer through a tunnel');
+}
+
+export function tunnelAnswered(log: Logger, fields: { tunnelId: string; connectorId: string }): void {
+  log.info({ event: 'tunnel_answered', ...fields }, 'a connector answers through a tunnel again');
+}
+
 /** @param fields.step `announced`, `signing` or `retired`. */
 export function authorityChanged(
   log: Logger,
