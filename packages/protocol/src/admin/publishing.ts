@@ -62,6 +62,30 @@ export const applicationServerTimeout = z
       "How long the backend may take until its answer's first byte: default is 85 seconds, long is 180 seconds, a number is seconds.",
   });
 
+const isTranslateResponseHeadersEnabled = z.boolean().nullable().meta({
+  description:
+    'Turn addresses in headers of answers outwards (Location, cookies, policies). null: as isTranslateHostHeaderEnabled says, which is how Entra application proxy knows it. Default null.',
+});
+
+const linkTranslation = z
+  .strictObject({
+    isJsonLdEnabled: z.boolean().meta({
+      description: 'Turn addresses in JSON-LD outwards, too; the page uses them itself. Default false.',
+    }),
+    inlineScriptUrls: z
+      .array(internalUrl)
+      .max(100)
+      .meta({
+        description:
+          'Internal URLs of published applications that are turned outwards where a string of an inline script begins with them. Default none.',
+        examples: [['http://wiki.corp.example:8080/']],
+      }),
+  })
+  .meta({
+    id: 'LinkTranslation',
+    description: 'What isTranslateLinksInBodyEnabled covers beside links in HTML and CSS.',
+  });
+
 /** The settings with a value each, so with their defaults; what is not said when an application is published first. */
 export const publishingDefaults = {
   externalAuthenticationType: 'aadPreAuthentication',
@@ -70,7 +94,9 @@ export const publishingDefaults = {
   isSecureCookieEnabled: true,
   isPersistentCookieEnabled: false,
   isTranslateHostHeaderEnabled: true,
+  isTranslateResponseHeadersEnabled: null,
   isTranslateLinksInBodyEnabled: false,
+  linkTranslation: { isJsonLdEnabled: false, inlineScriptUrls: [] },
   isBackendCertificateValidationEnabled: true,
   alternateUrl: null,
   useAlternateUrlForTranslationAndRedirect: false,
@@ -105,13 +131,14 @@ export const onPremisesPublishingUpdate = z
     }),
     isTranslateHostHeaderEnabled: z.boolean().meta({
       description:
-        'Send the internal host as Host, and translate Location and cookie domains of answers. Default true.',
+        'Send the internal host as Host and turn addresses in headers of requests inwards; turn addresses in headers of answers outwards, unless isTranslateResponseHeadersEnabled says otherwise. Default true.',
     }),
-    isTranslateLinksInBodyEnabled: z.literal(false, {
-      error:
-        'translation of links in bodies is not available; leave it false, and publish the application under the ' +
-        'same address inside and outside where its pages contain absolute links',
+    isTranslateResponseHeadersEnabled,
+    isTranslateLinksInBodyEnabled: z.boolean().meta({
+      description:
+        'Turn links to published internal URLs in HTML and CSS outwards, in all pages of this application. Default false.',
     }),
+    linkTranslation: linkTranslation.partial(),
     isBackendCertificateValidationEnabled: z.boolean().meta({
       description: 'The connector validates the TLS certificate of an https backend. Default true.',
     }),
@@ -129,6 +156,18 @@ export const onPremisesPublishingUpdate = z
     securityHeaders: securityHeaders.partial(),
     limits: applicationLimits.partial(),
     maintenanceMode: maintenanceMode.partial(),
+    verifiedCustomDomainKeyCredential: z
+      .looseObject({
+        type: z.literal('X509CertAndPassword').optional(),
+        value: z.base64().min(1).max(120_000),
+      })
+      .meta({
+        description:
+          'A PFX file with the certificate for the host of the external URL, base64. It serves every application under its names. Write only.',
+      }),
+    verifiedCustomDomainPasswordCredential: z
+      .looseObject({ value: z.string().max(1_024) })
+      .meta({ description: 'The password of that PFX file. Write only.' }),
   })
   .partial()
   .meta({ id: 'OnPremisesPublishingUpdate' });
@@ -145,7 +184,9 @@ export const onPremisesPublishing = z
     isSecureCookieEnabled: z.boolean(),
     isPersistentCookieEnabled: z.boolean(),
     isTranslateHostHeaderEnabled: z.boolean(),
+    isTranslateResponseHeadersEnabled,
     isTranslateLinksInBodyEnabled: z.boolean(),
+    linkTranslation,
     isBackendCertificateValidationEnabled: z.boolean(),
     alternateUrl: z.string().nullable(),
     useAlternateUrlForTranslationAndRedirect: z.boolean(),
@@ -155,6 +196,20 @@ export const onPremisesPublishing = z
     securityHeaders,
     limits: applicationLimits,
     maintenanceMode,
+    verifiedCustomDomainCertificatesMetadata: z
+      .object({
+        thumbprint: z.string(),
+        subjectName: z.string(),
+        issuerName: z.string(),
+        issueDate: z.string(),
+        expiryDate: z.string(),
+      })
+      .nullable()
+      .optional()
+      .meta({
+        description:
+          'Read-only: the certificate of the store that the host of the external URL gets; null for none. Shown where the publishing is asked for alone.',
+      }),
     isOnPremPublishingEnabled: z
       .boolean()
       .meta({ description: 'Read-only: the application is published and enabled.' }),

@@ -102,18 +102,29 @@ describe('admin API', () => {
       assert.match(answer.json().error.message, /cannot be combined with other properties/);
     });
 
-    test('translation of links in bodies is refused rather than pretended', async () => {
+    test('translation of links has settings of its own, and one at a time can be changed', async () => {
       const { application } = await instantiate('Links');
+      const patch = async (onPremisesPublishing: object) =>
+        call('application', 'PATCH', `applications/${application.id}`, { onPremisesPublishing });
+      await patch({ internalUrl: 'http://a.example/', isTranslateLinksInBodyEnabled: true });
 
-      const answer = await call('application', 'PATCH', `applications/${application.id}`, {
-        onPremisesPublishing: { internalUrl: 'http://a.example/', isTranslateLinksInBodyEnabled: true },
-      });
+      await patch({ linkTranslation: { inlineScriptUrls: ['http://a.example'] } });
+      const refused = await patch({ linkTranslation: { inlineScriptUrls: ['a.example'] } });
+      await patch({ linkTranslation: { isJsonLdEnabled: true }, isTranslateResponseHeadersEnabled: false });
 
-      assert.equal(answer.statusCode, 400);
+      assert.equal(refused.statusCode, 400);
       assert.match(
-        answer.json().error.message,
-        /isTranslateLinksInBodyEnabled: translation of links .* not available/,
+        refused.json().error.message,
+        /linkTranslation\.inlineScriptUrls.*must be an http or https address/,
       );
+      const shown = await call('application', 'GET', `applications/${application.id}`);
+      const { onPremisesPublishing } = shown.json();
+      assert.equal(onPremisesPublishing.isTranslateLinksInBodyEnabled, true);
+      assert.equal(onPremisesPublishing.isTranslateResponseHeadersEnabled, false);
+      assert.deepEqual(onPremisesPublishing.linkTranslation, {
+        isJsonLdEnabled: true,
+        inlineScriptUrls: ['http://a.example'],
+      });
     });
 
     for (const internalUrl of [

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ApplicationSegment } from '@postern/protocol/admin/application-segments';
 import {
   backendTimeoutMs,
+  normalizePublishedUrl,
   type OnPremisesPublishing,
   type OnPremisesPublishingUpdate,
   publishingDefaults,
@@ -54,11 +55,12 @@ export function storedPublishing(row: Pick<ApplicationRow, 'publishingJson'>): S
  */
 export function updatePublishing(
   row: ApplicationRow,
-  update: OnPremisesPublishingUpdate,
+  given: OnPremisesPublishingUpdate,
   address: ServiceAddress,
   domains: readonly CustomDomainRow[] = [],
 ): StoredPublishing {
   const before = storedPublishing(row);
+  const update = withoutCredentials(given);
   const internalUrl = update.internalUrl ?? before?.internalUrl;
   if (internalUrl === undefined) {
     throw invalid('internalUrl', 'An application needs an internal URL: where the connector reaches it.');
@@ -75,6 +77,7 @@ export function updatePublishing(
     customHeaders: { ...settings.customHeaders, ...update.customHeaders },
     securityHeaders: { ...settings.securityHeaders, ...update.securityHeaders },
     limits: { ...settings.limits, ...update.limits },
+    linkTranslation: { ...settings.linkTranslation, ...update.linkTranslation },
     maintenanceMode: { ...settings.maintenanceMode, ...update.maintenanceMode },
     internalUrl: parseInternalUrl(internalUrl),
     externalUrl:
@@ -88,6 +91,16 @@ export function updatePublishing(
   }
   checkSegments(publishing);
   return publishing;
+}
+
+/** Certificates have a store of their own: neither key nor password may get into the settings. */
+function withoutCredentials(update: OnPremisesPublishingUpdate) {
+  const {
+    verifiedCustomDomainKeyCredential: _key,
+    verifiedCustomDomainPasswordCredential: _word,
+    ...rest
+  } = update;
+  return rest;
 }
 
 /** The segments of an application stay under its wildcard. */
@@ -140,6 +153,7 @@ export function applicationRecordOf(
     assignedGroupIds: assigned.groupIds,
     backendTimeoutMs: backendTimeoutMs(publishing.applicationServerTimeout),
     translateHostHeader: publishing.isTranslateHostHeaderEnabled,
+    ...linkSettingsOf(publishing),
     validateBackendCertificate: publishing.isBackendCertificateValidationEnabled,
     enabled: row.accountEnabled === 1,
     ...(publishing.isHttpOnlyCookieEnabled ? { httpOnlyCookies: true } : {}),
@@ -172,6 +186,20 @@ function segmentRecords(
     internalUrl,
     ...(corsConfigurations.length > 0 && { cors: corsConfigurations }),
   }));
+}
+
+function linkSettingsOf(
+  publishing: StoredPublishing,
+): Pick<ApplicationRecord, 'translateAnswers' | 'bodyLinks'> {
+  const { isTranslateResponseHeadersEnabled: translateAnswers, linkTranslation } = publishing;
+  const bodyLinks = {
+    jsonLd: linkTranslation.isJsonLdEnabled,
+    inlineScriptUrls: linkTranslation.inlineScriptUrls.map(url => normalizePublishedUrl(url) ?? url),
+  };
+  return {
+    ...(translateAnswers === null ? {} : { translateAnswers }),
+    ...(publishing.isTranslateLinksInBodyEnabled ? { bodyLinks } : {}),
+  };
 }
 
 /** A group of settings for relays, or nothing where it is as if it were not there: then it costs nothing there. */
