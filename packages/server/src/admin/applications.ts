@@ -15,6 +15,7 @@ import { publishingOf } from '../directory/publishing.ts';
 import { type ApplicationProperty, type ApplicationRow, listApplications } from '../store/applications.ts';
 import * as events from '../telemetry/events.ts';
 import { AdminError } from './admin-error.ts';
+import { certificateMetadata, uploadForApplication } from './application-certificate.ts';
 import { actorOf } from './authorize.ts';
 import { entityTag, expectedVersion } from './entity-tag.ts';
 import { answerPage, type ListKind } from './pages.ts';
@@ -32,7 +33,7 @@ export const applicationList: ListKind<ApplicationProperty, ApplicationRow> = {
 
 export function addApplications(
   app: AdminApp,
-  { directory, log, portalOrigin, pagingKey: key }: ResourceParts,
+  { directory, log, portalOrigin, pagingKey: key, secrets }: ResourceParts,
 ): void {
   const represent = (row: ApplicationRow) => representApplication(row, directory.address);
 
@@ -113,6 +114,7 @@ export function addApplications(
         const update = { displayName, homePageUrl: web?.homePageUrl };
         await updateApplication(directory, applicationId, update, version);
       } else {
+        await uploadForApplication({ directory, secrets, log }, applicationId, publishing, actorOf(request));
         await configurePublishing(directory, applicationId, publishing, version);
       }
       const what = publishing === undefined ? 'updated' : 'published';
@@ -156,7 +158,8 @@ export function addApplications(
         throw new AdminError('Request_ResourceNotFound', `${row.displayName} is not published yet.`);
       }
       reply.header('etag', entityTag(row.version));
-      return publishing;
+      const verifiedCustomDomainCertificatesMetadata = await certificateMetadata(directory, publishing);
+      return { ...publishing, verifiedCustomDomainCertificatesMetadata };
     },
   );
 

@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import {
   type AutomaticCertificateDescription,
   automaticCertificate,
@@ -22,6 +21,7 @@ import { listCustomDomains } from '../store/custom-domains.ts';
 import { listPublicCertificates, type PublicCertificateRow } from '../store/public-certificates.ts';
 import * as events from '../telemetry/events.ts';
 import { AdminError } from './admin-error.ts';
+import { distinguishedNames } from './application-certificate.ts';
 import { actorOf } from './authorize.ts';
 import { answerPage, loadFrom } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
@@ -188,15 +188,13 @@ async function representAll(
   const choose = certificateChooser(await listPublicCertificates(db), domains, address.domain, now);
   const hosts = await publishedHosts(db);
   return rows.map(row => {
-    const { subject, issuer } = new X509Certificate(row.pem);
     return {
       id: row.id,
       source: row.source as PublicCertificate['source'],
       names: namesOf(row),
       servedNames: servedNames(row, domains, address.domain),
       hosts: hosts.filter(host => choose(host)?.id === row.id),
-      subjectName: oneLine(subject),
-      issuerName: oneLine(issuer),
+      ...distinguishedNames(row),
       thumbprint: row.thumbprint,
       startDateTime: dateTime(row.notBefore),
       expirationDateTime: dateTime(row.notAfter),
@@ -221,9 +219,4 @@ function representAutomatic(one: AutomaticCertificate): AutomaticCertificateDesc
     nextAttemptDateTime: dateTimeOrNull(one.nextAttemptAt),
     error: one.error,
   };
-}
-
-/** Node writes each part of a distinguished name on a line of its own. */
-function oneLine(distinguishedName: string): string {
-  return (distinguishedName ?? '').split('\n').join(', ');
 }

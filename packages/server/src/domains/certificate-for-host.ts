@@ -1,8 +1,9 @@
 import { dueWarning } from '@postern/protocol/expiry';
 import { wildcardOf } from '@postern/protocol/x509/dns-names';
 import type { Kysely } from 'kysely';
+import { storedPublishing } from '../directory/publishing.ts';
 import { servedNames } from '../directory/verified-domains.ts';
-import { readAllApplications } from '../store/applications.ts';
+import { type ApplicationRow, readAllApplications } from '../store/applications.ts';
 import type { CustomDomainRow } from '../store/custom-domains.ts';
 import type { PublicCertificateRow } from '../store/public-certificates.ts';
 import type { Database } from '../store/schema.ts';
@@ -44,6 +45,18 @@ export function expiryWarningOf(row: PublicCertificateRow, now: number): number 
 
 /** Hosts at which something is published, without the service's own. */
 export async function publishedHosts(db: Kysely<Database>): Promise<string[]> {
-  const urls = (await readAllApplications(db)).map(({ externalUrl }) => externalUrl);
-  return [...new Set(urls.filter(url => url !== null).map(url => new URL(url).hostname))].sort();
+  return [...new Set((await readAllApplications(db)).flatMap(hostsOfApplication))].sort();
+}
+
+/** Of the external URL, the alternate one and the segments; a wildcard is one. */
+export function hostsOfApplication(row: ApplicationRow): string[] {
+  const publishing = storedPublishing(row);
+  if (publishing === null) return [];
+  const { externalUrl, alternateUrl, segments = [] } = publishing;
+  const urls = [
+    externalUrl,
+    ...(alternateUrl === null ? [] : [alternateUrl]),
+    ...segments.map(one => one.externalUrl),
+  ];
+  return urls.map(url => new URL(url).hostname);
 }

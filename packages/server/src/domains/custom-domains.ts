@@ -9,6 +9,7 @@ import { readAllApplications } from '../store/applications.ts';
 import * as store from '../store/custom-domains.ts';
 import { listPublicCertificates } from '../store/public-certificates.ts';
 import type { Database } from '../store/schema.ts';
+import { hostsOfApplication } from './certificate-for-host.ts';
 import type { NameServerError, NameServers } from './name-servers.ts';
 
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -149,10 +150,11 @@ export async function deleteCustomDomain(directory: Directory, name: string): Pr
   await directory.change(async (db, touched) => {
     const row = await requireCustomDomain(db, name);
     const others = (await store.listCustomDomains(db)).filter(domain => domain.name !== row.name);
-    const hosts = (await readAllApplications(db)).filter(({ externalUrl }) => {
-      const host = externalUrl === null ? null : new URL(externalUrl).hostname;
-      return host !== null && isWithin(host, row.name) && !isProvedBy(others, host, directory.address.domain);
-    });
+    const hosts = (await readAllApplications(db)).filter(application =>
+      hostsOfApplication(application).some(
+        host => isWithin(host, row.name) && !isProvedBy(others, host, directory.address.domain),
+      ),
+    );
     if (hosts.length > 0) {
       const names = hosts.slice(0, 5).map(({ displayName }) => displayName);
       throw new DirectoryError(
