@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
 import { type Pebble, startPebble } from '@postern/server/acme/test-pebble';
 import { startNameServer, type TestNameServer } from '@postern/server/domains/test-name-server';
 import { Browser } from '@postern/server/sign-in/test-browser';
+import { parse, stringify } from 'yaml';
 import { RawBackend } from '../testbed/raw-backend.ts';
 import { freePorts, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
@@ -111,5 +113,35 @@ describe('certificates by ACME', { timeout: 300_000 }, () => {
     assert.equal(page.url.hostname, `login.${bed.domain}`);
     assert.equal(answer.url.href, wanted);
     assert.match(backend.received, /^GET \/page\?x=1 HTTP\/1\.1\r\n/);
+  });
+
+  test('come by TLS alone, through the port that everybody uses, where plain HTTP is not to be had', async () => {
+    const text = readFileSync(bed.configFile, 'utf8');
+    const document = parse(text) as { certificates: { acme: object } };
+    const acme = { ...document.certificates.acme, challenges: ['tls-alpn-01'] };
+    writeFileSync(
+      bed.configFile,
+      stringify({ ...document, certificates: { ...document.certificates, acme } }),
+    );
+    await bed.restartService();
+    const from = bed.log.text.length;
+    const host = 'git.contoso.test';
+
+    await bed.api('POST', '/domains', { id: host });
+    await until('automatic_certificate_issued', 1, from);
+
+    assert.equal((await connect(host)).subjectaltname, `DNS:${host}`);
+    const nobody = tls.connect({
+      host: '127.0.0.1',
+      port: bed.port,
+      servername: host,
+      ALPNProtocols: ['acme-tls/1'],
+    });
+    const [error] = (await once(nobody, 'error')) as [NodeJS.ErrnoException];
+    assert.match(
+      error.code ?? '',
+      /NO_APPLICATION_PROTOCOL/,
+      'nothing is answered when there is no challenge',
+    );
   });
 });
