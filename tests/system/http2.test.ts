@@ -284,7 +284,7 @@ describe('a request and its answer over HTTP/2', () => {
 
     const { location, 'set-cookie': cookies, ...rest } = answer.fields;
     assert.equal(location, `https://${wiki}:${bed.port}/next?a=b`);
-    assert.deepEqual(cookies, ['s=1; Path=/', 't=2, u']);
+    assert.deepEqual(cookies, ['s=1; Path=/; HttpOnly; Secure', 't=2, u; HttpOnly; Secure']);
     assert.deepEqual(Object.keys(rest), [':status', 'content-length']);
   });
 

@@ -272,8 +272,8 @@ describe('a request and its answer', () => {
     );
 
     assert.match(answer, new RegExp(`Location: https://${wiki}:${bed.port}/next\\?a=b\r\n`));
-    assert.match(answer, /Set-Cookie: s=1; Path=\/\r\n/);
-    assert.match(answer, /Set-Cookie: t=2\r\n/);
+    assert.match(answer, /Set-Cookie: s=1; Path=\/; HttpOnly; Secure\r\n/);
+    assert.match(answer, /Set-Cookie: t=2; HttpOnly; Secure\r\n/);
     assert.doesNotMatch(answer, /stolen/);
   });
 });

@@ -148,6 +148,7 @@ export class RelayParts {
         headTimeoutMs: config.limits.headTimeoutMs,
         idleTimeoutMs: config.limits.clientIdleTimeoutMs,
         bodyIdleTimeoutMs: config.limits.bodyIdleTimeoutMs,
+        stallTimeoutMs: config.limits.clientStallTimeoutMs,
       },
       protection,
       identity: { ...config.identityHeaders, reserved: reservedNames(config) },

@@ -296,6 +296,12 @@ export const configSchema = z.strictObject({
           unit: 'ms',
           zero: 'no limit',
         }),
+        clientStallTimeoutMs: option(milliseconds(0, 3_600_000).default(60_000), {
+          description:
+            'How long a client may take nothing of an answer, or of a WebSocket, that waits for it.',
+          unit: 'ms',
+          zero: 'no limit',
+        }),
         maxConnections: option(count(1).default(20_000), {
           description: 'Most open connections from browsers; further ones are closed at once.',
         }),

@@ -25,8 +25,6 @@ const maxDrainBytes = 256 * 1024;
 const maxDrainMs = 1_000;
 /** Answers up to this size go out in one piece. */
 const maxJoinBytes = 64 * 1024;
-/** A client that takes nothing of its answer for this long is gone. */
-const maxStalledMs = 60_000;
 const crlf = Buffer.from('\r\n', 'latin1');
 const none = Buffer.alloc(0);
 const closeField = Buffer.from('Connection: close\r\n', 'latin1');
@@ -72,6 +70,8 @@ export class ClientConnection implements ResponseSink, BodySink {
   #framing: ResponseFraming = 'as-is';
   #pieces: Buffer[] = [];
   #needsDrain = false;
+  /** Since when the client has had room for nothing. */
+  #blockedAt = 0;
   #isPaused = false;
   #frames: FrameTracker | null = null;
   #drained = 0;
@@ -131,6 +131,10 @@ export class ClientConnection implements ResponseSink, BodySink {
   /** Called about once a second. */
   checkDeadlines(now: number): void {
     const { limits } = this.#parts;
+    // Whatever else it sends: who reads nothing keeps a window of the backend's answer, and its connection.
+    if (this.#needsDrain && limits.stallTimeoutMs > 0 && now - this.#blockedAt > limits.stallTimeoutMs) {
+      return this.destroy();
+    }
     switch (this.#phase) {
       case 'head':
         if (this.#stash.length > 0 && now - this.#headStartedAt > limits.headTimeoutMs)
@@ -149,9 +153,6 @@ export class ClientConnection implements ResponseSink, BodySink {
         return;
       case 'drain':
         if (now - this.#answeredAt > maxDrainMs) this.destroy();
-        return;
-      case 'answer':
-        if (this.#needsDrain && now - this.#lastActiveAt > maxStalledMs) this.destroy();
         return;
       default:
         return;
@@ -445,7 +446,9 @@ export class ClientConnection implements ResponseSink, BodySink {
   }
 
   #write(bytes: Buffer): void {
-    if (!this.#socket.write(bytes)) this.#needsDrain = true;
+    if (this.#socket.write(bytes) || this.#needsDrain) return;
+    this.#needsDrain = true;
+    this.#blockedAt = this.#parts.now();
   }
 
   #drainedSocket(): void {

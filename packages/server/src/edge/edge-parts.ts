@@ -32,4 +32,6 @@ export interface EdgeLimits {
   readonly headTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly bodyIdleTimeoutMs: number;
+  /** How long a client may take nothing of its answer; 0: no limit. */
+  readonly stallTimeoutMs: number;
 }

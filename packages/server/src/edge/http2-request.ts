@@ -30,8 +30,6 @@ export interface Http2RequestParts {
 
 /** Answers up to this size go out in one write. */
 const maxJoinBytes = 64 * 1024;
-/** A client that takes nothing of its answer for this long is gone. */
-const maxStalledMs = 60_000;
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_CANCEL } = constants;
 const { NGHTTP2_HTTP_1_1_REQUIRED, NGHTTP2_ENHANCE_YOUR_CALM } = constants;
@@ -71,12 +69,15 @@ export class Http2Request implements ResponseSink {
   #needsDrain = false;
   #lastActiveAt: number;
   #unsentBefore = 0;
+  /** When the client took something of its answer last, as far as that shows. */
+  #takenAt: number;
 
   constructor(stream: ServerHttp2Stream, parts: Http2RequestParts) {
     this.#stream = stream;
     this.#parts = parts;
     this.#isRequestDone = stream.endAfterHeaders;
     this.#lastActiveAt = parts.edge.now();
+    this.#takenAt = this.#lastActiveAt;
   }
 
   get isWritable(): boolean {
@@ -358,12 +359,14 @@ export class Http2Request implements ResponseSink {
     if (unsent !== this.#unsentBefore) {
       this.#unsentBefore = unsent;
       this.#lastActiveAt = now;
+      this.#takenAt = now;
     }
     const silentMs = now - this.#lastActiveAt;
-    const { bodyIdleTimeoutMs } = this.#parts.edge.limits;
+    const { bodyIdleTimeoutMs, stallTimeoutMs } = this.#parts.edge.limits;
+    const isStalled = unsent > 0 && stallTimeoutMs > 0 && now - this.#takenAt > stallTimeoutMs;
     const isSendingSlowly = !this.#isRequestDone && !this.#isPaused && this.#exchange !== null;
     if (this.#isAnswered && unsent === 0 && !this.#isRequestDone) this.#reset(NGHTTP2_NO_ERROR);
-    else if (unsent > 0 && silentMs > maxStalledMs) this.#reset(NGHTTP2_CANCEL);
+    else if (isStalled) this.#reset(NGHTTP2_CANCEL);
     else if (isSendingSlowly && bodyIdleTimeoutMs > 0 && silentMs > bodyIdleTimeoutMs) {
       this.isBroken = true;
       this.#reset(NGHTTP2_CANCEL);

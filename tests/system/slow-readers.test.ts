@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
+import { RawClient } from '../testbed/raw-client.ts';
+import { frameTypes, headers, RawHttp2 } from '../testbed/raw-http2.ts';
+import { upgradeAccepted, upgradeFields } from '../testbed/raw-websocket.ts';
+import { startTestbed, type Testbed } from '../testbed/testbed.ts';
+
+const clientStallTimeoutMs = 1_500;
+
+let backend: RawBackend;
+let bed: Testbed;
+const open = 'open.bed.localhost';
+
+before(async () => {
+  backend = await RawBackend.start();
+  bed = await startTestbed({
+    applications: [{ name: 'open', internalUrl: backend.url, passthrough: true }],
+    config: { limits: { clientStallTimeoutMs, maxHeaderFields: 20, maxHeadBytes: 8_192 } },
+  });
+});
+
+after(async () => {
+  await bed?.[Symbol.asyncDispose]();
+  await backend?.[Symbol.asyncDispose]();
+});
+
+beforeEach(() => backend.reset());
+
+/** Sends without end, as fast as it is taken. */
+function flood(connection: BackendConnectionLog, head: string): void {
+  const piece = Buffer.alloc(64 * 1024, 0x61);
+  void connection.until('\r\n\r\n').then(() => {
+    connection.send(head);
+    const more = () => {
+      while (!connection.isClosed && connection.socket.write(piece));
+    };
+    connection.socket.on('drain', more);
+    more();
+  });
+}
+
+describe('a client that reads nothing is cut off, and its backend with it (threat H1)', () => {
+  test('in an answer, whatever it sends meanwhile', async () => {
+    backend.onConnection = connection => flood(connection, 'HTTP/1.1 200 OK\r\n\r\n');
+    const client = new RawClient(await bed.connect(open));
+    client.send(`GET / HTTP/1.1\r\nHost: ${open}\r\n\r\n`);
+    await client.until('aaaa');
+    client.socket.pause();
+    const timer = setInterval(() => client.send('GET'), 250);
+
+    await backend.connections[0]!.closed();
+
+    clearInterval(timer);
+    client.destroy();
+  });
+
+  test('in a WebSocket', async () => {
+    backend.onConnection = connection => flood(connection, upgradeAccepted);
+    const client = new RawClient(await bed.connect(open));
+    client.send(`GET / HTTP/1.1\r\nHost: ${open}\r\n${upgradeFields}\r\n`);
+    await client.until('aaaa');
+    client.socket.pause();
+
+    await backend.connections[0]!.closed();
+
+    client.destroy();
+  });
+
+  test('in a stream of HTTP/2 whose window is not opened again, while the connection goes on', async () => {
+    backend.onConnection = connection => flood(connection, 'HTTP/1.1 200 OK\r\n\r\n');
+    const client = new RawHttp2(await bed.connect(open, ['h2']));
+    const fields = [
+      [':method', 'GET'],
+      [':scheme', 'https'],
+      [':authority', open],
+      [':path', '/'],
+    ] as const;
+    client.send(headers(1, fields));
+    await client.until(() => client.of(1, frameTypes.data).length > 0);
+
+    assert.equal(await client.ended(1), 8);
+    await backend.connections[0]!.closed();
+    assert.equal(client.isClosed, false);
+    client.socket.destroy();
+  });
+
+  test('but not who reads slowly', async () => {
+    backend.onConnection = connection => flood(connection, 'HTTP/1.1 200 OK\r\n\r\n');
+    const socket = await bed.connect(open);
+    let isEnded = false;
+    let taken = 0;
+    socket.on('close', () => {
+      isEnded = true;
+    });
+    socket.on('error', () => {});
+    socket.on('data', (bytes: Buffer) => {
+      taken += bytes.length;
+      if (taken > 1_000_000) socket.pause();
+    });
+    socket.write(`GET / HTTP/1.1\r\nHost: ${open}\r\n\r\n`);
+
+    // Four times as long as whoever reads nothing may stay. The system opens a full window only by larger steps.
+    for (const startedAt = performance.now(); performance.now() < startedAt + 4 * clientStallTimeoutMs; ) {
+      await new Promise(resolve => setTimeout(resolve, 200));
+      taken = 0;
+      socket.resume();
+    }
+
+    assert.equal(isEnded, false);
+    assert.equal(backend.connections[0]!.isClosed, false);
+    socket.destroy();
+  });
+});
+
+describe('limits on heads are those of the configuration', () => {
+  const many = Array.from({ length: 30 }, (_, index) => [`x-${index}`, '1'] as const);
+  const large = [['x-large', 'a'.repeat(9_000)] as const];
+  const few = Array.from({ length: 15 }, (_, index) => [`x-${index}`, 'a'.repeat(300)] as const);
+
+  for (const [name, extra] of [
+    ['too many fields', many],
+    ['too many bytes', large],
+  ] as const) {
+    test(`${name}: 431 over HTTP/1.1, and the connection is closed`, async () => {
+      const lines = extra.map(([field, value]) => `${field}: ${value}\r\n`).join('');
+
+      const answer = await bed.exchange(open, `GET / HTTP/1.1\r\nHost: ${open}\r\n${lines}\r\n`);
+
+      assert.match(answer, /^HTTP\/1\.1 431 /);
+      assert.match(answer, /"code":"head_too_large"/);
+      assert.equal(backend.connections.length, 0);
+    });
+
+    test(`${name}: the stream is reset over HTTP/2, and others go on`, async () => {
+      const client = new RawHttp2(await bed.connect(open, ['h2']));
+      const fields = [
+        [':method', 'GET'],
+        [':scheme', 'https'],
+        [':authority', open],
+        [':path', '/'],
+      ] as const;
+
+      client.send(headers(1, [...fields, ...extra]), headers(3, [...fields, ...few]));
+
+      assert.equal(await client.ended(1), 11);
+      assert.equal(await client.ended(3), null);
+      assert.equal(backend.requestLines.length, 1);
+      client.socket.destroy();
+    });
+  }
+});
