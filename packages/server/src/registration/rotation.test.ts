@@ -92,7 +92,6 @@ describe('the registration authority', () => {
     assert.deepEqual(trust.clientAuthorities, [authorities.registration.certificate]);
     assert.deepEqual(stepsTaken(), ['registration retired']);
   });
-
 });
 
 describe("the service's own authority", () => {
