@@ -17,6 +17,7 @@ import { openData } from '@postern/server/operate/open-data';
 import { issueServerLeaf, openAuthorities } from '@postern/server/registration/authorities';
 import { createAuthority, openSigner, type Signer } from '@postern/server/registration/signer';
 import { type ProxyReply, RawProxy } from '../../packages/outbound/testing/raw-proxy.ts';
+import { CommandLine } from '../testbed/command-line.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 
 const dayMs = 86_400_000;
@@ -185,6 +186,24 @@ describe('a connector that runs', () => {
     assert.equal(report.results.find(one => one.id === 'trust.tunnel')?.status, 'passed');
     assert.equal(report.results.find(one => one.id === 'administrator.token')?.status, 'not_run');
     await connector!.log.until('"event":"doctor_finished"');
+  });
+
+  test('by the command line of an administrator, from anywhere', async () => {
+    using commandLine = await CommandLine.signIn(bed);
+    const { machineName } = (
+      (await commandLine.run(['connector', 'list'])) as { id: string; machineName: string }[]
+    ).find(one => one.id === bed.connectors[0]!.id)!;
+
+    const document = await commandLine.run(['connector', 'doctor', '--connector', machineName]);
+    const shown = await commandLine.print(['connector', 'doctor', '--connector', machineName]);
+
+    assert.equal(doctorReport.parse(document).exitCode, 0);
+    assert.match(shown, /^passed +\d+ ms {2}trust\.tunnel /m);
+    assert.match(shown, /checks: \d+ passed, 0 failed/);
+    await assert.rejects(
+      commandLine.run(['connector', 'doctor', '--connector', 'nobody']),
+      /ended with 5: [\s\S]*[Nn]o connector/,
+    );
   });
 
   test('an administrator without the role is told which one is missing and who gives it', async () => {

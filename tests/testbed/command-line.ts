@@ -32,7 +32,12 @@ export class CommandLine implements Disposable {
    * @throws Error with everything that it said where it fails.
    */
   async run(parameters: readonly string[], input = ''): Promise<unknown> {
-    const child = spawn(process.execPath, [postern, ...parameters, '--json'], {
+    return JSON.parse(await this.print([...parameters, '--json'], input));
+  }
+
+  /** Runs `postern …` to its end. @returns What it prints. @throws as {@link run}. */
+  async print(parameters: readonly string[], input = ''): Promise<string> {
+    const child = spawn(process.execPath, [postern, ...parameters], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, POSTERN_CONFIG_DIR: this.#folder },
     });
@@ -44,7 +49,7 @@ export class CommandLine implements Disposable {
     ]);
     if (code !== 0)
       throw new Error(`postern ${parameters.join(' ')} ended with ${code}: ${output}${complaint}`);
-    return JSON.parse(output);
+    return output;
   }
 
   [Symbol.dispose](): void {

@@ -17,6 +17,7 @@ import { addCertificateRemove } from './commands/certificate/remove.ts';
 import { addCertificateRenew } from './commands/certificate/renew.ts';
 import { addCertificateUpload } from './commands/certificate/upload.ts';
 import { addConnectorProgram } from './commands/connector/connector-program.ts';
+import { addConnectorDoctor } from './commands/connector/doctor.ts';
 import { addConnectorEnrolmentToken } from './commands/connector/enrolment-token.ts';
 import { addConnectorList } from './commands/connector/list.ts';
 import { addConnectorMove } from './commands/connector/move.ts';
@@ -116,6 +117,7 @@ export function createProgram(version: string): Command {
     addConnectorRun,
     addConnectorStatus,
     addConnectorProgram,
+    addConnectorDoctor,
     addConnectorEnrolmentToken,
     addConnectorList,
     addConnectorShow,

@@ -10,22 +10,22 @@ const connectorCommands: readonly (readonly [name: string, summary: string])[] =
   ['restart', 'restart it; requests in flight end first'],
   ['events', 'show the logs of the connector of this machine'],
   ['certificates', 'list the certificates of the connector of this machine, or prune them'],
-  ['doctor', 'look for what is wrong on this machine, and say what to do'],
   ['requirements', 'show the names and ports that this machine has to reach'],
 ];
 
 export function addConnectorProgram(parent: Command): void {
   for (const [name, summary] of connectorCommands) {
-    parent
-      .command(name)
-      .summary(summary)
-      // Everything after the name is the other program's to read, --help too.
-      .helpOption(false)
-      .allowUnknownOption()
-      .allowExcessArguments()
-      .action(async () => {
-        const args = process.argv.slice(process.argv.indexOf('connector') + 1);
-        process.exitCode = await runCommandLine(args);
-      });
+    addOwnCommand(parent, name, summary).action(runConnectorProgram);
   }
+}
+
+/** A command that the connector's own program reads for itself: everything after its name, `--help` too. */
+export function addOwnCommand(parent: Command, name: string, summary: string): Command {
+  return parent.command(name).summary(summary).helpOption(false).allowUnknownOption().allowExcessArguments();
+}
+
+/** Runs the connector's own program with what stands after `connector`. */
+export async function runConnectorProgram(): Promise<void> {
+  const args = process.argv.slice(process.argv.indexOf('connector') + 1);
+  process.exitCode = await runCommandLine(args);
 }
