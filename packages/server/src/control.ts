@@ -238,7 +238,11 @@ export async function startControl(
       domains: { directory, nameServers, coveredByFiles: hosts => coveredByFiles(config, hosts, now()) },
       secrets,
       automaticCertificates: automatic,
-      firstContact: () => readFirstContact(config),
+      firstContact: async () => {
+        const contact = readFirstContact(config);
+        // The local authority's certificate is the last choice of the edge, and its root is not in the chain of another.
+        return (await automatic.serves(contact.host)) ? { ...contact, rootSha256: null } : contact;
+      },
       portalOrigin: originOf(config, controlHosts(config).portal),
     };
     await registerAdminApi(portal, adminApi);

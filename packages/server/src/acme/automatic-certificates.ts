@@ -151,6 +151,17 @@ export class AutomaticCertificates {
     });
   }
 
+  /** Whether a host of the service's own gets a certificate that was got here. */
+  async serves(host: string): Promise<boolean> {
+    const { directory, config, coveredByFiles } = this.#parts;
+    if (coveredByFiles([host]).length > 0) return false;
+    const [certificates, domains] = [
+      await listPublicCertificates(this.#db),
+      await listCustomDomains(this.#db),
+    ];
+    return certificateChooser(certificates, domains, config.domain, directory.now())(host) !== null;
+  }
+
   /**
    * Begins to get a certificate, whether or not it is due.
    *

@@ -76,7 +76,7 @@ export function addEnrolmentTokens(app: AdminApp, parts: ResourceParts): void {
         actor: actorOf(request),
       });
       const token = formatEnrolmentToken({
-        ...parts.firstContact(),
+        ...(await parts.firstContact()),
         connectorGroupId: row.connectorGroupId,
         secret,
       });

@@ -39,7 +39,7 @@ export interface AdminApiParts {
   readonly secrets: SealedSecrets;
   readonly automaticCertificates: Pick<AutomaticCertificates, 'list' | 'renewNow' | 'soon'>;
   /** How a machine that registers finds and recognises the service: what enrolment tokens carry. */
-  readonly firstContact: () => FirstContact;
+  readonly firstContact: () => FirstContact | Promise<FirstContact>;
   /** `https://portal.<domain>`, with the public port where it is not 443. */
   readonly portalOrigin: string;
 }

@@ -107,8 +107,8 @@ function addServe(program: Command, { environment, serve, terminal }: OperatorPa
       const config = loadConfig(options.config, environment);
       requireSetUp(config);
       const findings = checkCertificateNames(config, requiredNames(config), Date.now());
-      // The control process makes and renews these; at the first start they may not be there yet.
-      if (!config.certificates.local) {
+      // The control process makes, gets and renews these; at the first start they may not be there yet.
+      if (!getsItsOwn(config)) {
         for (const line of describeCertificateFindings(findings)) terminal.note(`postern: ${line}`);
       }
       await serve(config, configFile(options.config, environment));
@@ -148,6 +148,11 @@ function addInit(program: Command, { environment, terminal }: OperatorParts): vo
     });
 }
 
+/** Whether certificates come to be without files that somebody puts there. */
+function getsItsOwn({ certificates }: Config): boolean {
+  return certificates.local || certificates.acme.directoryUrl !== '';
+}
+
 function addConfig(program: Command, { environment, terminal }: OperatorParts): void {
   const config = program.command('config').description('Check, show or explain the configuration.');
   withConfigOption(config.command('check'))
@@ -157,8 +162,9 @@ function addConfig(program: Command, { environment, terminal }: OperatorParts): 
       const findings = describeCertificateFindings(
         checkCertificateNames(loaded, requiredNames(loaded), Date.now()),
       );
-      const makesItsOwn = loaded.certificates.local && loaded.certificates.files.length === 0;
-      if (findings.length > 0 && !makesItsOwn) throw new OperateError('usage', findings.join('\n  '));
+      const hasNoFiles = loaded.certificates.files.length === 0;
+      if (findings.length > 0 && !(hasNoFiles && getsItsOwn(loaded)))
+        throw new OperateError('usage', findings.join('\n  '));
       terminal.print(`${configFile(options.config, environment)}: no problems found.`);
     });
   withConfigOption(config.command('show'))
