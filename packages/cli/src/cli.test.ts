@@ -231,6 +231,7 @@ In My Apps       yes
 Home page        –
 Backend timeout  180 seconds
 Translate host   yes
+Translate links  no
 Verify backend   yes
 Id               ID
 Application id   ID`;
@@ -439,6 +440,8 @@ Certificate  THUMBPRINT, valid until TIME`,
       /holds no role; registering a connector needs the role Application Administrator or Global Administrator/,
     );
     assert.match(refused.stderr, /A Global Administrator can grant it/);
+    assert.match(refused.stderr, /The doctor looks for the cause:\n.* connectivity\.service /);
+    assert.match(refused.stderr, /FAILED administrator\.role/);
   });
 
   test('whoami says the same to whoever has no role', async () => {

@@ -45,7 +45,7 @@ export function formatApplicationDetails(details: ApplicationDetails): string {
     ['Home page', application.web.homePageUrl],
     ['Backend timeout', publishing && describeTimeout(publishing.applicationServerTimeout)],
     ['Translate host', publishing && yesNo(publishing.isTranslateHostHeaderEnabled)],
-    ['Translate links in pages', publishing && yesNo(publishing.isTranslateLinksInBodyEnabled)],
+    ['Translate links', publishing && yesNo(publishing.isTranslateLinksInBodyEnabled)],
     ['Verify backend', publishing && yesNo(publishing.isBackendCertificateValidationEnabled)],
     ['Id', application.id],
     ['Application id', application.appId],
