@@ -10,17 +10,21 @@ import { measureBulk } from './bulk.ts';
 import { type Measurement, readOptions } from './command-line.ts';
 import { measureLongLink } from './long-link.ts';
 import { measureMemory } from './memory.ts';
+import { measurePublishedApplications } from './published-applications.ts';
 import { measureReconnectStorm } from './reconnect-storm.ts';
 import { type Figure, formatTable } from './report.ts';
+import { measureSettings } from './settings.ts';
 import { measureSmallRequests } from './small-requests.ts';
 import { measureWebSocket } from './websocket.ts';
 
 const measurements: Readonly<Record<string, Measurement>> = {
   'small requests': measureSmallRequests,
+  settings: measureSettings,
   bulk: measureBulk,
   'long link': measureLongLink,
   WebSocket: measureWebSocket,
   memory: measureMemory,
+  'published applications': measurePublishedApplications,
   'reconnect storm': measureReconnectStorm,
 };
 

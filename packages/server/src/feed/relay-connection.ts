@@ -1,6 +1,7 @@
 import type net from 'node:net';
 import { StringDecoder } from 'node:string_decoder';
 import type { DoctorReport } from '@postern/protocol/doctor';
+import { collectGarbageAfter } from '@postern/protocol/garbage-collection';
 import type { Logger } from 'pino';
 import type { ControlMessage, RenewalRequest, TunnelRefusal, TunnelReport } from './messages.ts';
 import { parseRelayMessage } from './relay-messages.ts';
@@ -66,6 +67,7 @@ export class RelayConnection {
     this.#snapshotBytes = Buffer.byteLength(line);
     this.#subscribed = true;
     this.sendLine(line);
+    collectGarbageAfter(line.length);
   }
 
   send(message: ControlMessage): void {

@@ -1,5 +1,6 @@
 import net from 'node:net';
 import type { DoctorReport } from '@postern/protocol/doctor';
+import { collectGarbageAfter } from '@postern/protocol/garbage-collection';
 import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
 import type { Logger } from 'pino';
 import type { ControlMessage, RelayMessage, RenewalRequest, SessionRecord } from './messages.ts';
@@ -39,7 +40,8 @@ type Answer = Extract<ControlMessage, { readonly question: number }>;
 export class FeedSubscriber {
   readonly #parts: FeedSubscriberParts;
   #socket: net.Socket | null = null;
-  #pending = '';
+  /** Pieces of a message that has not come to its end. */
+  #pending: string[] = [];
   #lastHeardAt: number;
   #connectedAt = 0;
   /** This connection's snapshot is in force. */
@@ -105,7 +107,7 @@ export class FeedSubscriber {
     socket.setEncoding('utf8');
     socket.once('connect', () => {
       this.#socket = socket;
-      this.#pending = '';
+      this.#pending = [];
       this.#hasSnapshot = false;
       this.#connectedAt = this.#parts.now();
       this.send({ type: 'hello', processId: process.pid });
@@ -137,15 +139,17 @@ export class FeedSubscriber {
 
   #read(text: string): void {
     this.#lastHeardAt = this.#parts.now();
-    this.#pending += text;
-    let from = 0;
-    for (;;) {
-      const end = this.#pending.indexOf('\n', from);
-      if (end < 0) break;
-      this.#apply(JSON.parse(this.#pending.slice(from, end)) as ControlMessage);
-      from = end + 1;
+    // Pieces are only looked at once: a snapshot may come in hundreds.
+    if (!text.includes('\n')) {
+      this.#pending.push(text);
+      return;
     }
-    this.#pending = this.#pending.slice(from);
+    const lines = [...this.#pending, text].join('').split('\n');
+    this.#pending = [lines.pop() ?? ''];
+    for (const line of lines) {
+      this.#apply(JSON.parse(line) as ControlMessage);
+      collectGarbageAfter(line.length);
+    }
   }
 
   #apply(message: ControlMessage): void {

@@ -60,32 +60,22 @@ export class HostRoutes {
   readonly host: string;
   /** Set where one route covers the whole host: no path need be compared. */
   readonly only: Route | null;
-  readonly #byPath = new Map<string, Route>();
-  readonly #byFoldedPath = new Map<string, Route>();
-  /** Segments of the longest published path. */
-  readonly #depth: number;
-  readonly #makeReserved: () => Route;
+  readonly #routes: readonly Route[];
+  readonly #options: RouteTableOptions;
+  // Most hosts have one route, and are never asked for either of these.
+  #paths: Paths | null = null;
   #reserved: Route | null = null;
 
-  constructor(host: string, routes: readonly Route[], makeReserved: () => Route) {
+  constructor(host: string, routes: readonly Route[], options: RouteTableOptions) {
     this.host = host;
     this.only = routes.length === 1 && routes[0]!.externalPath === '/' ? routes[0]! : null;
-    let depth = 0;
-    for (const route of routes) {
-      const path = readingOf(route.externalPath);
-      depth = Math.max(depth, route.externalDepth);
-      // Of several with one path the first stands: a regular application before a segment.
-      if (!this.#byPath.has(path)) this.#byPath.set(path, route);
-      const folded = foldPath(path);
-      if (!this.#byFoldedPath.has(folded)) this.#byFoldedPath.set(folded, route);
-    }
-    this.#depth = depth;
-    this.#makeReserved = makeReserved;
+    this.#routes = routes;
+    this.#options = options;
   }
 
   /** Where `/.postern/` of this host goes. */
   get reserved(): Route {
-    this.#reserved ??= this.#makeReserved();
+    this.#reserved ??= controlRoute(this.host, reservedPath, 'passthrough', this.#options);
     return this.#reserved;
   }
 
@@ -96,13 +86,42 @@ export class HostRoutes {
    * @param path In one of the readings of a request's path: decoded, with `/` between its segments.
    */
   find(path: string): Route | undefined {
-    return longest(this.#byPath, this.#depth, path);
+    const { exact, depth } = this.#index();
+    return longest(exact, depth, path);
   }
 
   /** Likewise for a backend that does not tell upper from lower case. */
   findFolded(path: string): Route | undefined {
-    return longest(this.#byFoldedPath, this.#depth, foldPath(path));
+    const { folded, depth } = this.#index();
+    return longest(folded, depth, foldPath(path));
   }
+
+  #index(): Paths {
+    this.#paths ??= pathsOf(this.#routes);
+    return this.#paths;
+  }
+}
+
+/** The routes of a host by their paths. */
+interface Paths {
+  readonly exact: ReadonlyMap<string, Route>;
+  readonly folded: ReadonlyMap<string, Route>;
+  /** Segments of the longest one. */
+  readonly depth: number;
+}
+
+function pathsOf(routes: readonly Route[]): Paths {
+  const exact = new Map<string, Route>();
+  const folded = new Map<string, Route>();
+  let depth = 0;
+  for (const route of routes) {
+    const path = readingOf(route.externalPath);
+    depth = Math.max(depth, route.externalDepth);
+    // Of several with one path the first stands: a regular application before a segment.
+    if (!exact.has(path)) exact.set(path, route);
+    if (!folded.has(foldPath(path))) folded.set(foldPath(path), route);
+  }
+  return { exact, folded, depth };
 }
 
 /** Segments of a path that begins and ends with `/`. */
@@ -138,6 +157,14 @@ function longest(routes: ReadonlyMap<string, Route>, depth: number, path: string
   return found;
 }
 
+/** What an application contributes. */
+interface Published {
+  /** At hosts that can be named: of a wildcard those of its segments. */
+  readonly routes: readonly Route[];
+  /** What follows `*.`; null where it is none. */
+  readonly wildcard: string | null;
+}
+
 /** What stands behind a wildcard: an application for every host, or one of which only segments are published. */
 interface Wildcard {
   readonly application: ApplicationRecord;
@@ -161,7 +188,7 @@ export class RouteTable {
   /** By what follows `*.`. */
   readonly #wildcards = new Map<string, Wildcard>();
   readonly #made = new Map<string, HostRoutes>();
-  readonly #routesOf = new Map<ApplicationRecord, readonly Route[]>();
+  readonly #published = new Map<ApplicationRecord, Published>();
   /** What is published, by its addresses. */
   readonly links = new PublishedLinks(this.#addresses());
 
@@ -175,16 +202,15 @@ export class RouteTable {
     const byHost = new Map<string, Route[]>();
     const segments: Route[] = [];
     for (const application of applications) {
-      const routes =
-        (previous === null ? undefined : previous.#routesOf.get(application)) ?? this.#routes(application);
-      this.#routesOf.set(application, routes);
-      const { hostname } = new URL(application.externalUrl);
-      if (isWildcardHost(hostname)) {
-        const hasSegments = application.segments !== undefined;
-        this.#wildcards.set(hostname.slice(2), { application, hasSegments });
-        segments.push(...routes);
+      const known = previous === null ? undefined : previous.#published.get(application);
+      const published = known ?? this.#publish(application);
+      this.#published.set(application, published);
+      if (published.wildcard === null) {
+        for (const route of published.routes) addTo(byHost, route);
       } else {
-        for (const route of routes) addTo(byHost, route);
+        const hasSegments = application.segments !== undefined;
+        this.#wildcards.set(published.wildcard, { application, hasSegments });
+        segments.push(...published.routes);
       }
     }
     for (const route of segments) addTo(byHost, route);
@@ -194,7 +220,11 @@ export class RouteTable {
       const routes = byHost.get(host)?.filter(one => one.backend === 'control') ?? [];
       byHost.set(host, [...routes, route]);
     }
-    for (const [host, routes] of byHost) this.#hosts.set(host, this.#hostRoutes(host, routes));
+    for (const [host, routes] of byHost) {
+      const known = previous === null ? undefined : previous.#hosts.get(host);
+      const isSame = routes.length === 1 && known !== undefined && known.only === routes[0];
+      this.#hosts.set(host, isSame ? known : new HostRoutes(host, routes, this.#options));
+    }
   }
 
   /** @param host Lower case, without port and trailing dot. */
@@ -217,7 +247,7 @@ export class RouteTable {
       if (wildcard.hasSegments || this.#isOwnName(host)) return undefined;
       const route = this.#wildcardRoute(wildcard.application, host);
       if (route === null) return undefined;
-      const routes = this.#hostRoutes(host, [route]);
+      const routes = new HostRoutes(host, [route], this.#options);
       if (this.#made.size >= maxMadeHosts) this.#made.clear();
       this.#made.set(host, routes);
       return routes;
@@ -226,7 +256,7 @@ export class RouteTable {
   }
 
   *#addresses(): Generator<PublishedAddress> {
-    for (const [application, routes] of this.#routesOf) {
+    for (const [application, { routes }] of this.#published) {
       yield* routes;
       const external = new URL(application.externalUrl);
       if (!isWildcardHost(external.hostname) || application.segments !== undefined) continue;
@@ -247,16 +277,11 @@ export class RouteTable {
     return reservedLabels.has(host.slice(0, -suffix.length).split('.').pop()!);
   }
 
-  #hostRoutes(host: string, routes: readonly Route[]): HostRoutes {
-    return new HostRoutes(host, routes, () => controlRoute(host, reservedPath, 'passthrough', this.#options));
-  }
-
-  /** The routes of an application at hosts that can be named: none for a wildcard but those of its segments. */
-  #routes(application: ApplicationRecord): readonly Route[] {
+  #publish(application: ApplicationRecord): Published {
     const loopTag = this.#loopTagOf(application);
     const external = new URL(application.externalUrl);
     if (isWildcardHost(external.hostname)) {
-      return (application.segments ?? []).map(({ id, externalUrl, internalUrl, cors }) =>
+      const routes = (application.segments ?? []).map(({ id, externalUrl, internalUrl, cors }) =>
         connectorRoute(application, {
           external: new URL(externalUrl),
           internal: new URL(internalUrl),
@@ -265,6 +290,7 @@ export class RouteTable {
           loopTag,
         }),
       );
+      return { routes, wildcard: external.hostname.slice(2) };
     }
     const common = {
       internal: new URL(application.internalUrl),
@@ -278,7 +304,7 @@ export class RouteTable {
       const alternate = connectorRoute(application, { ...common, external: new URL(url) });
       routes.push(isKept ? alternate : { ...alternate, externalOrigin: external.origin });
     }
-    return routes;
+    return { routes, wildcard: null };
   }
 
   #wildcardRoute(application: ApplicationRecord, host: string): Route | null {
@@ -329,7 +355,7 @@ function connectorRoute(application: ApplicationRecord, parts: RouteParts): Rout
   return {
     application,
     backend: 'connector',
-    assigned: new Set([...application.assignedUserIds, ...application.assignedGroupIds]),
+    assigned: assignedTo(application),
     host: external.hostname,
     externalPath: external.pathname,
     externalDepth: depthOf(external.pathname),
@@ -345,6 +371,13 @@ function connectorRoute(application: ApplicationRecord, parts: RouteParts): Rout
     ...settingsOf(application),
     loopTag,
   };
+}
+
+const nobody: ReadonlySet<string> = new Set();
+
+function assignedTo({ assignedUserIds, assignedGroupIds }: ApplicationRecord): ReadonlySet<string> {
+  if (assignedUserIds.length + assignedGroupIds.length === 0) return nobody;
+  return new Set([...assignedUserIds, ...assignedGroupIds]);
 }
 
 /** As tunnels name what their connector was configured to dial (tunnels/tunnel.ts). */
