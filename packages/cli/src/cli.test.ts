@@ -440,8 +440,7 @@ Certificate  THUMBPRINT, valid until TIME`,
       /holds no role; registering a connector needs the role Application Administrator or Global Administrator/,
     );
     assert.match(refused.stderr, /A Global Administrator can grant it/);
-    assert.match(refused.stderr, /The doctor looks for the cause:\n.* connectivity\.service /);
-    assert.match(refused.stderr, /FAILED administrator\.role/);
+    assert.match(refused.stderr, /The doctor looks for the cause:\npassed .* connectivity\.service /);
   });
 
   test('whoami says the same to whoever has no role', async () => {

@@ -13,7 +13,12 @@ const groups: Readonly<Record<RegistrationFailureCategory, CheckGroup>> = {
 };
 
 /** Failures of what was typed: there is nothing to look for. */
-const mistakes = new Set(['bad_option', 'ca_file']);
+const mistakes = new Set(['bad_option', 'ca_file', 'enrolment_token_damaged', 'enrolment_token_newer']);
+
+/** Whether the doctor could find more about a failure than it says itself. */
+export function isWorthExamining(error: unknown): error is RegistrationError {
+  return error instanceof RegistrationError && !mistakes.has(error.code);
+}
 
 /** Why a registration failed, as the doctor sees it. */
 export interface ExaminedFailure {
@@ -34,7 +39,7 @@ export async function examineFailure(
   { dataDir, service, caFile, token, way }: Registration,
   { isSilent }: { readonly isSilent: boolean },
 ): Promise<ExaminedFailure> {
-  if (!(error instanceof RegistrationError) || mistakes.has(error.code)) throw error;
+  if (!isWorthExamining(error)) throw error;
   const say = (text: string) => {
     if (!isSilent) process.stderr.write(text);
   };

@@ -1,10 +1,11 @@
 import { withCommandLog } from '@postern/connector/installation/command-log';
 import { describeSaved } from '@postern/connector/outbound-choice';
 import type { RegisterOptions as RegistrationParts } from '@postern/connector/register';
+import type { Outbound } from '@postern/outbound/outbound';
 import { id } from '@postern/protocol/admin/collection';
 import { type Command, Option } from 'commander';
 import { AdminClient } from '../../admin-client.ts';
-import { CliError } from '../../cli-error.ts';
+import { CliError, findCliError } from '../../cli-error.ts';
 import {
   type CommandContext,
   contextOf,
@@ -60,7 +61,9 @@ export function addConnectorRegister(parent: Command): void {
     );
   addSignInOptions(addDataOption(command)).action(async (options: RegisterOptions) => {
     const context = contextOf(command);
-    const registered = await register(context, options).catch(error => {
+    const attempt: Attempt = { dataDir: options.data, service: undefined, caFile: undefined, token: null };
+    const registered = await register(context, options, attempt).catch(async error => {
+      if (!context.output.json) await lookForTheCause(error, attempt);
       throw explainConnectorError(error);
     });
     context.output.result(
@@ -75,7 +78,29 @@ export function addConnectorRegister(parent: Command): void {
   });
 }
 
-async function register(context: CommandContext, options: RegisterOptions) {
+/** What is known of a registration, as far as it came. */
+interface Attempt {
+  readonly dataDir: string;
+  service: string | undefined;
+  caFile: string | undefined;
+  token: string | null;
+  outbound?: Outbound;
+}
+
+/** Has the doctor look at the service in the way that the registration went. */
+async function lookForTheCause(error: unknown, attempt: Attempt): Promise<void> {
+  const { isWorthExamining } = await import('@postern/connector/commands/examine-failure');
+  const isUnreachable = findCliError(error)?.code === 'unreachable';
+  if (!isUnreachable && !isWorthExamining(error)) return;
+  const { examine } = await import('@postern/connector/commands/doctor');
+  const { formatFindings, formatLine } = await import('@postern/protocol/doctor/format-report');
+  const say = (text: string) => void process.stderr.write(text);
+  say('Registering failed. The doctor looks for the cause:\n');
+  const report = await examine({ ...attempt, signIn: false, onResult: result => say(formatLine(result)) });
+  say(`${formatFindings(report)}\n`);
+}
+
+async function register(context: CommandContext, options: RegisterOptions, attempt: Attempt) {
   // Making certificates is loaded only here: it is large, and no other command needs it.
   const { registerConnector } = await import('@postern/connector/register');
   const { chooseOutbound } = await import('@postern/connector/outbound-choice');
@@ -84,6 +109,7 @@ async function register(context: CommandContext, options: RegisterOptions) {
     proxy: options.outboundProxy,
     passwordFile: options.outboundProxyPasswordFile,
   });
+  attempt.outbound = way.outbound;
   const own = {
     dataDir: options.data,
     machineName: options.name,
@@ -110,14 +136,18 @@ async function register(context: CommandContext, options: RegisterOptions) {
       );
     }
     const { service, caFile } = context.options;
+    Object.assign(attempt, { token, service, caFile });
     return registerHere({ token, service, caFile });
   }
   const connection = selectService(context, await context.credentials.read(), own.outbound);
+  const service = new URL(connection.service.connectOrigin).host;
+  Object.assign(attempt, { service, caFile: connection.caFile });
   await using sign = token === null ? await authenticate(context, connection, options) : keep(token);
+  attempt.token = sign.token;
   const admin = new AdminClient(connection.service, connection.fetch, async () => sign.token);
   const groupId = await connectorGroupId(admin, options.connectorGroup);
   return await registerHere({
-    service: new URL(connection.service.connectOrigin).host,
+    service,
     token: sign.token,
     connectorGroupId: groupId,
     caFile: connection.caFile,
