@@ -206,7 +206,8 @@ export class RelayParts {
       this.#routes = this.#makeRoutes();
       this.#wanted = this.#backendsOfGroups.update(state.applications.values());
     }
-    if (this.#certificatesVersion !== state.certificatesVersion) {
+    const hasOtherCertificates = this.#certificatesVersion !== state.certificatesVersion;
+    if (hasOtherCertificates) {
       this.#certificatesVersion = state.certificatesVersion;
       this.#certificates.setStored(state.certificates.values());
     }
@@ -221,7 +222,8 @@ export class RelayParts {
     }
     this.#registry.update(state.connectors, this.#wanted);
     if (hasOtherApplications) this.#backends.closeUnserved();
-    this.#warnOfUncoveredHosts();
+    // With thousands of hosts it takes a while; most changes are of sessions.
+    if (hasOtherApplications || hasOtherCertificates) this.#warnOfUncoveredHosts();
   }
 
   /** The tunnels that are up, for a control process that has just come back. */
@@ -329,8 +331,11 @@ export class RelayParts {
         },
         onProbe: ({ id: tunnelId, answersProbes: isAnswered }) =>
           feed.send({ type: 'tunnel-probe', tunnelId, isAnswered }),
-        onAnchorsKept: ({ connectorId }, anchors) =>
-          feed.send({ type: 'anchors-kept', connectorId, anchors }),
+        onAnchorsKept: ({ connectorId }, anchors) => {
+          // While there is but one, nobody waits to hear of another.
+          const { length } = state.tunnelTrust?.anchors ?? [];
+          if (length > 1) feed.send({ type: 'anchors-kept', connectorId, anchors });
+        },
         onRefused: refusal => {
           if (this.#refusals.isNew(refusal)) feed.send({ type: 'refused', ...refusal });
         },

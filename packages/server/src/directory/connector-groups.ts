@@ -72,7 +72,7 @@ export async function deleteConnectorGroup(
       throw new DirectoryError(
         'conflict',
         `${group.name} is not empty: it has ${connectors.length} connectors and ${applications.length} applications. ` +
-          'Move them to another group first; connectors that were not seen for long are in lists only where these are asked for all.',
+          'Move them to another group first; "postern connector list --all" shows connectors that were not seen for long, too.',
       );
     }
     const fallback = await store.findDefaultConnectorGroup(db);

@@ -20,7 +20,7 @@ import {
   registrationResult,
   reregistrationStatement,
 } from '@postern/protocol/registration';
-import { keyUsageOids } from '@postern/protocol/x509/certificate';
+import { keyUsageOids, sha256Of } from '@postern/protocol/x509/certificate';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Kysely } from 'kysely';
 import { createConnectorGroup } from '../directory/connector-groups.ts';
@@ -433,6 +433,23 @@ describe('registering again', () => {
       assert.ok(event?.kind === 'connector_registered' && event.isReregistration);
     });
   }
+
+  test('while an authority of the service is announced answers with both; only who is new is known to have it', async () => {
+    const known = await first();
+    const { service } = authorities.rotating;
+    await service.announce(Date.now());
+    const [present, next] = service.all.map(({ certificate }) => certificate);
+    const keptBy = async ({ connectorId }: RegistrationResult) =>
+      (await findConnector(db, connectorId))?.keptAnchor;
+
+    const renewed = registrationResult.parse((await again(known)).body);
+    const young = (await first()).result;
+
+    assert.deepEqual(renewed.tunnelAnchors, [present, next]);
+    assert.deepEqual(young.tunnelAnchors, [present, next]);
+    assert.equal(await keptBy(renewed), null, 'the answer may not reach it');
+    assert.equal(await keptBy(young), sha256Of(new X509Certificate(next!)));
+  });
 
   test('a revoked connector stays revoked: its key makes a new one by the right of the administrator only', async () => {
     const known = await first();

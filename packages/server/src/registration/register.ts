@@ -4,6 +4,7 @@ import {
   type RegistrationResult,
   registrationRequest,
 } from '@postern/protocol/registration';
+import { sha256Of } from '@postern/protocol/x509/certificate';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { enrolmentTokenStatus } from '../directory/enrolment-tokens.ts';
 import {
@@ -119,7 +120,9 @@ async function register(
   if (applicant.enrolmentToken !== null) requireUse(applicant.enrolmentToken, now);
   const known = await findKnown(parts, body);
   const groupId = await chooseGroup(parts, body, applicant, known);
-  const connector = connectorRow(body, groupId, known, now);
+  // Before the answer is made, which then holds this one, too.
+  const keptAnchor = announcedAnchor(parts.authorities);
+  const connector = connectorRow(body, { groupId, known, keptAnchor, now });
   const { id: connectorId, machineName } = connector;
   const issued = await issueTrustCertificate(parts.authorities.registration, {
     publicKey,
@@ -243,10 +246,17 @@ async function chooseGroup(
 
 function connectorRow(
   { machineName, version, os }: RegistrationRequest,
-  groupId: string,
-  known: ConnectorTable | null,
-  now: number,
+  {
+    groupId,
+    known,
+    keptAnchor,
+    now,
+  }: Pick<ConnectorTable, 'groupId' | 'keptAnchor'> & {
+    readonly known: ConnectorTable | null;
+    readonly now: number;
+  },
 ): ConnectorTable {
+  // One that is known may go on with what it had, where the answer does not reach it.
   if (known !== null) return { ...known, machineName, version, os, groupId };
   return {
     id: randomUUID(),
@@ -258,7 +268,14 @@ function connectorRow(
     createdAt: now,
     lastSeenAt: null,
     revokedAt: null,
+    keptAnchor,
   };
+}
+
+/** The service's next authority, which the answer of a registration holds: SHA-256 of the DER; null if there is none. */
+function announcedAnchor({ rotating }: Authorities): string | null {
+  const { next } = rotating.service;
+  return next === null ? null : sha256Of(new X509Certificate(next.signer.certificate));
 }
 
 function certificateRow(issued: IssuedCertificate, connectorId: string): ConnectorCertificateTable {
