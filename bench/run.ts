@@ -15,6 +15,7 @@ import { measureReconnectStorm } from './reconnect-storm.ts';
 import { type Figure, formatTable } from './report.ts';
 import { measureSettings } from './settings.ts';
 import { measureSmallRequests } from './small-requests.ts';
+import { measureTranslation } from './translation.ts';
 import { measureWebSocket } from './websocket.ts';
 
 const measurements: Readonly<Record<string, Measurement>> = {
@@ -22,6 +23,7 @@ const measurements: Readonly<Record<string, Measurement>> = {
   settings: measureSettings,
   bulk: measureBulk,
   'long link': measureLongLink,
+  translation: measureTranslation,
   WebSocket: measureWebSocket,
   memory: measureMemory,
   'published applications': measurePublishedApplications,
