@@ -11,7 +11,7 @@ import { end, Journal, startTestbed, type Testbed } from '../testbed/testbed.ts'
 
 const program = path.join(import.meta.dirname, '../../packages/connector/src/main.ts');
 const profile = '/onPremisesPublishingProfiles/applicationProxy';
-const idPattern = /connector ([0-9a-f-]{36})/;
+const idPattern = /^Registered .*connector ([0-9a-f-]{36})/m;
 
 interface Ended {
   readonly code: number;
