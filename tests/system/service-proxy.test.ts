@@ -15,7 +15,6 @@ import {
   type TestReceiver,
 } from '@postern/server/alerts/test-receivers';
 import { createOutboundAgent } from '@postern/server/outbound/outbound-agent';
-import { request } from 'undici';
 import { proxyPassword, proxyUser, Squid } from '../testbed/squid.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 
@@ -166,7 +165,8 @@ describe('Squid that is spoken to over TLS', { timeout: 120_000 }, () => {
       ca: certificate.authority,
     });
 
-    const answer = await request(`https://hook.corp.test:${target.port}/inside`, { dispatcher: agent });
+    const origin = `https://hook.corp.test:${target.port}`;
+    const answer = await agent.request({ origin, path: '/inside', method: 'GET' });
     await answer.body.dump();
     await agent.destroy();
 
