@@ -1,12 +1,14 @@
 import { Command, Option } from 'commander';
 import { addAlertTest } from './commands/alert/send-test.ts';
 import { addAppAssign } from './commands/app/assign.ts';
+import { addAppCors } from './commands/app/cors.ts';
 import { addAppHeaders } from './commands/app/headers.ts';
 import { addAppLimits } from './commands/app/limits.ts';
 import { addAppList } from './commands/app/list.ts';
 import { addAppMaintenance } from './commands/app/maintenance.ts';
 import { addAppPublish } from './commands/app/publish.ts';
 import { addAppRemove } from './commands/app/remove.ts';
+import { addAppSegment } from './commands/app/segment.ts';
 import { addAppShow } from './commands/app/show.ts';
 import { addAppUnassign } from './commands/app/unassign.ts';
 import { addAppUpdate } from './commands/app/update.ts';
@@ -94,6 +96,8 @@ export function createProgram(version: string): Command {
     addAppHeaders,
     addAppLimits,
     addAppMaintenance,
+    addAppSegment,
+    addAppCors,
     addAppAssign,
     addAppUnassign,
     addAppRemove,

@@ -13,6 +13,8 @@ export interface PublishingOptions {
   readonly translateLinks?: boolean;
   readonly translateJsonLd?: boolean;
   readonly translateInScripts?: string[];
+  readonly alternateUrl?: string;
+  readonly keepAlternateUrl?: boolean;
   readonly verifyBackend?: boolean;
   readonly httpOnlyCookies?: boolean;
   readonly persistentCookie?: boolean;
@@ -45,6 +47,9 @@ export function addPublishingOptions(command: Command): Command {
       '--translate-in-scripts <url...>',
       'with --translate-links: in strings of inline scripts that begin with these internal URLs; "" for none',
     )
+    .option('--alternate-url <url>', 'a second address that people use; empty for none')
+    .option('--keep-alternate-url', 'who came by the alternate URL stays on it')
+    .option('--no-keep-alternate-url', 'addresses in answers lead to the external URL (default)')
     .option('--verify-backend', 'verify the TLS certificate of an https backend (default)')
     .option('--no-verify-backend', 'do not verify it')
     .option('--http-only-cookies', "add HttpOnly to the backend's cookies (default)")
@@ -75,6 +80,8 @@ export function toPublishingUpdate(options: PublishingOptions): OnPremisesPublis
     isTranslateResponseHeadersEnabled: options.translateHeaders,
     isTranslateLinksInBodyEnabled: options.translateLinks,
     linkTranslation: linkTranslationOf(options),
+    alternateUrl: options.alternateUrl === '' ? null : options.alternateUrl,
+    useAlternateUrlForTranslationAndRedirect: options.keepAlternateUrl,
     isBackendCertificateValidationEnabled: options.verifyBackend,
     isHttpOnlyCookieEnabled: options.httpOnlyCookies,
     isPersistentCookieEnabled: options.persistentCookie,

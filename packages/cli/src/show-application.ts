@@ -37,11 +37,16 @@ export function formatApplicationDetails(details: ApplicationDetails): string {
     ['Name', application.displayName],
     ['External URL', publishing?.externalUrl ?? null],
     ['Internal URL', publishing?.internalUrl ?? null],
+    ...(typeof publishing?.alternateUrl === 'string'
+      ? [['Alternate URL', publishing.alternateUrl] as const]
+      : []),
+    ...(isWildcard(application) ? [['Needs certificate', wildcardOf(application)] as const] : []),
     ['Sign-in', publishing && describeSignIn(publishing.externalAuthenticationType)],
     ['Connector group', details.connectorGroup.name],
     ['Enabled', yesNo(servicePrincipal.accountEnabled)],
+    ...(publishing?.maintenanceMode.isEnabled ? [['In maintenance', 'yes'] as const] : []),
     ['Who may use it', describeAudience(details)],
-    ['In My Apps', yesNo(!servicePrincipal.tags.includes(hideAppTag))],
+    ['In My Apps', describeTile(details)],
     ['Home page', application.web.homePageUrl],
     ['Backend timeout', publishing && describeTimeout(publishing.applicationServerTimeout)],
     ['Translate host', publishing && yesNo(publishing.isTranslateHostHeaderEnabled)],
@@ -50,6 +55,19 @@ export function formatApplicationDetails(details: ApplicationDetails): string {
     ['Id', application.id],
     ['Application id', application.appId],
   ]);
+}
+
+function wildcardOf({ onPremisesPublishing }: Application): string {
+  return new URL(onPremisesPublishing?.externalUrl ?? 'about:blank').hostname;
+}
+
+function isWildcard(application: Application): boolean {
+  return wildcardOf(application).startsWith('*.');
+}
+
+function describeTile({ application, servicePrincipal }: ApplicationDetails): string {
+  if (servicePrincipal.tags.includes(hideAppTag)) return 'no';
+  return isWildcard(application) && application.web.homePageUrl === null ? 'no, it has no home page' : 'yes';
 }
 
 export function describeSignIn(type: 'aadPreAuthentication' | 'passthru'): string {

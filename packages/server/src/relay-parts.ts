@@ -32,6 +32,7 @@ import type { RelayState } from './feed/relay-state.ts';
 import { answerPortCheck } from './port-check/answers.ts';
 import { Networks } from './routes/networks.ts';
 import { RouteTable } from './routes/route-table.ts';
+import { type AccessEntry, type AccessLog, createAccessLog } from './telemetry/access-log.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { TunnelListener, tunnelProtocols } from './tunnels/accept.ts';
@@ -70,6 +71,7 @@ export class RelayParts {
   readonly #edge: EdgeListener;
   readonly #plain: PlainHttpListener;
   readonly #private: PrivateListener;
+  readonly #accessLog: AccessLog | null;
   readonly #admit: EdgeParts['admit'];
   #routes: RouteTable;
   #applicationsVersion = -1;
@@ -86,6 +88,8 @@ export class RelayParts {
   constructor(options: RelayPartsOptions) {
     const { config, state, feed, log } = options;
     this.#options = options;
+    const writesAccess = config.log.accessLog && log.isLevelEnabled('info');
+    this.#accessLog = writesAccess ? createAccessLog('relay') : null;
     this.#portSuffix = config.publicPort === 443 ? '' : `:${config.publicPort}`;
     this.#routes = new RouteTable([], { domain: config.domain, portSuffix: this.#portSuffix });
     const limits = {
@@ -140,7 +144,7 @@ export class RelayParts {
           protection.release(exchange.claim, exchange.isUpgrade);
           metrics.count(exchange.status);
           if (exchange.failure !== null) logFailure(log, exchange);
-          if (config.log.accessLog) logAccess(log, exchange);
+          this.#accessLog?.add(accessEntryOf(exchange));
         },
       },
       limits: {
@@ -160,7 +164,7 @@ export class RelayParts {
       onRefusal: metrics.countRefusal,
       onLocalAnswer: (status, requestId, host) => {
         metrics.count(status);
-        if (config.log.accessLog) log.info({ requestId, host, status }, 'request');
+        this.#accessLog?.add({ ...localAnswer, status, requestId, host });
       },
     };
     this.#certificates = new Certificates(certificateFiles(config), log);
@@ -260,6 +264,7 @@ export class RelayParts {
   stop(): void {
     this.#certificates.stop();
     this.#private.stop();
+    this.#accessLog?.flush();
   }
 
   /** Tells every tunnel which authorities may issue the certificate of `connect.<domain>`, where that has changed. */
@@ -479,21 +484,21 @@ function logFailure(log: Logger, exchange: Exchange): void {
   );
 }
 
-function logAccess(log: Logger, exchange: Exchange): void {
+function accessEntryOf(exchange: Exchange): AccessEntry {
   const { requestId, route, method, status, session, bytesToClient, startedAt } = exchange;
-  log.info(
-    {
-      requestId,
-      applicationId: route.application.id,
-      userId: session?.user.id,
-      method,
-      status,
-      bytesToClient,
-      ms: Math.round(now() - startedAt),
-    },
-    'request',
-  );
+  return {
+    requestId,
+    applicationId: route.application.id,
+    host: null,
+    userId: session === null ? null : session.user.id,
+    method,
+    status,
+    bytesToClient,
+    ms: now() - startedAt,
+  };
 }
+
+const localAnswer = { applicationId: null, userId: null, method: null, bytesToClient: 0, ms: 0 };
 
 function addressOf(target: ListenTarget) {
   return target.kind === 'descriptor' ? { fd: target.fd } : target.endpoint;
