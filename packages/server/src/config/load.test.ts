@@ -145,6 +145,35 @@ describe('refusing', () => {
   });
 });
 
+describe('certificates by ACME', () => {
+  const directoryUrl = 'https://acme.example.com/directory';
+  const withAcme = (acme: object, listen = {}) => ({ ...usable, listen, certificates: { acme } });
+
+  test('need the terms agreed to, and nothing else', () => {
+    parseConfig(withAcme({ directoryUrl, termsAgreed: true }));
+
+    const [problem] = problemsOf(() => parseConfig(withAcme({ directoryUrl })));
+    assert.equal(problem.option, 'certificates.acme.termsAgreed');
+    assert.match(problem.allowed, /terms of service/);
+  });
+
+  test('say which options belong together', () => {
+    const agreed = { directoryUrl, termsAgreed: true };
+    const cases: [object, string][] = [
+      [withAcme({ ...agreed, challenges: ['dns-01'] }), 'certificates.acme.dnsWebhook'],
+      [withAcme({ ...agreed, externalAccountKeyId: 'k' }), 'certificates.acme.externalAccountKeyId'],
+      [withAcme({ ...agreed, challenges: ['http-01'] }, { http: [] }), 'certificates.acme.challenges'],
+      [withAcme({ ...agreed, directoryUrl: 'http://acme.example.com/' }), 'certificates.acme.directoryUrl'],
+    ];
+    for (const [document, option] of cases) {
+      assert.deepEqual(
+        problemsOf(() => parseConfig(document)).map(problem => problem.option),
+        [option],
+      );
+    }
+  });
+});
+
 describe('every option refuses bad values by its own name', () => {
   const badByKind: Readonly<Record<OptionNode['kind'], readonly unknown[]>> = {
     group: ['text', 7, [1]],

@@ -1,5 +1,6 @@
 /**
  * - `not_pfx`, `not_pem`: the file is not of that kind.
+ * - `too_costly`: opening it takes longer than any sensible file does.
  * - `wrong_password`: it cannot be opened with the password.
  * - `no_certificate`, `no_private_key`, `key_mismatch`: what belongs together is not there.
  * - `expired`, `not_yet_valid`: at this time nobody would accept it.
@@ -10,6 +11,7 @@
 export type CertificateErrorCode =
   | 'not_pfx'
   | 'not_pem'
+  | 'too_costly'
   | 'wrong_password'
   | 'no_certificate'
   | 'no_private_key'

@@ -5,6 +5,7 @@ import { createSecureContext } from 'node:tls';
 import { splitCertificates } from '@postern/protocol/x509/certificate';
 import type { CertificateErrorCode } from './certificate-error.ts';
 import { type CertificateInput, readCertificate } from './read-certificate.ts';
+import { readPfx } from './read-pfx.ts';
 import { TestAuthority } from './test-authority.ts';
 
 const authority = new TestAuthority();
@@ -75,6 +76,12 @@ describe('an uploaded certificate', { timeout: 300_000 }, () => {
     assert.equal((await refusal({ pfx: noPfx, password: 'x' })).code, 'not_pfx');
     const cut = authority.pfx(issued, 'right').slice(0, 400);
     assert.equal((await refusal({ pfx: cut, password: 'right' })).code, 'not_pfx');
+  });
+
+  test('that takes too long to open is given up, and its reader ended', async () => {
+    const pfx = authority.pfx(authority.issue({ names }), 'x');
+
+    await assert.rejects(readPfx(pfx, 'x', 1), { code: 'too_costly', remedy: /work factor/ });
   });
 
   test('without a key, without a certificate, or with the key of another one is refused', async () => {

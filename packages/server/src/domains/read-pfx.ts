@@ -4,7 +4,7 @@ import type { PfxAnswer } from '../pfx-reader.ts';
 import { CertificateError } from './certificate-error.ts';
 
 /** Files of the usual work factors are read within a tenth of a second. */
-const timeoutMs = 20_000;
+const defaultTimeoutMs = 20_000;
 const maxAnswerBytes = 4 * 1024 * 1024;
 
 /** In development the program is in the folder above; in the packed form all are in one. */
@@ -22,10 +22,22 @@ export interface PemMaterial {
  * Opens a PFX file.
  *
  * @param pfx base64.
- * @throws CertificateError `not_pfx`, `wrong_password`.
+ * @param timeoutMs How long that may take.
+ * @throws CertificateError `not_pfx`, `wrong_password`, `too_costly`.
  */
-export async function readPfx(pfx: string, password: string): Promise<PemMaterial> {
-  const answer = await runReader(JSON.stringify({ pfx, password }));
+export async function readPfx(
+  pfx: string,
+  password: string,
+  timeoutMs = defaultTimeoutMs,
+): Promise<PemMaterial> {
+  const answer = await runReader(JSON.stringify({ pfx, password }), timeoutMs);
+  if (answer === 'ended') {
+    throw new CertificateError(
+      'too_costly',
+      `The PFX file cannot be opened within ${timeoutMs / 1_000} s: its encryption is made to be slow beyond all measure.`,
+      'Export it again, with the work factor (iterations) that the program proposes.',
+    );
+  }
   if (answer === null || ('error' in answer && answer.error === 'not_pfx')) {
     throw new CertificateError(
       'not_pfx',
@@ -43,8 +55,8 @@ export async function readPfx(pfx: string, password: string): Promise<PemMateria
   return answer;
 }
 
-/** Null where the program failed, or had to be ended. */
-async function runReader(input: string): Promise<PfxAnswer | null> {
+/** Null where the program failed; `ended` where it took too long. */
+async function runReader(input: string, timeoutMs: number): Promise<PfxAnswer | 'ended' | null> {
   const child = spawn(process.execPath, [program], {
     stdio: ['pipe', 'pipe', 'ignore'],
     // Nothing of ours: no master key, no configuration.
@@ -52,9 +64,9 @@ async function runReader(input: string): Promise<PfxAnswer | null> {
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
   });
-  const ended = new Promise<boolean>(resolve => {
-    child.once('error', () => resolve(false));
-    child.once('close', code => resolve(code === 0));
+  const ended = new Promise<number | NodeJS.Signals | null>(resolve => {
+    child.once('error', () => resolve(null));
+    child.once('close', (code, signal) => resolve(signal ?? code));
   });
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
@@ -65,6 +77,8 @@ async function runReader(input: string): Promise<PfxAnswer | null> {
     if (length > maxAnswerBytes) child.kill('SIGKILL');
     else chunks.push(chunk);
   });
-  if (!(await ended)) return null;
+  const end = await ended;
+  if (end === 'SIGKILL') return 'ended';
+  if (end !== 0) return null;
   return JSON.parse(Buffer.concat(chunks).toString('utf8')) as PfxAnswer;
 }

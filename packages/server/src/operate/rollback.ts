@@ -120,6 +120,9 @@ const words: Readonly<Record<string, string>> = {
   signInFailure: 'counted sign-in failures',
   oidcRecord: 'sign-in sessions and tokens',
   sealedSecret: 'keys',
+  customDomain: 'custom domains',
+  publicCertificate: 'certificates of public names',
+  automaticCertificate: 'attempts to get certificates',
 };
 
 function wordFor(table: string): string {
