@@ -127,6 +127,34 @@ describe('applications in the Admin center', { timeout: 600_000 }, () => {
     assert.deepEqual(center.chromium.takeErrors(), []);
   });
 
+  test('headers and limits are checked where they are entered, and each changes alone', async () => {
+    const page = await center.openAs('ada', pageOf('stock', '/settings'));
+    const headers = page.getByRole('region', { name: 'Headers', exact: true });
+    await headers.getByLabel('Set in requests').fill('X-Remote-User');
+    await headers.getByText('Not “Name: value”: X-Remote-User').waitFor();
+    await headers.getByLabel('Set in requests').fill('X-Remote-User: {user.id}\nX-Place: Graz');
+    await save(headers);
+
+    const limits = page.getByRole('region', { name: 'Limits' });
+    await limits.getByLabel('Requests at a time', { exact: true }).fill('50');
+    await limits.getByLabel('Allowed addresses').fill('10.0.0.0/8\n10.0.0.0/64');
+    await limits.getByRole('button', { name: 'Save' }).click();
+    await limits.getByText('Must be an address or a network such as').waitFor();
+    assert.equal(await limits.getByLabel('Allowed addresses').getAttribute('aria-invalid'), 'true');
+    assert.deepEqual(await violations(page), []);
+    await limits.getByLabel('Allowed addresses').fill('10.0.0.0/8');
+    await save(limits);
+
+    const { body } = await center.bed.api('GET', `/applications/${center.bed.applicationId('stock')}`);
+    const { onPremisesPublishing: publishing } = body as { onPremisesPublishing: Record<string, unknown> };
+    assert.deepEqual((publishing.customHeaders as { setRequestHeaders: unknown }).setRequestHeaders, [
+      { name: 'X-Remote-User', value: '{user.id}' },
+      { name: 'X-Place', value: 'Graz' },
+    ]);
+    const { openRequests, allowedNetworks, requestsPerMinute } = publishing.limits as Record<string, unknown>;
+    assert.deepEqual([openRequests, allowedNetworks, requestsPerMinute], [50, ['10.0.0.0/8'], 0]);
+  });
+
   test('what somebody else has changed meanwhile is shown, and not undone unseen', async () => {
     const page = await center.openAs('ada', pageOf('wiki', '/settings'));
     const names = page.getByRole('region', { name: 'Name and home page' });

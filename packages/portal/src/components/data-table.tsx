@@ -59,15 +59,15 @@ const useStyles = makeStyles({
       ':first-child': { fontWeight: 600 },
     },
   },
-  label: {
-    display: 'none',
+  labelled: {
     [narrow]: {
-      display: 'inline-block',
-      minWidth: '120px',
-      paddingRight: '8px',
-      color: tokens.colorNeutralForeground3,
+      display: 'grid',
+      gridTemplateColumns: '120px minmax(0, 1fr)',
+      alignItems: 'baseline',
+      gap: '8px',
     },
   },
+  label: { display: 'none', color: tokens.colorNeutralForeground3, [narrow]: { display: 'block' } },
   more: { alignSelf: 'flex-start' },
 });
 
@@ -110,14 +110,19 @@ export function DataTable<Row>({ label, columns, rows, rowKey }: DataTableProps<
                 {columns.map(({ id, title, cell, isMinor }, index) => (
                   <TableCell
                     key={id}
-                    className={mergeClasses(styles.cell, styles.stacked, isMinor && styles.minor)}
+                    className={mergeClasses(
+                      styles.cell,
+                      styles.stacked,
+                      index > 0 && styles.labelled,
+                      isMinor && styles.minor,
+                    )}
                   >
                     {index > 0 && (
                       <span className={styles.label} aria-hidden="true">
                         {title}
                       </span>
                     )}
-                    {cell(row)}
+                    <div>{cell(row)}</div>
                   </TableCell>
                 ))}
               </TableRow>

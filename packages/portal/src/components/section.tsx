@@ -21,15 +21,22 @@ interface SectionProps {
   readonly children: ReactNode;
   /** Without a frame, around what has one of its own. */
   readonly isBare?: boolean;
+  /** For links to it. */
+  readonly id?: string;
 }
 
 /** A part of a page with a heading of its own. */
-export function Section({ title, children, isBare = false }: SectionProps) {
+export function Section({ title, children, isBare = false, id }: SectionProps) {
   const styles = useStyles();
-  const id = useId();
+  const titleId = useId();
   return (
-    <section className={mergeClasses(styles.section, isBare && styles.bare)} aria-labelledby={id}>
-      <h2 className={styles.title} id={id}>
+    <section
+      className={mergeClasses(styles.section, isBare && styles.bare)}
+      id={id}
+      tabIndex={id === undefined ? undefined : -1}
+      aria-labelledby={titleId}
+    >
+      <h2 className={styles.title} id={titleId}>
         {title}
       </h2>
       {children}

@@ -108,6 +108,35 @@ export const publishingGroups: readonly SettingGroup[] = [
         help: 'The application sees its internal host, and its redirects and cookie domains become external. Switch it off for applications that build addresses from the Host they are asked for.',
         control: { kind: 'switch' },
       },
+      {
+        property: 'isTranslateResponseHeadersEnabled',
+        label: 'Headers of answers',
+        help: 'Redirects, cookies and policies, where they are to be treated otherwise than those of requests.',
+        control: {
+          kind: 'optional-switch',
+          whenNull: 'As the setting above says',
+          whenOn: 'Translate them',
+          whenOff: 'Leave them as they are',
+        },
+      },
+      {
+        property: 'isTranslateLinksInBodyEnabled',
+        label: 'Translate URLs in pages',
+        help: 'Links to internal URLs of published applications, in HTML and CSS of this one.',
+        control: { kind: 'switch' },
+      },
+      {
+        property: 'linkTranslation.isJsonLdEnabled',
+        label: 'In JSON-LD, too',
+        help: 'Only where pages are translated; the page itself uses these addresses.',
+        control: { kind: 'switch' },
+      },
+      {
+        property: 'linkTranslation.inlineScriptUrls',
+        label: 'In inline scripts',
+        help: 'Internal URLs, one a line: strings of inline scripts that begin with one of them are translated.',
+        control: { kind: 'lines', placeholder: 'http://wiki.corp.example:8080/' },
+      },
     ],
   },
   {
@@ -241,6 +270,7 @@ export const publishingGroups: readonly SettingGroup[] = [
         help: 'A list of rules as the admin API writes them. Preflight requests are answered by the service and never meet a sign-in page.',
         control: {
           kind: 'json',
+          isList: true,
           example: [
             {
               resource: '/api',
@@ -292,11 +322,7 @@ export const publishingGroups: readonly SettingGroup[] = [
 ];
 
 /** What has no field here: it says something, or has one value alone. */
-const withoutField: ReadonlySet<string> = new Set([
-  'isOnPremPublishingEnabled',
-  'isSecureCookieEnabled',
-  'isTranslateLinksInBodyEnabled',
-]);
+const withoutField: ReadonlySet<string> = new Set(['isOnPremPublishingEnabled', 'isSecureCookieEnabled']);
 
 /**
  * A group for what the service has and the lists above do not, so that nothing is out of reach where the two are of

@@ -5,7 +5,7 @@ const useStyles = makeStyles({
   // A long choice must not make its field wider than the page.
   field: { maxWidth: '560px', gridTemplateColumns: 'minmax(0, 1fr)' },
   short: { maxWidth: '280px' },
-  seconds: { display: 'flex', flexWrap: 'wrap', gap: '8px', maxWidth: '560px' },
+  seconds: { display: 'flex', flexWrap: 'wrap', gap: '8px' },
   number: { width: '140px' },
   code: { fontFamily: tokens.fontFamilyMonospace, fontSize: '13px' },
 });
@@ -90,6 +90,14 @@ function Control({ control, text, onChange, ...field }: ControlProps) {
               {label}
             </option>
           ))}
+        </Select>
+      );
+    case 'optional-switch':
+      return (
+        <Select {...field} value={text} onChange={(_event, { value }) => onChange(value)}>
+          <option value="">{control.whenNull}</option>
+          <option value="true">{control.whenOn}</option>
+          <option value="false">{control.whenOff}</option>
         </Select>
       );
     case 'number':

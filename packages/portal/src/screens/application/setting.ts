@@ -45,11 +45,18 @@ export function nested(values: Readonly<Record<string, unknown>>): Record<string
 }
 
 /** How a value is entered. */
-export type Control =
+type Control =
   | { readonly kind: 'switch' }
   /** One line; an empty one is null where that is allowed. */
   | { readonly kind: 'text'; readonly placeholder?: string; readonly isNullable?: boolean }
   | { readonly kind: 'choice'; readonly options: readonly (readonly [value: string, label: string])[] }
+  /** On, off, or null, which leaves it to something else. */
+  | {
+      readonly kind: 'optional-switch';
+      readonly whenNull: string;
+      readonly whenOn: string;
+      readonly whenOff: string;
+    }
   /** A whole number; an empty field is null where that is allowed, and says what that means. */
   | { readonly kind: 'number'; readonly unit: string; readonly whenEmpty?: string }
   /** One of some names or a number of seconds. */
@@ -58,8 +65,8 @@ export type Control =
   | { readonly kind: 'lines'; readonly placeholder?: string }
   /** A list of names with values, `Name: value` on each line. */
   | { readonly kind: 'fields'; readonly placeholder?: string }
-  /** Anything that has a shape of its own, as the admin API writes it. */
-  | { readonly kind: 'json'; readonly example?: unknown };
+  /** Anything that has a shape of its own, as the admin API writes it; an empty field is an empty list, or else null. */
+  | { readonly kind: 'json'; readonly isList?: boolean; readonly example?: unknown };
 
 /** What a control holds while it is edited: whether a switch is on, and for all others text. */
 export type Input = string | boolean;
@@ -74,7 +81,8 @@ export function inputOf({ control }: Setting, value: unknown): Input {
     case 'fields':
       return Array.isArray(value) ? value.map(({ name, value }) => `${name}: ${value}`).join('\n') : '';
     case 'json':
-      return value === undefined || value === null ? '' : JSON.stringify(value, null, 2);
+      if (value === undefined || value === null) return '';
+      return control.isList && (value as unknown[]).length === 0 ? '' : JSON.stringify(value, null, 2);
     default:
       return value === undefined || value === null ? '' : String(value);
   }
@@ -87,6 +95,8 @@ export function readInput({ control }: Setting, input: Input): { value: unknown 
   switch (control.kind) {
     case 'text':
       return { value: text === '' && control.isNullable ? null : text };
+    case 'optional-switch':
+      return { value: text === '' ? null : text === 'true' };
     case 'number':
       if (text === '') {
         return control.whenEmpty === undefined ? { error: 'A number is needed.' } : { value: null };
@@ -99,7 +109,7 @@ export function readInput({ control }: Setting, input: Input): { value: unknown 
     case 'fields':
       return fields(linesOf(text));
     case 'json':
-      return json(text);
+      return text === '' ? { value: control.isList ? [] : null } : json(text);
     default:
       return { value: text };
   }
@@ -124,7 +134,6 @@ function fields(lines: readonly string[]): { value: unknown } | { error: string 
 }
 
 function json(text: string): { value: unknown } | { error: string } {
-  if (text === '') return { value: null };
   try {
     return { value: JSON.parse(text) };
   } catch (error) {

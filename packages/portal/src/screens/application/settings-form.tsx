@@ -31,11 +31,17 @@ interface Draft extends SettingValues {
 }
 
 const useStyles = makeStyles({
-  form: { display: 'flex', flexDirection: 'column', gap: '20px' },
+  form: {
+    display: 'grid',
+    gridTemplateColumns: 'repeat(auto-fill, minmax(min(380px, 100%), 1fr))',
+    alignItems: 'start',
+    gap: '20px 32px',
+  },
+  whole: { gridColumn: '1 / -1' },
   lead: { color: tokens.colorNeutralForeground3, maxWidth: '72ch' },
-  actions: { display: 'flex', flexWrap: 'wrap', alignItems: 'center', gap: '12px' },
+  actions: { gridColumn: '1 / -1', display: 'flex', flexWrap: 'wrap', alignItems: 'center', gap: '12px' },
   // Its line is there all the time, so that what it says is read out; empty it takes no room.
-  idle: { marginTop: '-20px' },
+  idle: { position: 'absolute' },
   says: { color: tokens.colorNeutralForeground3 },
 });
 
@@ -98,9 +104,9 @@ export function SettingsForm({ group, current, onReload, onSave }: SettingsFormP
   const isIdle = changed.length === 0 && state !== 'saved';
   const besideFields = group.settings.some(setting => messageFor(error, setting.property) !== undefined);
   return (
-    <Section title={group.title}>
+    <Section title={group.title} id={sectionIdOf(group)}>
       <form className={styles.form} onSubmit={event => void save(event)}>
-        {group.lead !== undefined && <p className={styles.lead}>{group.lead}</p>}
+        {group.lead !== undefined && <p className={mergeClasses(styles.whole, styles.lead)}>{group.lead}</p>}
         {group.settings.map(setting => {
           const read = changed.find(one => one.setting === setting)?.read;
           return (
@@ -115,19 +121,23 @@ export function SettingsForm({ group, current, onReload, onSave }: SettingsFormP
           );
         })}
         {isOvertaken(error) && (
-          <Notice
-            intent="warning"
-            actions={
-              <Button size="small" onClick={() => void reload()}>
-                Show what is there now
-              </Button>
-            }
-          >
-            Somebody else has changed this application since you opened the page. Nothing was saved.
-          </Notice>
+          <div className={styles.whole}>
+            <Notice
+              intent="warning"
+              actions={
+                <Button size="small" onClick={() => void reload()}>
+                  Show what is there now
+                </Button>
+              }
+            >
+              Somebody else has changed this application since you opened the page. Nothing was saved.
+            </Notice>
+          </div>
         )}
         {error !== null && !isOvertaken(error) && !besideFields && (
-          <Failure error={error} what="It was not saved." />
+          <div className={styles.whole}>
+            <Failure error={error} what="It was not saved." />
+          </div>
         )}
         <div className={mergeClasses(styles.actions, isIdle && styles.idle)}>
           {changed.length > 0 && (
@@ -154,6 +164,11 @@ export function SettingsForm({ group, current, onReload, onSave }: SettingsFormP
       </form>
     </Section>
   );
+}
+
+/** Where a group of settings is on its page. */
+export function sectionIdOf({ title }: SettingGroup): string {
+  return title.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
 }
 
 interface Changed {

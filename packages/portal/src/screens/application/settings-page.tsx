@@ -1,3 +1,4 @@
+import { Link, makeStyles } from '@fluentui/react-components';
 import type { Application } from '@postern/protocol/admin/applications';
 import type { OnPremisesPublishingUpdate } from '@postern/protocol/admin/publishing';
 import type { ServicePrincipal, ServicePrincipalUpdate } from '@postern/protocol/admin/service-principals';
@@ -14,7 +15,9 @@ import { Notice } from '../../components/notice.tsx';
 import { ApplicationFrame, type ShownApplication } from './application-frame.tsx';
 import { addressSettings, otherSettings, publishingGroups } from './publishing-settings.ts';
 import { nested, type SettingGroup, valueAt } from './setting.ts';
-import { SettingsForm, type SettingValues } from './settings-form.tsx';
+import { SettingsForm, type SettingValues, sectionIdOf } from './settings-form.tsx';
+
+const useStyles = makeStyles({ groups: { display: 'flex', flexWrap: 'wrap', gap: '4px 16px' } });
 
 /** Every setting of one application, by groups that are saved each by itself. */
 export function SettingsPage() {
@@ -33,7 +36,8 @@ function Settings({ shown }: { readonly shown: ShownApplication }) {
     if (data === undefined || error !== null) throw error ?? new Error('It could not be read again.');
     return data;
   };
-  const partsOf = publishedParts(groups.data ?? [], shown);
+  const styles = useStyles();
+  const parts = publishedParts(groups.data ?? [], shown);
   return (
     <>
       {shown.application.onPremisesPublishing === null && (
@@ -41,7 +45,14 @@ function Settings({ shown }: { readonly shown: ShownApplication }) {
           The application is not published yet. Give it an internal URL; what you leave out takes its default.
         </Notice>
       )}
-      {partsOf.map(part => (
+      <nav className={styles.groups} aria-label="Groups of settings">
+        {parts.map(({ group }) => (
+          <Link key={group.title} href={`#${sectionIdOf(group)}`}>
+            {group.title}
+          </Link>
+        ))}
+      </nav>
+      {parts.map(part => (
         <SettingsForm
           key={part.group.title}
           group={part.group}

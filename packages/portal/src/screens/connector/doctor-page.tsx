@@ -75,6 +75,8 @@ function Report({ report }: { readonly report: DoctorReport }) {
   const styles = useStyles();
   const failed = report.results.filter(({ status }) => status === 'failed');
   const [first] = failed;
+  // What needs somebody is open; a click shows the rest.
+  const worst = first === undefined ? 'warning' : 'failed';
   return (
     <>
       <p className={styles.quiet}>
@@ -94,7 +96,7 @@ function Report({ report }: { readonly report: DoctorReport }) {
         if (results.length === 0) return null;
         return (
           <Section key={`${group} ${report.at}`} title={title}>
-            <details open={results.some(isWrong)}>
+            <details open={results.some(({ status }) => status === worst)}>
               <summary className={styles.summary}>{countsOf(results)}</summary>
               <ul className={styles.list}>
                 {results.map(result => (
