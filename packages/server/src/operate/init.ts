@@ -24,6 +24,9 @@ export interface InitOptions {
   readonly certificates?: string;
   readonly certificate?: readonly string[];
   readonly key?: readonly string[];
+  readonly acmeDirectory?: string;
+  readonly acmeTermsAgreed?: boolean;
+  readonly acmeEmail?: string;
   readonly admin?: string;
   readonly data?: string;
   readonly publicPort?: string;
@@ -81,9 +84,7 @@ export function describeSetUp(setUp: SetUp): string {
     'DNS records to make:',
     ...[...names, `*.${config.domain}`].map(record),
     '',
-    'Names that the certificates must cover:',
-    `  ${names.join(', ')}, and the host of every application`,
-    `  (one wildcard certificate for *.${config.domain} covers them all)`,
+    ...certificateLines(config, names),
     ...(config.certificates.local ? ['', ...localAuthorityLines(config)] : []),
     ...(setUp.warnings.length > 0 ? ['', ...setUp.warnings.map(warning => `⚠ ${warning}`)] : []),
     '',
@@ -111,9 +112,11 @@ export function setUpDocument(setUp: SetUp): Record<string, unknown> {
   };
 }
 
+type CertificateSource = 'files' | 'acme' | 'local';
+
 interface Answers extends InitOptions {
   readonly domain: string;
-  readonly certificates: 'files' | 'local';
+  readonly certificates: CertificateSource;
   readonly certificate: readonly string[];
   readonly key: readonly string[];
   readonly admin: string;
@@ -133,19 +136,40 @@ async function answer(options: InitOptions, terminal: Terminal): Promise<Answers
   const certificates = certificatesFrom(
     await ask(
       options.certificates ?? (options.certificate ? 'files' : undefined),
-      'Certificates: “files” of your own, or “local” for a CA made here, to try out',
+      'Certificates: “files” of your own, “acme” to get them from an authority such as Let’s Encrypt, or “local” for a CA made here, to try out',
       'files',
     ),
   );
   const [certificate, key] = certificates === 'files' ? await askFiles(options, terminal, domain) : [[], []];
+  const acmeDirectory =
+    certificates === 'acme' ? await askAcme(options, terminal, ask) : options.acmeDirectory;
   const admin = await ask(options.admin, 'Name of the first administrator', `admin@${domain}`);
-  return { ...options, domain, certificates, certificate, key, admin };
+  return { ...options, domain, certificates, certificate, key, acmeDirectory, admin };
 }
 
-function certificatesFrom(text: string): 'files' | 'local' {
-  if (text === 'files' || text === 'local') return text;
+const letsEncrypt = 'https://acme-v02.api.letsencrypt.org/directory';
+
+/** The directory of the ACME server, whose terms have been agreed to. */
+async function askAcme(
+  options: InitOptions,
+  terminal: Terminal,
+  ask: (given: string | undefined, question: string, byDefault: string) => Promise<string>,
+): Promise<string> {
+  const directory = await ask(options.acmeDirectory, 'ACME directory of the authority', letsEncrypt);
+  const isAgreed =
+    options.acmeTermsAgreed === true ||
+    (terminal.isInteractive &&
+      /^y(es)?$/i.test(await terminal.ask('Do you agree to the terms of service of that authority?', 'no')));
+  if (isAgreed) return directory;
+  throw new OperateError('usage', 'Without agreement to its terms of service the authority issues nothing.', {
+    remedy: 'Read the terms that the directory names, then give --acme-terms-agreed.',
+  });
+}
+
+function certificatesFrom(text: string): CertificateSource {
+  if (text === 'files' || text === 'acme' || text === 'local') return text;
   throw new OperateError('usage', `“${text}” is no source of certificates.`, {
-    remedy: 'Use files or local.',
+    remedy: 'Use files, acme or local.',
   });
 }
 
@@ -183,16 +207,27 @@ function configDocument(answers: Answers): ConfigInput {
     ...(answers.publicPort !== undefined && { publicPort: Number(answers.publicPort) }),
     ...(Object.keys(listen).length > 0 && { listen }),
     ...(answers.data !== undefined && { dataDir: path.resolve(answers.data) }),
-    certificates:
-      answers.certificates === 'local'
-        ? { local: true }
-        : {
-            files: answers.certificate.map((file, index) => ({
-              certificateFile: path.resolve(file),
-              keyFile: path.resolve(answers.key[index]),
-            })),
-          },
+    certificates: certificatesDocument(answers),
   };
+}
+
+function certificatesDocument(answers: Answers): ConfigInput['certificates'] {
+  const { certificates, certificate, key, acmeDirectory, acmeEmail } = answers;
+  switch (certificates) {
+    case 'local':
+      return { local: true };
+    case 'acme': {
+      const email = acmeEmail === undefined ? {} : { email: acmeEmail };
+      return { acme: { directoryUrl: acmeDirectory, termsAgreed: true, ...email } };
+    }
+    case 'files':
+      return {
+        files: certificate.map((file, index) => ({
+          certificateFile: path.resolve(file),
+          keyFile: path.resolve(key[index]),
+        })),
+      };
+  }
 }
 
 function list(text: string): string[] {
@@ -232,8 +267,23 @@ async function createService(
     { userId: administrator.id, purpose: 'setup', now },
   );
   giveToOwner(config.dataDir);
+  if (config.certificates.acme.directoryUrl !== '') return { link, warnings: [] };
   const findings = checkCertificateNames(config, requiredNames(config), now);
   return { link, warnings: describeCertificateFindings(findings) };
+}
+
+function certificateLines(config: Config, names: readonly string[]): string[] {
+  if (config.certificates.acme.directoryUrl !== '') {
+    return [
+      'Certificates come by themselves, once the names lead here and the authority reaches ports 80 and 443:',
+      `  ${names.join(', ')}, and the host of every application`,
+    ];
+  }
+  return [
+    'Names that the certificates must cover:',
+    `  ${names.join(', ')}, and the host of every application`,
+    `  (one wildcard certificate for *.${config.domain} covers them all)`,
+  ];
 }
 
 function localAuthorityLines(config: Config): string[] {
@@ -271,6 +321,8 @@ function flagOf({ option, given }: ConfigProblem): string {
     publicPort: '--public-port',
     dataDir: '--data',
     runDir: '--data',
+    'certificates.acme.directoryUrl': '--acme-directory',
+    'certificates.acme.email': '--acme-email',
   };
   const listen = /^listen\.(https|http|private)/.exec(option);
   const flag = listen ? `--${listen[1]}` : (flags[option] ?? option);

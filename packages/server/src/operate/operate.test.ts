@@ -115,6 +115,26 @@ describe('postern init', () => {
     assert.deepEqual(readFileSync(config), before);
   });
 
+  test('lets certificates come from an authority, once its terms are agreed to', async t => {
+    const folder = tempFolder(t);
+    const config = path.join(folder, 'postern.yaml');
+    const acme = [
+      ...['init', '--domain', 'access.example.com', '--certificates', 'acme', '--config', config],
+      ...['--data', path.join(folder, 'data'), '--acme-email', 'it@example.com'],
+    ];
+
+    const silent = await postern(acme);
+    const agreed = await postern([...acme, '--acme-terms-agreed']);
+
+    assert.equal(silent.code, 2);
+    assert.match(silent.noted, /--acme-terms-agreed/);
+    assert.equal(agreed.code, 0, agreed.noted);
+    assert.match(agreed.printed, /Certificates come by themselves/);
+    const loaded = loadConfig(config, {}).certificates.acme;
+    assert.equal(loaded.directoryUrl, 'https://acme-v02.api.letsencrypt.org/directory');
+    assert.equal(loaded.email, 'it@example.com');
+  });
+
   test('tells the records to make and the names that the certificates lack', async t => {
     const folder = tempFolder(t);
     const ran = await postern([

@@ -121,10 +121,17 @@ function addInit(program: Command, { environment, terminal }: OperatorParts): vo
     .description('Set up a service: configuration, data folder, keys and the first administrator.')
     .option('--domain <domain>', 'the service’s own domain, such as access.example.com')
     .addOption(
-      new Option('--certificates <source>', 'where certificates come from').choices(['files', 'local']),
+      new Option('--certificates <source>', 'where certificates come from').choices([
+        'files',
+        'acme',
+        'local',
+      ]),
     )
     .option('--certificate <file>', 'certificate with its chain, PEM; may be repeated', collect)
     .option('--key <file>', 'its private key, PEM; in the same order', collect)
+    .option('--acme-directory <url>', 'ACME directory of the authority (default: Let’s Encrypt’s)')
+    .option('--acme-terms-agreed', 'you have read the terms of service that it names, and agree')
+    .option('--acme-email <address>', 'where the authority may write to')
     .option('--admin <name>', 'name of the first administrator (default: admin@<domain>)')
     .option('--data <folder>', 'data folder (default: /var/lib/postern)')
     .option('--public-port <port>', 'port that browsers use (default: 443)')
