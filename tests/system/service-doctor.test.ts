@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -140,6 +150,28 @@ describe('the doctor of the service', { timeout: 300_000 }, () => {
     assert.match(results.get('names.certificates')!.tried, /the files of the configuration/);
     assertStatus(results, 'not_run', 'names.connect', 'ports.outside-443', 'machine.file-limit');
     assert.deepEqual(readFileSync(database), earlier);
+  });
+
+  test('looks as the user that the data folder belongs to, and leaves nothing of root there', async t => {
+    if (process.getuid?.() !== 0) return t.diagnostic('only root can give a folder to somebody');
+    const nobody = 65_534;
+    const give = (uid: number) => {
+      chownSync(bed.dataDir, uid, uid);
+      for (const name of readdirSync(bed.dataDir, { recursive: true, encoding: 'utf8' }))
+        lchownSync(path.join(bed.dataDir, name), uid, uid);
+    };
+    chmodSync(path.dirname(bed.dataDir), 0o711);
+    give(nobody);
+
+    const { report, results } = await examine(bed.configFile);
+    const owners = readdirSync(bed.dataDir, { recursive: true, encoding: 'utf8' }).map(
+      name => lstatSync(path.join(bed.dataDir, name)).uid,
+    );
+    give(0);
+
+    assert.equal(report.exitCode, 20);
+    assertStatus(results, 'passed', 'store.folder', 'store.writable', 'keys.authorities');
+    assert.deepEqual([...new Set(owners)], [nobody]);
   });
 
   test('says what is damaged or gone', async () => {
