@@ -25,13 +25,24 @@ export interface Nginx {
   readonly pid: number;
 }
 
-/** The private web server that everything is measured in front of: one file of 1 KB, over plain HTTP. */
+/**
+ * The private web server that everything is measured in front of: one file of 1 KB, over plain HTTP, at `/small`; and at
+ * `/cookie/small` with a cookie.
+ */
 export async function startSmallBackend(workplace: Workplace): Promise<Nginx> {
   const root = path.join(workplace.folder, 'www');
   mkdirSync(root);
   writeFileSync(path.join(root, 'small'), 'x'.repeat(1024));
   const port = await freePort();
-  return start(workplace, port, `server { listen 127.0.0.1:${port}; root ${root}; }`);
+  return start(
+    workplace,
+    port,
+    `server {
+    listen 127.0.0.1:${port};
+    root ${root};
+    location /cookie/ { alias ${root}/; add_header Set-Cookie "sid=0123456789abcdef; Path=/; SameSite=Lax"; }
+  }`,
+  );
 }
 
 export interface ReverseProxyOptions {

@@ -1,7 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { buildPackages } from '../scripts/build.ts';
-import { startTestbed, type Testbed, type TestbedOptions } from '../tests/testbed/testbed.ts';
+import {
+  startTestbed,
+  type TestApplication,
+  type Testbed,
+  type TestbedOptions,
+} from '../tests/testbed/testbed.ts';
 import { familyOf } from './measure.ts';
 import type { Workplace } from './programs.ts';
 
@@ -24,15 +29,17 @@ export interface PosternOptions extends Omit<TestbedOptions, 'applications' | 'p
   readonly backendUrl: string;
   /** Where `open`, which is passthrough, leads; the same where absent. */
   readonly passthroughUrl?: string;
+  /** Further settings of `app`. */
+  readonly publishing?: TestApplication['publishing'];
 }
 
 /** Builds the packages and starts service and connector from them, on free ports of the loopback. */
 export async function startPostern(workplace: Workplace, options: PosternOptions): Promise<Postern> {
-  const { backendUrl, passthroughUrl = backendUrl, ...others } = options;
+  const { backendUrl, passthroughUrl = backendUrl, publishing, ...others } = options;
   const testbed = await startTestbed({
     ...others,
     applications: [
-      { name: 'app', internalUrl: backendUrl },
+      { name: 'app', internalUrl: backendUrl, ...(publishing === undefined ? {} : { publishing }) },
       { name: 'open', internalUrl: passthroughUrl, passthrough: true },
     ],
     programs: await buildPrograms(workplace),

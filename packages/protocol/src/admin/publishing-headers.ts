@@ -23,6 +23,7 @@ const relayRequestFields: Readonly<Record<string, string>> = {
   ...handshake(),
   cookie: 'it carries the session, which the relay takes out of it',
   'x-request-id': 'the relay writes it',
+  'cdn-loop': 'the relay knows its own requests by it',
   ...connectionFacts(['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto']),
 };
 

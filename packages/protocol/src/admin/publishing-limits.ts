@@ -113,7 +113,8 @@ export const limitDefaults: {
   maintenanceMode: { isEnabled: false, message: '', retryAfterSeconds: 300, exceptPrincipalIds: [] },
 };
 
-const ipv4 = /^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/;
+// Without leading zeros, which some read as octal.
+const ipv4 = /^(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
 
 function isIpv4(text: string): boolean {
   return ipv4.test(text);

@@ -2,6 +2,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import type { Logger } from 'pino';
 import { plainAddress } from '../tunnels/accept.ts';
+import { addressKey } from './address-key.ts';
 import type { Certificates } from './certificates.ts';
 import { type ChallengeListener, challengeProtocol } from './challenge-listener.ts';
 import { ClientConnection } from './client-connection.ts';
@@ -30,7 +31,7 @@ export interface EdgeListenerOptions {
 
 const helloTimeoutMs = 5_000;
 const handshakeTimeoutMs = 10_000;
-/** Unfinished handshakes of one address; an office behind one address stays far below (threat G7). */
+/** Unfinished handshakes of one address, of IPv6 one /64; an office behind one address stays far below (threat G7). */
 const maxHandshakesPerAddress = 500;
 
 /**
@@ -127,7 +128,7 @@ export class EdgeListener {
   }
 
   #accept(socket: net.Socket): void {
-    const address = socket.remoteAddress ?? '';
+    const address = addressKey(socket.remoteAddress ?? '');
     const running = this.#handshakes.get(address) ?? 0;
     if (running >= maxHandshakesPerAddress) {
       this.refusedConnections += 1;

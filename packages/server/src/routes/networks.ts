@@ -1,4 +1,4 @@
-import { BlockList, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 import { parseNetwork } from '@postern/protocol/admin/publishing-limits';
 
 /** Whose addresses may come in. */
@@ -37,7 +37,9 @@ function listOf(networks: readonly string[]): BlockList | null {
   const list = new BlockList();
   for (const text of networks) {
     const network = parseNetwork(text);
-    if (network !== null) list.addSubnet(network.address, network.bits, network.family);
+    // The admin API lets nothing else in; a store that was changed by hand must not bring the relay down.
+    if (network !== null && isIP(network.address) !== 0)
+      list.addSubnet(network.address, network.bits, network.family);
   }
   return list;
 }

@@ -8,11 +8,12 @@ import {
 import { HeadReader, MessageHead } from '../http1/head.ts';
 import {
   type ClaimSource,
+  claimLines,
+  commonLines,
   isDropped,
   prepareRequestHeaders,
   prepareResponseHeaders,
   requestLines,
-  responseLines,
   responseList,
 } from './custom-headers.ts';
 
@@ -164,7 +165,7 @@ describe('presets speak where the backend says nothing', () => {
   ] as const) {
     test(`${said} stays the only word`, () => {
       assert.deepEqual(responseList(preset(security), answer(said), nobody), []);
-      assert.equal(responseLines(preset(security), answer(said), nobody).length, 0);
+      assert.equal(commonLines(preset(security), answer(said)).length, 0);
     });
   }
 
@@ -203,7 +204,7 @@ describe('presets speak where the backend says nothing', () => {
     });
 
     assert.equal(
-      responseLines(headers, answer(), nobody).toString(),
+      commonLines(headers, answer()).toString(),
       'strict-transport-security: max-age=31536000; includeSubDomains\r\n',
     );
   });
@@ -223,7 +224,7 @@ describe('response headers', () => {
 
     assert.equal(headers.lines.toString(), 'X-Served-By: postern\r\n');
     assert.equal(
-      responseLines(headers, answer(), nobody).toString(),
+      commonLines(headers, answer()).toString() + claimLines(headers, nobody),
       'X-Served-By: postern\r\nx-request-id: id-1\r\n',
     );
   });

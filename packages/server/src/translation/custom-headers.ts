@@ -58,6 +58,9 @@ export interface ResponseHeaders {
   /** Those without claims, as lines that each end in CRLF; and as names in lower case and values in turn. */
   readonly lines: Buffer;
   readonly list: readonly string[];
+  /** The same with every preset, for backends that say nothing of their own: mostly so. */
+  readonly linesWithPresets: Buffer;
+  readonly listWithPresets: readonly string[];
   readonly fields: readonly TemplateField[];
   readonly presets: readonly Preset[];
   /** One of them says how long an answer may be kept. */
@@ -94,13 +97,15 @@ export function prepareResponseHeaders(
   const fields = set.map(toTemplateField);
   const isConstant = ({ parts }: TemplateField) => !hasClaim(parts, () => true);
   const constant = fields.filter(isConstant);
+  const lines = constant.map(({ name, parts }) => `${name}: ${parts.join('')}\r\n`).join('');
+  const list = constant.flatMap(({ lowerName, parts }) => [lowerName, parts.join('')]);
+  const presetFields = presets.flatMap(({ fields: ofPreset }) => ofPreset);
   return {
     dropped: dropFields([...taken, ...removed]),
-    lines: Buffer.from(
-      constant.map(({ name, parts }) => `${name}: ${parts.join('')}\r\n`).join(''),
-      'latin1',
-    ),
-    list: constant.flatMap(({ lowerName, parts }) => [lowerName, parts.join('')]),
+    lines: Buffer.from(lines, 'latin1'),
+    list,
+    linesWithPresets: Buffer.from(lines + linesOf(presetFields), 'latin1'),
+    listWithPresets: [...list, ...presetFields.flat()],
     fields: fields.filter(field => !isConstant(field)),
     presets,
     setsCaching: taken.has('cache-control') || taken.has('expires'),
@@ -136,53 +141,79 @@ export function requestLines(
   return lines;
 }
 
-/** Lines for the client, each ending in CRLF. */
-export function responseLines(headers: ResponseHeaders, head: MessageHead, source: ClaimSource): Buffer {
-  if (headers.fields.length === 0 && headers.presets.length === 0) return headers.lines;
-  const list = responseList(headers, head, source);
-  let lines = '';
-  for (let at = headers.list.length; at < list.length; at += 2) lines += `${list[at]}: ${list[at + 1]}\r\n`;
-  return lines === '' ? headers.lines : Buffer.concat([headers.lines, Buffer.from(lines, 'latin1')]);
+/** Lines for the client, each ending in CRLF, that are the same for everybody who gets this answer. */
+export function commonLines(headers: ResponseHeaders, head: MessageHead): Buffer {
+  if (headers.presets.length === 0) return headers.lines;
+  if (!saysAny(headers, head)) return headers.linesWithPresets;
+  return Buffer.concat([headers.lines, Buffer.from(linesOf(unsaidFields(headers, head)), 'latin1')]);
 }
 
-/** The same as names in lower case and values in turn, those without claims first. */
+/** The other lines for the client: those with claims. */
+export function claimLines({ fields }: ResponseHeaders, source: ClaimSource): string {
+  let lines = '';
+  for (const { lowerName, parts } of fields) {
+    const value = fillIn(parts, source);
+    if (value !== null) lines += `${lowerName}: ${value}\r\n`;
+  }
+  return lines;
+}
+
+/** All fields for the client as names in lower case and values in turn. */
 export function responseList(
   headers: ResponseHeaders,
   head: MessageHead,
   source: ClaimSource,
 ): readonly string[] {
-  if (headers.fields.length === 0 && headers.presets.length === 0) return headers.list;
-  const list = [...headers.list];
+  const list = commonList(headers, head);
+  if (headers.fields.length === 0) return list;
+  const all = [...list];
   for (const { lowerName, parts } of headers.fields) {
     const value = fillIn(parts, source);
-    if (value !== null) list.push(lowerName, value);
+    if (value !== null) all.push(lowerName, value);
   }
-  for (const { fields, isSaid } of headers.presets) {
-    if (isSaid(head, headers.dropped)) continue;
-    for (const [name, value] of fields) list.push(name, value);
-  }
-  return list;
+  return all;
+}
+
+function commonList(headers: ResponseHeaders, head: MessageHead): readonly string[] {
+  if (headers.presets.length === 0) return headers.list;
+  if (!saysAny(headers, head)) return headers.listWithPresets;
+  return [...headers.list, ...unsaidFields(headers, head).flat()];
+}
+
+/** Whether the backend says something about the matter of a preset. */
+function saysAny({ presets, dropped }: ResponseHeaders, head: MessageHead): boolean {
+  for (const { isSaid } of presets) if (isSaid(head, dropped)) return true;
+  return false;
+}
+
+function unsaidFields({ presets, dropped }: ResponseHeaders, head: MessageHead): Preset['fields'] {
+  return presets.filter(({ isSaid }) => !isSaid(head, dropped)).flatMap(({ fields }) => fields);
+}
+
+function linesOf(fields: Preset['fields']): string {
+  return fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
 }
 
 /** The value with its claims filled in; null where one of them is empty, so that half a value is never sent. */
 function fillIn(parts: readonly TemplatePart[], source: ClaimSource): string | null {
   let value = '';
   for (const part of parts) {
-    const text = typeof part === 'string' ? part : fieldText(claimOf(part.claim, source));
+    const text = typeof part === 'string' ? part : claimOf(part.claim, source);
     if (text === '' && typeof part !== 'string') return null;
     value += text;
   }
   return value;
 }
 
+/** A claim as a field may have it. What people choose is encoded; ids and addresses are plain ASCII already. */
 function claimOf(claim: TemplateClaim, { session, route, requestId, clientAddress }: ClaimSource): string {
   switch (claim) {
     case 'user.userPrincipalName':
-      return session?.user.userPrincipalName ?? '';
+      return fieldText(session?.user.userPrincipalName ?? '');
     case 'user.displayName':
-      return session?.user.displayName ?? '';
+      return fieldText(session?.user.displayName ?? '');
     case 'user.mail':
-      return session?.user.mail ?? '';
+      return fieldText(session?.user.mail ?? '');
     case 'user.id':
       return session?.user.id ?? '';
     case 'user.groups':

@@ -3,9 +3,10 @@ import type { MessageHead } from '../http1/head.ts';
 import { withCookieAttributes } from './cookie-attributes.ts';
 import {
   type ClaimSource,
+  claimLines,
+  commonLines,
   isDropped,
   type ResponseHeaders,
-  responseLines,
   responseList,
 } from './custom-headers.ts';
 import { linkFieldIds, translateLinkField } from './link-fields.ts';
@@ -99,10 +100,12 @@ export function writeResponseHead(head: MessageHead, changes: ResponseHeadChange
   const { bytes } = head;
   const { custom, cors = null } = changes;
   const rewritten = rewriteFields(head, changes);
-  const customLines = custom === null ? noLines : responseLines(custom, head, changes.claims);
+  const customLines = custom === null ? noLines : commonLines(custom, head);
+  const ownLines = custom === null ? '' : claimLines(custom, changes.claims);
   const saysForWhom = changes.isPersonalPage && leavesCachingOpen(head, custom);
   let bound =
     head.end - head.start + changes.framing.length + personalPageLine.length + customLines.length + 16;
+  if (ownLines !== '') bound += ownLines.length;
   if (cors !== null) bound += cors.lines.length;
   if (rewritten !== null) for (const line of rewritten.values()) bound += line.length;
   const out = Buffer.allocUnsafe(bound);
@@ -132,6 +135,7 @@ export function writeResponseHead(head: MessageHead, changes: ResponseHeadChange
   at += changes.framing.copy(out, at);
   if (saysForWhom) at += personalPageLine.copy(out, at);
   at += customLines.copy(out, at);
+  if (ownLines !== '') at += out.write(ownLines, at, 'latin1');
   if (cors !== null) at += cors.lines.copy(out, at);
   at += crlf.copy(out, at);
   return out.subarray(0, at);
