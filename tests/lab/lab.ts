@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { DoctorReport } from '@postern/protocol/doctor';
+import type { DoctorReport, ReportOf } from '@postern/protocol/doctor';
 import { buildPackages, packPackages } from '../../scripts/build.ts';
 import { ageIdentity } from '../testbed/age-identity.ts';
 import { installPackages } from '../testbed/install-packages.ts';
@@ -16,6 +16,7 @@ const repository = path.join(import.meta.dirname, '..', '..');
 const setUpProgram = path.join(repository, 'examples/unattended/set-up.sh');
 const profile = '/onPremisesPublishingProfiles/applicationProxy';
 const middleboxProgram = path.join(import.meta.dirname, 'middlebox.ts');
+const serviceProgram = path.join(repository, 'packages/server/src/postern-server.ts');
 const connectorProgram = path.join(repository, 'packages/connector/bin/postern-connector.mjs');
 
 /** How a command is run on the connector's machine. */
@@ -37,7 +38,7 @@ export type Lift = () => void | Promise<void>;
 
 /** What a run of the doctor came to. */
 export interface Diagnosis {
-  readonly report: DoctorReport;
+  readonly report: ReportOf<string>;
   readonly exitCode: number;
   readonly tookMs: number;
 }
@@ -154,6 +155,26 @@ export class Lab implements AsyncDisposable {
         cause,
       });
     }
+  }
+
+  /**
+   * Runs `postern doctor` on the service's machine.
+   *
+   * @param passed Checks that have to pass, beside what the verdict asks for.
+   */
+  async serviceDoctor(passed: readonly string[]): Promise<Diagnosis> {
+    const startedAt = performance.now();
+    const command = [serviceProgram, 'doctor', '--json', '--config', this.testbed.configFile];
+    const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const said = follow(child);
+    const [exitCode] = await once(child, 'close');
+    const tookMs = performance.now() - startedAt;
+    const document = said.text.split('\n').find(line => line.startsWith('{'));
+    if (document === undefined) throw new Error(`the service's doctor said no JSON: ${said.text}`);
+    const report = JSON.parse(document) as ReportOf<string>;
+    const bad = report.results.filter(one => passed.includes(one.id) && one.status !== 'passed');
+    if (bad.length > 0) throw new Error(`these had to pass: ${JSON.stringify(bad)}`);
+    return { report, exitCode, tookMs };
   }
 
   /** Resolves when the connector has a tunnel; rejects after a while. */

@@ -4,6 +4,7 @@ import { backendScenarios } from './backend.ts';
 import { connectivityScenarios } from './connectivity.ts';
 import { diskScenarios } from './disk.ts';
 import { machineScenarios } from './machine.ts';
+import { serviceScenarios } from './service.ts';
 import { revocationScenario, trustScenarios } from './trust.ts';
 import { unattendedScenario } from './unattended.ts';
 
@@ -16,6 +17,7 @@ export const scenarios: readonly Scenario[] = [
   ...machineScenarios,
   ...diskScenarios,
   ...backendScenarios,
+  ...serviceScenarios,
   unattendedScenario,
   revocationScenario,
 ];
