@@ -267,7 +267,8 @@ export const configSchema = z.strictObject({
           description: 'The least severe level that is logged.',
         }),
         accessLog: option(z.boolean().default(false), {
-          description: 'Log every request, with its request id. Paths are logged without their query.',
+          description:
+            'Log every request: request id, application, user, method, status, bytes and time. Paths and queries are not logged.',
         }),
       })
       .prefault({}),
