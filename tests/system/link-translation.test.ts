@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import http2 from 'node:http2';
@@ -6,6 +7,7 @@ import https from 'node:https';
 import type { AddressInfo, LookupFunction } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import * as zlib from 'node:zlib';
+import { Chromium } from '../testbed/chromium.ts';
 import { RawClient } from '../testbed/raw-client.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 
@@ -101,8 +103,17 @@ class Site {
         return;
       }
       case '/endless':
-        response.writeHead(200, { 'content-type': type });
-        return this.#sendEndlessly(response, Buffer.from(content.repeat(100)));
+        response.writeHead(200, {
+          'content-type': type,
+          ...(url.searchParams.has('gzip') ? { 'content-encoding': 'gzip' } : {}),
+        });
+        return this.#sendEndlessly(response, url.searchParams.has('gzip'));
+      case '/app':
+      case '/app.css':
+      case '/app.js':
+      case '/dot.svg':
+      case '/login':
+        return this.#sendApp(request, response, url.pathname, origin);
       default:
         response.writeHead(200, { 'content-type': type, 'content-length': Buffer.byteLength(content) });
         response.end(content);
@@ -136,14 +147,55 @@ class Site {
     response.end(part);
   }
 
-  #sendEndlessly(response: ServerResponse, bytes: Buffer): void {
+  #sendEndlessly(response: ServerResponse, isCoded: boolean): void {
+    // Noise in a comment, which takes as much room in gzip as without.
+    const bytes = Buffer.from(`<!-- ${randomBytes(150_000).toString('base64')} --><a href="${this.url}">`);
+    const out = isCoded ? zlib.createGzip({ level: 1 }) : response;
+    if (isCoded) out.pipe(response);
+    response.once('close', () => out.destroy());
     const sendOn = () => {
       if (response.destroyed) return;
       this.bytesTaken += bytes.length;
-      if (response.write(bytes)) setImmediate(sendOn);
-      else response.once('drain', sendOn);
+      if (out.write(bytes)) setImmediate(sendOn);
+      else out.once('drain', sendOn);
     };
     sendOn();
+  }
+
+  /** Everything with absolute links and a policy that names the host, as in applications that were never meant to move. */
+  #sendApp(request: IncomingMessage, response: ServerResponse, path: string, origin: string): void {
+    if (path === '/dot.svg') {
+      response.writeHead(200, { 'content-type': 'image/svg+xml' });
+      return void response.end('<svg xmlns="http://www.w3.org/2000/svg" width="7" height="7"/>');
+    }
+    if (path === '/app.js') {
+      response.writeHead(200, { 'content-type': 'text/javascript' });
+      return void response.end('export const answer = 42;');
+    }
+    if (path === '/app.css') {
+      response.writeHead(200, { 'content-type': 'text/css' });
+      return void response.end(`body { background-image: url(${origin}/dot.svg) }`);
+    }
+    if (path === '/login') {
+      // What frameworks do against forged requests.
+      const isSame = request.headers.origin === origin;
+      response.writeHead(isSame ? 303 : 403, { location: `${origin}/pages/welcome` });
+      return void response.end();
+    }
+    response.writeHead(200, {
+      'content-type': 'text/html',
+      'content-encoding': 'gzip',
+      'content-security-policy': `default-src ${origin} 'unsafe-inline'; form-action ${origin}`,
+    });
+    response.end(
+      zlib.gzipSync(
+        `<!doctype html><title>app</title><link rel=stylesheet href="${origin}/app.css">` +
+          `<script type=importmap>{"imports":{"app":"${origin}/app.js"}}</script>` +
+          '<script type=module>import { answer } from "app"; document.title = "answer " + answer;</script>' +
+          `<img id=dot srcset="${origin}/dot.svg 1x"><iframe src="${origin}/pages/frame"></iframe>` +
+          `<form method=post action="${origin}/login"><button>Go</button></form>`,
+      ),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -421,28 +473,49 @@ describe('content that comes in parts', () => {
     });
   }
 
-  test('waits for a client that does not read', async () => {
-    const socket = await bed.connect(bed.hostOf('wiki'));
-    socket.pause();
-    socket.write(`GET /endless HTTP/1.1\r\nHost: ${bed.hostOf('wiki')}:${bed.port}\r\n\r\n`);
+  for (const coding of ['', 'gzip'])
+    test(`waits for a client that does not read${coding === '' ? '' : `, in ${coding}`}`, async () => {
+      wiki.bytesTaken = 0;
+      const socket = await bed.connect(bed.hostOf('wiki'));
+      socket.pause();
+      socket.write(`GET /endless?${coding} HTTP/1.1\r\nHost: ${bed.hostOf('wiki')}:${bed.port}\r\n\r\n`);
 
-    // The backend is full once nothing has been taken for many turns.
-    let before = -1;
-    for (let quiet = 0; quiet < 40; ) {
-      await new Promise(resolve => setTimeout(resolve, 25));
-      quiet = wiki.bytesTaken === before && before > 0 ? quiet + 1 : 0;
-      before = wiki.bytesTaken;
-    }
-    assert.ok(before < 64 * 1024 * 1024, `${before} bytes were taken`);
+      // The backend is full once nothing has been taken for many turns.
+      let before = -1;
+      for (let quiet = 0; quiet < 40; ) {
+        await new Promise(resolve => setTimeout(resolve, 25));
+        quiet = wiki.bytesTaken === before && before > 0 ? quiet + 1 : 0;
+        before = wiki.bytesTaken;
+      }
+      assert.ok(before < 64 * 1024 * 1024, `${before} bytes were taken`);
 
-    socket.resume();
-    let received = 0;
-    await new Promise<void>(resolve => {
-      socket.on('data', (bytes: Buffer) => {
-        received += bytes.length;
-        if (received > before * 2) resolve();
+      socket.resume();
+      let received = 0;
+      await new Promise<void>(resolve => {
+        socket.on('data', (bytes: Buffer) => {
+          received += bytes.length;
+          if (received > before) resolve();
+        });
       });
+      socket.destroy();
     });
-    socket.destroy();
-  });
+});
+
+test('a browser uses such a site from outside, and asks nobody else', async () => {
+  await using chromium = await Chromium.launch({ caFile: bed.caFile });
+  const asked = new Set<string>();
+  chromium.context.on('request', request => void asked.add(new URL(request.url()).origin));
+  const page = await chromium.context.newPage();
+
+  await page.goto(`${outside}/app`);
+  await page.waitForFunction('document.title === "answer 42" && document.images[0].complete');
+
+  assert.equal(await page.evaluate('document.images[0].naturalWidth'), 7);
+  assert.equal(
+    await page.evaluate('getComputedStyle(document.body).backgroundImage'),
+    `url("${outside}/dot.svg")`,
+  );
+  await page.click('button');
+  await page.waitForURL(`${outside}/pages/welcome`);
+  assert.deepEqual([...asked], [outside]);
 });
