@@ -76,7 +76,7 @@ describe('the doctor of the service', { timeout: 300_000 }, () => {
     // The only connector is on this machine: it is behind the same firewall, and has the same clock.
     assertStatus(results, 'not_run', 'ports.outside-443', 'ports.outside-80', 'clock.connectors');
     assert.match(results.get('ports.outside-443')!.cause, /runs on this machine/);
-    assertStatus(results, 'not_run', 'names.chain', 'alerts.mail', 'alerts.webhooks');
+    assertStatus(results, 'not_run', 'names.chain', 'names.automatic', 'alerts.mail', 'alerts.webhooks');
   });
 
   test('prints a line for each check as it ends, and then what was found', async () => {

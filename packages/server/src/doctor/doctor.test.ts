@@ -1,20 +1,26 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { CheckResult, DoctorReport } from '@postern/protocol/doctor';
 import type { FastifyInstance } from 'fastify';
+import type { Kysely } from 'kysely';
 import { pino } from 'pino';
+import { createTestCertificate } from '../alerts/test-receivers.ts';
 import { parseConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { createControlServer } from '../control-server.ts';
 import { prepareSocketPath } from '../feed/publisher.ts';
+import { openStore } from '../store/open.ts';
+import type { Database } from '../store/schema.ts';
 import { withServiceChecks } from './check-table.ts';
 import { clockChecks } from './clock.ts';
 import { askRunningService, createServiceContext, type ServiceCheck } from './context.ts';
 import { serviceChecks } from './doctor.ts';
 import { registerDoctorRoutes } from './internal-routes.ts';
+import { nameChecks } from './names.ts';
 import { portChecks } from './ports.ts';
 
 const all = serviceChecks.flatMap(({ group, checks }) => checks.map(check => ({ group, ...check })));
@@ -174,5 +180,76 @@ describe('what a connector on another machine sees', () => {
       assert.equal(status, expected);
       if (expected !== 'passed') assert.match(remedy, /timedatectl/);
     }
+  });
+});
+
+describe('certificates in the database, while the service does not run', () => {
+  let folder: string;
+  let config: Config;
+  let db: Kysely<Database>;
+
+  before(async () => {
+    folder = mkdtempSync(path.join(tmpdir(), 'postern-service-doctor-'));
+    config = parseConfig({ domain: 'access.example.test', dataDir: folder, certificates: { local: true } });
+    db = await openStore(path.join(folder, 'postern.db'));
+  });
+  after(async () => {
+    await db.destroy();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function outcome(id: string, now = Date.now()) {
+    const asked = await askRunningService(config);
+    const context = createServiceContext({
+      config,
+      configFile: '',
+      environment: {},
+      ...asked,
+      now: () => now,
+    });
+    return nameChecks.find(check => check.id === id)!.run(context, new AbortController().signal);
+  }
+
+  test('cover names beside the files, and end', async () => {
+    assert.equal((await outcome('names.certificates')).status, 'failed');
+    const { cert } = await createTestCertificate(['*.access.example.test']);
+    const { validToDate } = new X509Certificate(cert);
+    const row = { id: 'one', source: 'uploaded', namesJson: '[]', pem: cert, sha256: '', thumbprint: '' };
+    const dates = { notBefore: 0, notAfter: validToDate.getTime(), renewAt: null, createdAt: 0 };
+    await db
+      .insertInto('publicCertificate')
+      .values({ ...row, ...dates })
+      .execute();
+
+    assert.equal((await outcome('names.certificates')).status, 'passed');
+    assert.equal((await outcome('names.expiry')).status, 'passed');
+    const dayMs = 86_400_000;
+    assert.equal((await outcome('names.expiry', validToDate.getTime() - 5 * dayMs)).status, 'warning');
+    const over = await outcome('names.expiry', validToDate.getTime() + dayMs);
+    assert.equal(over.status, 'failed');
+    assert.match(over.remedy, /clock/);
+  });
+
+  test('that the service could not get are a warning, with the reason and the remedy that were noted', async () => {
+    assert.equal((await outcome('names.automatic')).status, 'not_run');
+    await db
+      .insertInto('automaticCertificate')
+      .values({
+        key: 'wiki.example.test',
+        namesJson: '["wiki.example.test"]',
+        orderUrl: null,
+        failures: 2,
+        lastAttemptAt: 0,
+        nextAttemptAt: 0,
+        lastError: 'The authority could not reach port 80.',
+        lastRemedy: 'Let port 80 in.',
+      })
+      .execute();
+
+    const { status, cause, remedy } = await outcome('names.automatic');
+
+    assert.equal(status, 'warning');
+    assert.match(cause, /wiki\.example\.test: The authority could not reach port 80\./);
+    assert.equal(remedy, 'Let port 80 in.');
   });
 });

@@ -7,6 +7,7 @@ import { failed, notRun, type Outcome, passed, warning } from '@postern/protocol
 import { echoProtocol } from '@postern/protocol/tunnel/messages';
 import { certificateFiles } from '../config/names.ts';
 import type { ServiceCheck, ServiceContext } from './context.ts';
+import { readFailedOrders, readPublicCertificates } from './database.ts';
 import { lookAt, reachable, type ShownCertificate } from './listener.ts';
 
 const dayMs = 86_400_000;
@@ -43,6 +44,12 @@ export const nameChecks: readonly ServiceCheck[] = [
       'A warning: browsers without that authority, or without the certificate between, refuse the names.',
     limitMs: 12_000,
     run: context => examineChains(context),
+  },
+  {
+    id: 'names.automatic',
+    title: 'The service gets the certificates that it is to get by itself',
+    otherwise: 'A warning: the names are without a certificate, or will be when the present one ends.',
+    run: context => examineOrders(context),
   },
   {
     id: 'names.connect',
@@ -116,7 +123,8 @@ async function findCoverage(context: ServiceContext): Promise<Coverage> {
   const { running, config } = context;
   const hosts = [...context.ownHosts, ...context.applicationHosts];
   if (running === null) {
-    return { source: 'the files of the configuration', isLive: false, names: fromFiles(context, hosts) };
+    const source = 'the files of the configuration and the certificates in the database';
+    return { source, isLive: false, names: fromFiles(context, hosts) };
   }
   const endpoint = reachable(config.listen.https[0]!);
   const authorities = [...getCACertificates('default'), ...getCACertificates('system')];
@@ -139,9 +147,9 @@ async function findCoverage(context: ServiceContext): Promise<Coverage> {
   return { source: `the listener at ${endpoint.host}:${endpoint.port}`, isLive: true, names: inOrder };
 }
 
-function fromFiles({ config, now }: ServiceContext, hosts: readonly string[]): Covering[] {
+function fromFiles({ config, paths, now }: ServiceContext, hosts: readonly string[]): Covering[] {
   const problems: string[] = [];
-  const certificates = certificateFiles(config).flatMap(({ certificateFile }) => {
+  const ofFiles = certificateFiles(config).flatMap(({ certificateFile }) => {
     try {
       return [new X509Certificate(readFileSync(certificateFile))];
     } catch (error) {
@@ -149,6 +157,8 @@ function fromFiles({ config, now }: ServiceContext, hosts: readonly string[]): C
       return [];
     }
   });
+  const ofDatabase = readPublicCertificates(paths.database).map(pem => new X509Certificate(pem));
+  const certificates = [...ofFiles, ...ofDatabase];
   return hosts.map(host => {
     const covering = certificates.filter(one => one.checkHost(host) !== undefined);
     const best = covering.find(one => isValid(one, now())) ?? covering[0] ?? null;
@@ -179,7 +189,7 @@ async function examineCoverage(context: ServiceContext): Promise<Outcome> {
   return failed(
     observation,
     `No certificate covers ${shorten(bad.map(one => one.host))}.`,
-    `Add one to certificates.files; *.${context.config.domain} covers the service and every application one label below it, and no name of another depth. Files are read again when they change. \`postern config check\` looks at the service’s own names.`,
+    `Add one to certificates.files, upload one (\`postern certificate upload\`), or let the service get them by itself (certificates.acme). *.${context.config.domain} covers the service and every application one label below it, and no name of another depth. Files are read again when they change.`,
   );
 }
 
@@ -245,6 +255,23 @@ async function examineChains(context: ServiceContext): Promise<Outcome> {
     observation,
     `The chain of ${shorten(bad.map(one => one.host))} leads to no authority that is known here (${bad[0]!.chainError}): the certificate between is missing, or the authority is a private one.`,
     'Let the file hold the certificate followed by those between it and the authority ("fullchain.pem"). A private authority has to be known to every browser and to whoever registers a connector.',
+  );
+}
+
+function examineOrders({ paths }: ServiceContext): Outcome {
+  const { count, failed } = readFailedOrders(paths.database);
+  if (count === 0) return notRun('The service gets no certificate by itself (certificates.acme).');
+  const observation = {
+    tried: `what became last of ${count} certificates that the service gets by itself`,
+    seen: failed.length === 0 ? 'nothing failed' : shorten(failed.map(one => `${one.names}: ${one.error}`)),
+    command: 'postern certificate list',
+  };
+  const [first] = failed;
+  if (first === undefined) return passed(observation);
+  return warning(
+    observation,
+    `No certificate could be had for ${first.names}: ${first.error}`,
+    first.remedy || 'Look into the log of the service; it tries again by itself.',
   );
 }
 
