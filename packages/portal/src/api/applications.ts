@@ -1,6 +1,6 @@
 import type { Application } from '@postern/protocol/admin/applications';
 import type { Collection } from '@postern/protocol/admin/collection';
-import type { OnPremisesPublishingUpdate } from '@postern/protocol/admin/publishing';
+import type { OnPremisesPublishing, OnPremisesPublishingUpdate } from '@postern/protocol/admin/publishing';
 import type { ServicePrincipal, ServicePrincipalUpdate } from '@postern/protocol/admin/service-principals';
 import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import { change, read, readTagged, referenceTo } from './client.ts';
@@ -31,6 +31,17 @@ export function applicationQuery(id: string) {
       return { application: item, access, tag };
     },
     refetchInterval: 15_000,
+  });
+}
+
+/** The certificate that people see at the external URL, where it was uploaded or got for it; null where the service's own is used. */
+export function certificateQuery(id: string) {
+  return queryOptions({
+    queryKey: [...applicationsKey, id, 'certificate'],
+    queryFn: async ({ signal }) => {
+      const publishing = await read<OnPremisesPublishing>(`/applications/${id}/onPremisesPublishing`, signal);
+      return publishing.verifiedCustomDomainCertificatesMetadata ?? null;
+    },
   });
 }
 

@@ -81,6 +81,7 @@ describe('admin API', () => {
         internalUrl: 'http://wiki.corp.example:8080/app/',
         applicationServerTimeout: 'long',
         isOnPremPublishingEnabled: true,
+        verifiedCustomDomainCertificatesMetadata: null,
       });
       assert.deepEqual(
         ofGroup.json().value.map((each: { id: string }) => each.id),
@@ -88,6 +89,27 @@ describe('admin API', () => {
       );
       assert.equal(list.json().value[0].principalDisplayName, 'Anna');
       assert.equal(list.json().value[0].resourceDisplayName, 'Wiki');
+    });
+
+    test('a refusal names each value that was wrong', async () => {
+      const { application } = await instantiate('Details');
+      const change = (publishing: object) =>
+        call('application', 'PATCH', `applications/${application.id}`, { onPremisesPublishing: publishing });
+      const targets = (answer: Awaited<ReturnType<typeof call>>) =>
+        answer.json().error.details.map((detail: { target: string }) => detail.target);
+
+      const shapes = await change({ internalUrl: 'ftp://a.example/', isHttpOnlyCookieEnabled: 'yes' });
+      const meaning = await change({
+        internalUrl: 'http://a.example/',
+        externalUrl: 'https://login.test.example/',
+      });
+
+      assert.deepEqual(targets(shapes), [
+        'onPremisesPublishing.internalUrl',
+        'onPremisesPublishing.isHttpOnlyCookieEnabled',
+      ]);
+      assert.match(shapes.json().error.details[0].message, /^must be an http or https address .*\.$/);
+      assert.deepEqual(targets(meaning), ['externalUrl']);
     });
 
     test('onPremisesPublishing is not combined with other properties', async () => {
@@ -543,6 +565,10 @@ describe('admin API', () => {
       'displayName eq 1',
       "displayName'; drop table user; --",
       "startswith(passwordHash,'$argon2')",
+      "contains(passwordHash,'$argon2')",
+      "displayName eq 'x' or contains(passwordHash,'a')",
+      "displayName eq 'x' or ",
+      "displayName eq 'x' and mail eq 'y'",
     ]) {
       test(`the filter ${filter} is refused (threat F8)`, async () => {
         const answer = await call('global', 'GET', `users?$filter=${encodeURIComponent(filter)}`);
@@ -550,6 +576,35 @@ describe('admin API', () => {
         assert.equal(answer.statusCode, 400, answer.body);
       });
     }
+
+    test('a filter finds any part of a text, in one property or another', async () => {
+      await create('users', {
+        userPrincipalName: 'zoe',
+        displayName: 'Or Starling',
+        mail: 'birds@test.example',
+      });
+      const search = async (filter: string) => {
+        const answer = await call('application', 'GET', `users?$filter=${encodeURIComponent(filter)}`);
+        assert.equal(answer.statusCode, 200, answer.body);
+        return answer.json().value.map((each: { userPrincipalName: string }) => each.userPrincipalName);
+      };
+
+      assert.deepEqual(await search("contains(displayName,'r star')"), ['zoe']);
+      assert.deepEqual(await search("contains(displayName,'irds') or contains(mail,'IRDS')"), ['zoe']);
+      assert.deepEqual(await search("displayName eq 'a' or  startswith(userPrincipalName,'zo')"), ['zoe']);
+      assert.deepEqual(
+        await search("contains(displayName,'') or contains(mail,'no one')").then(all => all.length > 1),
+        true,
+      );
+    });
+
+    test('a filter has at most four comparisons', async () => {
+      const filter = Array.from({ length: 5 }, () => "displayName eq 'a'").join(' or ');
+
+      const answer = await call('global', 'GET', `users?$filter=${encodeURIComponent(filter)}`);
+
+      assert.equal(answer.statusCode, 400, answer.body);
+    });
 
     test('a filter compares text and nothing else', async () => {
       await create('groups', { displayName: "100% O'Neill_" });

@@ -2,6 +2,7 @@ import { Link, makeStyles } from '@fluentui/react-components';
 import type { OnPremisesPublishing } from '@postern/protocol/admin/publishing';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
+import { certificateQuery } from '../../api/applications.ts';
 import { assignmentsQuery } from '../../api/assignments.ts';
 import { activeConnectorsOf } from '../../api/connector-groups.ts';
 import { CopyButton, CopyText } from '../../components/copy-text.tsx';
@@ -28,7 +29,12 @@ function Overview({ shown }: { readonly shown: ShownApplication }) {
   return (
     <>
       <Missing shown={shown} />
-      {publishing !== null && <Addresses publishing={publishing} />}
+      {publishing !== null && (
+        <>
+          <Addresses publishing={publishing} />
+          <CertificateOf applicationId={application.id} />
+        </>
+      )}
       <Section title="Who may use it">
         <Facts rows={[['Users and groups', <WhoMayUse key="who" shown={shown} />]]} />
       </Section>
@@ -89,6 +95,28 @@ function Addresses({ publishing }: { readonly publishing: OnPremisesPublishing }
             externalAuthenticationType === 'passthru'
               ? 'Passthrough: the application decides alone'
               : 'People sign in first',
+          ],
+        ]}
+      />
+    </Section>
+  );
+}
+
+/** The certificate of a custom domain; names below the service's own domain have the service's. */
+function CertificateOf({ applicationId }: { readonly applicationId: string }) {
+  const { data: certificate } = useQuery(certificateQuery(applicationId));
+  if (certificate === undefined || certificate === null) return null;
+  return (
+    <Section title="Certificate">
+      <Facts
+        rows={[
+          ['Expires', <Moment key="expires" at={certificate.expiryDate} />],
+          ['Issued', <Moment key="issued" at={certificate.issueDate} />],
+          ['Subject', certificate.subjectName],
+          ['Issuer', certificate.issuerName],
+          [
+            'Thumbprint (SHA-1)',
+            <CopyText key="thumbprint" text={certificate.thumbprint} what="thumbprint" />,
           ],
         ]}
       />

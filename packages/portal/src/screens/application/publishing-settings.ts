@@ -163,6 +163,17 @@ export const publishingGroups: readonly SettingGroup[] = [
     ],
   },
   {
+    title: 'Connectors of the group',
+    settings: [
+      {
+        property: 'isSessionAffinityEnabled',
+        label: 'Keep sessions on one connector',
+        help: 'Each session stays with one connector of the group while that one can serve it. For applications that know people by the address they come from.',
+        control: { kind: 'switch' },
+      },
+    ],
+  },
+  {
     title: 'Headers',
     lead: 'One a line, as “Name: value”. Values may hold claims, such as {user.userPrincipalName} or {request.id}.',
     settings: [
