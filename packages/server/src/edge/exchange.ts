@@ -5,7 +5,7 @@ import type { CorsGrant } from '../routes/cors.ts';
 import type { BodyLinkSettings } from '../routes/route-settings.ts';
 import type { Route } from '../routes/route-table.ts';
 import { isByteRanges, planContent } from '../translation/content-plan.ts';
-import type { PublishedLinks } from '../translation/published-links.ts';
+import { noLinks, type PublishedLinks } from '../translation/published-links.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
 import type { AnswerContent, ContentReceiver } from './answer-content.ts';
 import type { BackendConnection } from './backend-connection.ts';
@@ -101,7 +101,8 @@ export class Exchange implements ContentReceiver {
   readonly isPersonalPage: boolean;
   readonly cors: CorsGrant | null;
   readonly sink: ResponseSink;
-  readonly links: PublishedLinks;
+  /** Until the answer's head is out; an exchange that goes on for hours must not keep a table of routes that long. */
+  links: PublishedLinks;
   /** The client gets other content than the backend's head describes. */
   changesContent = false;
   readonly startedAt: number;
@@ -274,6 +275,7 @@ export class Exchange implements ContentReceiver {
       this.#pins.pin(this.route.pool, this.session, this.#connection!);
     }
     this.sink.onResponse(head);
+    this.links = noLinks;
   }
 
   /** A part of the answer's content, or of what comes after an upgrade. */
@@ -287,6 +289,7 @@ export class Exchange implements ContentReceiver {
     this.status = 101;
     this.isRequestDone = false;
     this.sink.onUpgraded(head);
+    this.links = noLinks;
   }
 
   /** The answer is complete; the connection has already been let go. */
