@@ -225,6 +225,20 @@ before(async () => {
         publishing: { isTranslateLinksInBodyEnabled: true },
       },
       { name: 'shop', internalUrl: shop.url, passthrough: true },
+      { name: 'outer', internalUrl: shop.url, passthrough: true, translateHostHeader: false },
+      {
+        name: 'outer-corrected',
+        internalUrl: shop.url,
+        passthrough: true,
+        translateHostHeader: false,
+        publishing: { isTranslateResponseHeadersEnabled: true },
+      },
+      {
+        name: 'inner',
+        internalUrl: shop.url,
+        passthrough: true,
+        publishing: { isTranslateResponseHeadersEnabled: false },
+      },
     ],
   });
   agent = new https.Agent({ ca: bed.ca, keepAlive: true, lookup: lookUpLoopback });
@@ -377,6 +391,29 @@ describe('a site with absolute links, from outside', () => {
     assert.equal(headers.origin, wiki.url.slice(0, -1));
     assert.equal(headers.referer, `${wiki.url}pages/1`);
   });
+});
+
+describe('host and headers of answers are chosen apart', () => {
+  for (const [application, how, location] of [
+    ['shop', 'internal host, translated headers', () => `${shopOutside}/pages/8`],
+    ['inner', 'internal host, headers as they are', () => `${shop.url}pages/8`],
+    [
+      'outer',
+      'external host, headers as they are, as Entra has it',
+      () => `http://${bed.hostOf('outer')}:${bed.port}/pages/8`,
+    ],
+    [
+      'outer-corrected',
+      'external host, translated headers',
+      () => `https://${bed.hostOf('outer-corrected')}:${bed.port}/pages/8`,
+    ],
+  ] as const) {
+    test(how, async () => {
+      const { fields } = await get(`https://${bed.hostOf(application)}:${bed.port}/form`);
+
+      assert.equal(fields.location, location());
+    });
+  }
 });
 
 describe('what the head says of content that is translated', () => {
