@@ -1,10 +1,10 @@
 /** The service's clock jumps, as after a wrong time server, while people are signed in and a tunnel is up (threat I10). */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { libfaketime } from '../testbed/fake-time.ts';
 import { answerEveryRequest, RawBackend } from '../testbed/raw-backend.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 
@@ -24,13 +24,10 @@ before(async () => {
   setClock(0);
   backend = await RawBackend.start();
   backend.onConnection = answerEveryRequest;
-  const preload = /^LD_PRELOAD=(.+)$/m.exec(
-    execFileSync('faketime', ['-f', '+0', 'env'], { encoding: 'utf8' }),
-  );
   bed = await startTestbed({
     applications: [{ name: 'site', internalUrl: backend.url }],
     environment: {
-      LD_PRELOAD: preload![1]!,
+      LD_PRELOAD: libfaketime(),
       FAKETIME_TIMESTAMP_FILE: offsetFile,
       FAKETIME_NO_CACHE: '1',
       FAKETIME_DONT_FAKE_MONOTONIC: '1',

@@ -1,5 +1,6 @@
 import { chmodSync, chownSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { libfaketime } from '../../testbed/fake-time.ts';
 import type { Lab, Lift } from '../lab.ts';
 import { addresses } from '../network.ts';
 import type { Scenario } from '../scenario.ts';
@@ -75,16 +76,16 @@ export const trustScenarios: readonly Scenario[] = [
   {
     name: 'the clock is three days ahead',
     lay: () => () => {},
-    diagnose: lab => lab.doctor([], { prefix: ['faketime', '-f', '+3d'] }),
+    diagnose: lab => lab.doctor([], { prefix: atAnotherTime('+3d') }),
     verdict: { exitCode: 20, check: 'trust.clock', cause: /clock is .*ahead/, remedy: /Set the clock/ },
-    provoke: lab => lab.relaunch(['faketime', '-f', '+3d']),
+    provoke: lab => lab.relaunch(atAnotherTime('+3d')),
     event: clockWrong,
     recover: lab => lab.startConnector(),
   },
   {
     name: 'the clock is five hours behind',
     lay: () => () => {},
-    diagnose: lab => lab.doctor([], { prefix: ['faketime', '-f', '-5h'] }),
+    diagnose: lab => lab.doctor([], { prefix: atAnotherTime('-5h') }),
     verdict: {
       exitCode: 0,
       check: 'trust.clock',
@@ -92,7 +93,7 @@ export const trustScenarios: readonly Scenario[] = [
       cause: /Tunnels work, since certificates are valid from 48 hours before/,
       remedy: /Set the clock/,
     },
-    provoke: lab => lab.relaunch(['faketime', '-f', '-5h']),
+    provoke: lab => lab.relaunch(atAnotherTime('-5h')),
     event: clockWrong,
     recover: lab => lab.startConnector(),
   },
@@ -240,6 +241,11 @@ export const revocationScenario: Scenario = {
   event: tunnelRefused,
   recover: lab => lab.register(),
 };
+
+/** What starts a program with a clock that is off. */
+function atAnotherTime(offset: string): string[] {
+  return ['env', `LD_PRELOAD=${libfaketime()}`, `FAKETIME=${offset}`];
+}
 
 function trustSettings(lab: Lab): string {
   return path.join(lab.dataDir, 'Config/TrustSettings.xml');
