@@ -214,6 +214,8 @@ export class CodedContent implements AnswerContent {
 const gzipLevel = 4;
 const brotliQuality = 4;
 const zstdLevel = 3;
+/** 256 KiB: with the window that these codings choose by themselves, a thousand answers at a time would take gigabytes. */
+const encoderWindowLog = 18;
 /** 8 MiB, which is what a zstd decoder of the web may take (RFC 9659). */
 const maxZstdWindowLog = 23;
 const chunkSize = 64 * 1024;
@@ -245,12 +247,18 @@ function openEncoder(coding: ContentCoding, firstByte: number): Coder {
     case 'br':
       return createBrotliCompress({
         chunkSize,
-        params: { [constants.BROTLI_PARAM_QUALITY]: brotliQuality },
+        params: {
+          [constants.BROTLI_PARAM_QUALITY]: brotliQuality,
+          [constants.BROTLI_PARAM_LGWIN]: encoderWindowLog,
+        },
       });
     case 'zstd':
       return createZstdCompress({
         chunkSize,
-        params: { [constants.ZSTD_c_compressionLevel]: zstdLevel },
+        params: {
+          [constants.ZSTD_c_compressionLevel]: zstdLevel,
+          [constants.ZSTD_c_windowLog]: encoderWindowLog,
+        },
       });
   }
 }
