@@ -249,15 +249,26 @@ export function rewriteValue(
  * application's own host, or one application could plant cookies at another (threat D3).
  */
 function rewriteSetCookie(value: string, addresses: PublishedAddress | null): string | null {
-  if (value.trimStart().toLowerCase().startsWith(ownCookiePrefix.toLowerCase())) return null;
-  if (!value.includes(';')) return value;
+  if (isOwnCookie(value)) return null;
+  const movesPath = addresses !== null && addresses.internalPath !== addresses.externalPath;
+  if (!movesPath && !hasDomain.test(value)) return value;
   const parts = value.split(';');
   const kept = parts.filter((part, index) => index === 0 || !/^\s*domain\s*(=|$)/i.test(part));
-  const movesPath = addresses !== null && addresses.internalPath !== addresses.externalPath;
-  if (kept.length === parts.length && !movesPath) return value;
   if (!movesPath) return kept.join(';');
   return kept.map((part, index) => (index === 0 ? part : translateCookiePath(part, addresses))).join(';');
 }
+
+const hasDomain = /;\s*domain\s*(=|;|$)/i;
+
+function isOwnCookie(value: string): boolean {
+  // Most names begin otherwise.
+  const first = value.charCodeAt(0);
+  if (first > 0x20 && first !== ownCookieStart) return false;
+  return value.trimStart().toLowerCase().startsWith(ownCookieName);
+}
+
+const ownCookieName = ownCookiePrefix.toLowerCase();
+const ownCookieStart = ownCookieName.charCodeAt(0);
 
 function translateCookiePath(part: string, { internalPath, externalPath }: PublishedAddress): string {
   const match = /^(\s*path\s*=\s*)(\/.*)$/i.exec(part);
