@@ -191,6 +191,20 @@ describe('answers to requests of other origins', () => {
   });
 });
 
+describe('a segment that is removed', () => {
+  test('is not published any more, and the others are', async () => {
+    const path = `/applications/${bed.applicationId('shop')}/onPremisesPublishing/segmentsConfiguration/microsoft.graph.webSegmentConfiguration/applicationSegments`;
+    const { body } = await bed.api('GET', path);
+    const { value } = body as { value: { id: string; externalUrl: string }[] };
+    const { id } = value.find(one => one.externalUrl.includes('third'))!;
+
+    await expectStatus(204, 'DELETE', `${path}/${id}`);
+
+    assert.match(await ask('third', 'GET /'), /^HTTP\/1\.1 404 /);
+    assert.match(await ask('web', 'GET /'), /^HTTP\/1\.1 401 /);
+  });
+});
+
 describe('what is no segment', () => {
   test('is not published, though the wildcard stands for it', async () => {
     for (const [host, target] of [

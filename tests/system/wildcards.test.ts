@@ -117,6 +117,17 @@ describe('a wildcard application', () => {
     assert.equal(inside.connections.length, 0);
   });
 
+  test('of a deeper name is published, and the log says which certificate it needs', async () => {
+    const from = bed.log.text.length;
+    await publish('wiki', {
+      externalUrl: `https://*.deep.${bed.domain}:${bed.port}/`,
+      internalUrl: 'http://*.deep.localhost/',
+    });
+
+    await bed.log.until(`"host":"*.deep.${bed.domain}"`, from);
+    assert.match(bed.log.text.slice(from), /no certificate covers this host/);
+  });
+
   test('has one tile in My Apps, once it has a home page', async () => {
     await publish('any', { externalAuthenticationType: 'aadPreAuthentication' });
     const browser = browserAt(bed);

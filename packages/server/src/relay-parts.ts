@@ -11,7 +11,7 @@ import { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import type { ListenTarget, ListenTargets } from './config/listen-targets.ts';
 import { certificateFiles, controlHosts, dataPaths } from './config/names.ts';
 import type { Config } from './config/schema.ts';
-import { isStillAllowed } from './edge/admit.ts';
+import { isStillAllowed, publishedApplication } from './edge/admit.ts';
 import { Backends } from './edge/backends.ts';
 import { Certificates } from './edge/certificates.ts';
 import { answerChallenge, ChallengeListener } from './edge/challenge-listener.ts';
@@ -220,7 +220,8 @@ export class RelayParts {
     this.#announceAnchors();
     for (const exchange of [...this.#open]) {
       if (!isStillAllowed(exchange, this.#admit)) exchange.revoke();
-      else if (!isPublished(exchange, state)) exchange.finishWithin(config.drainMs);
+      else if (publishedApplication(exchange.route, state) === undefined)
+        exchange.finishWithin(config.drainMs);
       // While its tunnel is still there: a WebSocket is told that it ends, everything else finds the tunnel lost.
       else if (exchange.status === 101 && this.#isRevoked(exchange.connectorId)) exchange.revoke();
     }
@@ -368,11 +369,6 @@ function answerRevocationList(config: Config, state: RelayState, host: string, p
   if (list === undefined) return null;
   const headers = { 'content-type': 'application/pkix-crl', 'cache-control': 'max-age=3600' };
   return { status: 200, headers, body: Buffer.from(list.der, 'base64') };
-}
-
-/** Whether what an exchange goes to is published still, perhaps otherwise than when it began. */
-function isPublished({ route }: Exchange, { applications }: RelayState): boolean {
-  return route.backend === 'control' || applications.has(route.application.id);
 }
 
 function indexCertificates(connectors: Iterable<ConnectorRecord>): Map<string, ConnectorRecord> {

@@ -136,11 +136,25 @@ export function admit(
  * finish and end upgrades, which have no end of their own.
  */
 export function isStillAllowed(exchange: Exchange, parts: AdmitParts): boolean {
-  const { route } = exchange;
-  const { application } = route;
-  const current = route.backend === 'control' ? application : parts.state.applications.get(application.id);
-  if (current === undefined) return exchange.status !== 101 && isAllowed(application, exchange, parts);
+  const { route, status } = exchange;
+  const current = publishedApplication(route, parts.state);
+  if (current === undefined) return status !== 101 && isAllowed(route.application, exchange, parts);
   return isAllowed(current, exchange, parts);
+}
+
+/**
+ * The application behind a route as it is now, perhaps published otherwise than when the route was made; undefined where
+ * what the route leads to is not published any more.
+ */
+export function publishedApplication(
+  route: Route,
+  { applications }: RelayState,
+): ApplicationRecord | undefined {
+  const { application, backendId } = route;
+  if (route.backend === 'control') return application;
+  const current = applications.get(application.id);
+  if (current?.segments === undefined) return backendId === application.id ? current : undefined;
+  return current.segments.some(one => `${current.id}/${one.id}` === backendId) ? current : undefined;
 }
 
 function isAllowed(current: ApplicationRecord, exchange: Exchange, parts: AdmitParts): boolean {

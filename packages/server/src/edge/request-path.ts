@@ -5,7 +5,7 @@ import { type HostRoutes, type Route, reservedPath } from '../routes/route-table
 
 const slash = 0x2f;
 const dot = 0x2e;
-const backslashes = /%(?:25)*5c/i;
+const encodedSeparators = /%(?:25)*(?:2f|5c)/i;
 const semicolons = /;|%(?:25)*3b/i;
 const reservedBytes = Buffer.from(reservedPath, 'latin1');
 
@@ -33,9 +33,9 @@ export function routeOf(head: MessageHead, target: RequestTarget, host: HostRout
     throw new Http1Error('ambiguous_target');
   }
   if (host.only !== null) return host.only;
-  // Whether `;` ends at `\` or at `/` makes a third reading; nobody needs both in one path.
+  // Whether `;` ends at an encoded separator makes a third reading; nobody needs both in one path.
   const written = bytes.toString('latin1', target.start, target.pathEnd);
-  if (backslashes.test(written) && semicolons.test(written)) throw new Http1Error('ambiguous_target');
+  if (encodedSeparators.test(written) && semicolons.test(written)) throw new Http1Error('ambiguous_target');
   const route = findUnambiguous(host, strict);
   if (route !== findUnambiguous(host, lenient)) throw new Http1Error('ambiguous_target');
   return route;
