@@ -51,10 +51,9 @@ export async function runScenario(lab: Lab, scenario: Scenario): Promise<Scenari
     if (problem === '' && scenario.event !== undefined) await log.untilEvent(scenario.event);
   } catch (error) {
     problem = messageOf(error);
-  } finally {
-    await lift();
   }
   try {
+    await lift();
     await scenario.recover?.(lab);
     await lab.untilConnected();
     if (scenario.noEvent !== undefined && log.hasEvent(scenario.noEvent))

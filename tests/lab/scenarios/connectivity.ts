@@ -245,8 +245,7 @@ async function stall(lab: Lab, goesOnAfterMs?: number): Promise<Lift> {
   }
   return async () => {
     if (goesOnAfterMs === undefined) relay.turn();
-    await lab.untilConnected();
-    await relay.end();
+    await lab.untilConnected().finally(() => relay.end());
   };
 }
 
