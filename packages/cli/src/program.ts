@@ -20,6 +20,7 @@ import { addCertificateRenew } from './commands/certificate/renew.ts';
 import { addCertificateUpload } from './commands/certificate/upload.ts';
 import { addConnectorProgram } from './commands/connector/connector-program.ts';
 import { addConnectorDoctor } from './commands/connector/doctor.ts';
+import { addConnectorDrain, addConnectorResume } from './commands/connector/drain.ts';
 import { addConnectorEnrolmentToken } from './commands/connector/enrolment-token.ts';
 import { addConnectorList } from './commands/connector/list.ts';
 import { addConnectorMove } from './commands/connector/move.ts';
@@ -126,6 +127,8 @@ export function createProgram(version: string): Command {
     addConnectorList,
     addConnectorShow,
     addConnectorMove,
+    addConnectorDrain,
+    addConnectorResume,
     addConnectorRevoke,
   ]);
   addNoun(program, 'connector-group', 'manage connector groups', [

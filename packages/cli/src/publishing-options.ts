@@ -16,6 +16,7 @@ export interface PublishingOptions {
   readonly alternateUrl?: string;
   readonly keepAlternateUrl?: boolean;
   readonly verifyBackend?: boolean;
+  readonly sessionAffinity?: boolean;
   readonly httpOnlyCookies?: boolean;
   readonly persistentCookie?: boolean;
   readonly robots?: 'disallowAll' | 'fromApplication';
@@ -52,6 +53,8 @@ export function addPublishingOptions(command: Command): Command {
     .option('--no-keep-alternate-url', 'addresses in answers lead to the external URL (default)')
     .option('--verify-backend', 'verify the TLS certificate of an https backend (default)')
     .option('--no-verify-backend', 'do not verify it')
+    .option('--session-affinity', 'keep each session with one connector of the group while that can serve it')
+    .option('--no-session-affinity', 'give each request to the less busy connector (default)')
     .option('--http-only-cookies', "add HttpOnly to the backend's cookies (default)")
     .option('--no-http-only-cookies', "leave the backend's cookies without it")
     .option('--persistent-cookie', 'keep the sign-in when the browser closes')
@@ -83,6 +86,7 @@ export function toPublishingUpdate(options: PublishingOptions): OnPremisesPublis
     alternateUrl: options.alternateUrl === '' ? null : options.alternateUrl,
     useAlternateUrlForTranslationAndRedirect: options.keepAlternateUrl,
     isBackendCertificateValidationEnabled: options.verifyBackend,
+    isSessionAffinityEnabled: options.sessionAffinity,
     isHttpOnlyCookieEnabled: options.httpOnlyCookies,
     isPersistentCookieEnabled: options.persistentCookie,
     robotsTxt: options.robots,

@@ -52,6 +52,7 @@ export function formatApplicationDetails(details: ApplicationDetails): string {
     ['Translate host', publishing && yesNo(publishing.isTranslateHostHeaderEnabled)],
     ['Translate links', publishing && yesNo(publishing.isTranslateLinksInBodyEnabled)],
     ['Verify backend', publishing && yesNo(publishing.isBackendCertificateValidationEnabled)],
+    ...(publishing?.isSessionAffinityEnabled ? [['Session affinity', 'yes'] as const] : []),
     ['Id', application.id],
     ['Application id', application.appId],
   ]);

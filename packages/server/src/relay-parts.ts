@@ -103,6 +103,7 @@ export class RelayParts {
       waitMs: config.limits.waitForConnectorMs,
       maxWaiting: config.limits.maxWaitingRequestsPerGroup,
       random: Math.random,
+      now,
     });
     this.#backends = new Backends({
       registry: this.#registry,
@@ -324,7 +325,7 @@ export class RelayParts {
       maxTunnelsPerConnector: config.limits.maxTunnelsPerConnector,
       tunnelsOf: connectorId => this.#registry.countOf(connectorId),
       hooks: {
-        onAccept: (tunnel, connector) => this.#registry.add(tunnel, connector.groupId),
+        onAccept: (tunnel, connector) => this.#registry.add(tunnel, connector),
         onReady: tunnel => {
           const { id: tunnelId, connectorId, machineName } = tunnel;
           log.info({ tunnelId, connectorId, machineName }, 'tunnel up');
@@ -441,6 +442,12 @@ function createMetrics(
     gauge => gauge.set(refusedConnections()),
   );
   metrics.gauge('postern_tunnels', 'Tunnels that are up.', [], gauge => gauge.set(registry.tunnels.length));
+  metrics.gauge(
+    'postern_backends_passed_over',
+    'Pairs of connector and backend that are passed over, because the one could not reach the other lately.',
+    [],
+    gauge => gauge.set(registry.health.ailing),
+  );
   metrics.gauge('postern_sessions', 'Signed-in sessions.', [], gauge => gauge.set(state.sessionCount));
   metrics.gauge('postern_open_upgrades', 'WebSockets and other upgrades under way.', [], gauge =>
     gauge.set(protection.openUpgrades),

@@ -33,6 +33,9 @@ export const connector = z
       description:
         'It was not seen for so long that lists leave it out, unless includeHidden asks for it. It returns by itself.',
     }),
+    isDraining: z.boolean().optional().meta({
+      description: 'An administrator has taken it out of use: it gets no new requests.',
+    }),
     certificate: connectorCertificate
       .nullable()
       .meta({ description: 'The trust certificate that is valid longest.' }),
@@ -57,6 +60,8 @@ const connectorEventName = z.enum([
   'lost',
   'refused',
   'moved',
+  'drained',
+  'resumed',
   'revoked',
   'left',
 ]);

@@ -98,6 +98,7 @@ export const publishingDefaults = {
   isTranslateLinksInBodyEnabled: false,
   linkTranslation: { isJsonLdEnabled: false, inlineScriptUrls: [] },
   isBackendCertificateValidationEnabled: true,
+  isSessionAffinityEnabled: false,
   alternateUrl: null,
   useAlternateUrlForTranslationAndRedirect: false,
   corsConfigurations: [],
@@ -141,6 +142,10 @@ export const onPremisesPublishingUpdate = z
     linkTranslation: linkTranslation.partial(),
     isBackendCertificateValidationEnabled: z.boolean().meta({
       description: 'The connector validates the TLS certificate of an https backend. Default true.',
+    }),
+    isSessionAffinityEnabled: z.boolean().meta({
+      description:
+        'Each session stays with one connector of the group while that one can serve it, and so does each address without a session. Default false.',
     }),
     alternateUrl: externalUrl.nullable().meta({
       description:
@@ -188,6 +193,7 @@ export const onPremisesPublishing = z
     isTranslateLinksInBodyEnabled: z.boolean(),
     linkTranslation,
     isBackendCertificateValidationEnabled: z.boolean(),
+    isSessionAffinityEnabled: z.boolean(),
     alternateUrl: z.string().nullable(),
     useAlternateUrlForTranslationAndRedirect: z.boolean(),
     corsConfigurations,

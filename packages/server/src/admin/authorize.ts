@@ -28,6 +28,8 @@ export const accessTable: Readonly<Record<string, Access>> = {
   [`GET ${profile}/connectors/:id`]: application,
   [`DELETE ${profile}/connectors/:id`]: application,
   [`POST ${profile}/connectors/:id/revoke`]: application,
+  [`POST ${profile}/connectors/:id/drain`]: application,
+  [`POST ${profile}/connectors/:id/resume`]: application,
   [`POST ${profile}/connectors/:id/doctor`]: application,
   [`GET ${profile}/connectors/:id/events`]: application,
   [`GET ${profile}/connectors/:id/memberOf`]: application,

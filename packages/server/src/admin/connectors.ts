@@ -7,7 +7,13 @@ import {
   connectorListQuery,
 } from '@postern/protocol/admin/connectors';
 import { requireConnectorGroup } from '../directory/connector-groups.ts';
-import { hiddenBefore, moveConnector, requireConnector, revokeConnector } from '../directory/connectors.ts';
+import {
+  hiddenBefore,
+  moveConnector,
+  requireConnector,
+  revokeConnector,
+  setDraining,
+} from '../directory/connectors.ts';
 import { type ConnectorEventRow, listConnectorEvents } from '../store/connector-events.ts';
 import { type ConnectorProperty, type ConnectorRow, listConnectors } from '../store/connectors.ts';
 import * as events from '../telemetry/events.ts';
@@ -109,6 +115,26 @@ export function addConnectors(app: AdminApp, parts: ResourceParts): void {
     journal.record(request.params.id, 'revoked', 'warn', 'An administrator revoked the connector.');
     return reply.code(204).send();
   });
+
+  for (const [name, draining, summary] of [
+    ['drain', true, 'Give a connector no new requests; those in flight are finished'],
+    ['resume', false, 'Give a drained connector requests again'],
+  ] as const) {
+    app.post(
+      `${path}/:id/${name}`,
+      { schema: { summary, tags, params: idParams, response: { 204: nothing } } },
+      async (request, reply) => {
+        const { id: connectorId } = request.params;
+        await setDraining(directory, connectorId, draining);
+        events.connectorDraining(log, { connectorId, draining, actor: actorOf(request) });
+        const what = draining
+          ? 'An administrator drained the connector.'
+          : 'An administrator ended its draining.';
+        journal.record(connectorId, draining ? 'drained' : 'resumed', 'info', what);
+        return reply.code(204).send();
+      },
+    );
+  }
 
   app.get(
     `${path}/:id/memberOf`,

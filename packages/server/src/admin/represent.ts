@@ -7,7 +7,7 @@ import {
   type ServicePrincipal,
 } from '@postern/protocol/admin/service-principals';
 import { daysLeft, dueWarning } from '@postern/protocol/expiry';
-import { isHidden } from '../directory/connectors.ts';
+import { isDraining, isHidden } from '../directory/connectors.ts';
 import type { ServiceAddress } from '../directory/published-urls.ts';
 import { publishingOf } from '../directory/publishing.ts';
 import type { ApplicationRow } from '../store/applications.ts';
@@ -83,6 +83,7 @@ export async function representConnectors(
       ...representConnector(row),
       status: statusOf(row, certificate, parts),
       isHidden: isHidden(row, parts.inactiveAfterDays, now()),
+      isDraining: isDraining(row),
       certificate: representCertificate(certificate, now()),
     };
   });
@@ -113,7 +114,9 @@ function representCertificate(
   };
 }
 
-function representConnector(row: ConnectorRow): Omit<Connector, 'status' | 'isHidden' | 'certificate'> {
+function representConnector(
+  row: ConnectorRow,
+): Omit<Connector, 'status' | 'isHidden' | 'isDraining' | 'certificate'> {
   return {
     id: row.id,
     machineName: row.machineName,

@@ -19,6 +19,27 @@ export async function moveConnector(directory: Directory, id: string, groupId: s
 }
 
 /**
+ * Takes a connector out of use, or back: drained, it gets no new requests, and finishes those in flight.
+ *
+ * @throws DirectoryError `not_found`, `forbidden` if it is revoked.
+ */
+export async function setDraining(directory: Directory, id: string, draining: boolean): Promise<void> {
+  await directory.change(async (db, touched) => {
+    const connector = await requireConnector(db, id);
+    if (connector.revokedAt !== null) {
+      throw new DirectoryError('forbidden', `${connector.machineName} is revoked and gets no requests.`);
+    }
+    if (isDraining(connector) === draining) return;
+    await store.updateConnector(db, id, { drainingSince: draining ? directory.now() : null });
+    touched.add('connectors', id);
+  });
+}
+
+export function isDraining({ drainingSince }: Pick<store.ConnectorRow, 'drainingSince'>): boolean {
+  return (drainingSince ?? null) !== null;
+}
+
+/**
  * Revokes a connector: none of its certificates is accepted any more, and relays cut its tunnels. Doing it again changes
  * nothing.
  *

@@ -156,6 +156,7 @@ export function applicationRecordOf(
     ...linkSettingsOf(publishing),
     validateBackendCertificate: publishing.isBackendCertificateValidationEnabled,
     enabled: row.accountEnabled === 1,
+    ...(publishing.isSessionAffinityEnabled ? { keepsClients: true } : {}),
     ...(publishing.isHttpOnlyCookieEnabled ? { httpOnlyCookies: true } : {}),
     ...(publishing.robotsTxt === 'fromApplication' ? { ownRobotsTxt: true } : {}),
     ...unlessDefault('customHeaders', publishing.customHeaders),

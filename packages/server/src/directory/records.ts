@@ -26,6 +26,7 @@ import type { Database } from '../store/schema.ts';
 import type { SealedSecrets } from '../store/sealed-secrets.ts';
 import { readAllUsers, readUsers, type UserRow } from '../store/users.ts';
 import { certificateRecords } from './certificate-records.ts';
+import { isDraining } from './connectors.ts';
 import type { ServiceAddress } from './published-urls.ts';
 import { applicationRecordOf } from './publishing.ts';
 
@@ -193,6 +194,7 @@ function connectorRecords(
       revoked: revokedAt !== null,
     })),
     revoked: row.revokedAt !== null,
+    draining: isDraining(row),
   }));
 }
 

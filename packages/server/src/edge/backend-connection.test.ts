@@ -36,7 +36,7 @@ class Client implements ResponseSink {
   ended = false;
   aborted = false;
   onResponseBody(bytes: Buffer, start: number, end: number): void {
-    this.#body += bytes.latin1Slice(start, end);
+    this.#body += bytes.toString('latin1', start, end);
   }
   flush(): void {
     if (this.#body === '') return;
@@ -91,7 +91,11 @@ function beginAnswer(head: string) {
     backendId: 'a',
     backendKey: 'a',
     pool: 'a',
-    place: { release: () => void places.push('released'), forget: () => void places.push('forgotten') },
+    place: {
+      release: () => void places.push('released'),
+      forget: () => void places.push('forgotten'),
+      opened: ignore,
+    },
     limits: defaultHeadLimits,
   });
   exchange.useConnection(connection);

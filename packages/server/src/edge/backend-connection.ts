@@ -15,6 +15,8 @@ export interface BackendPlace {
   release(connection: BackendConnection): void;
   /** The connection is gone. */
   forget(connection: BackendConnection): void;
+  /** The connector has said whether it could reach the backend. */
+  opened(connection: BackendConnection, wasReached: boolean): void;
 }
 
 export interface BackendConnectionOptions {
@@ -243,6 +245,7 @@ export class BackendConnection implements BodySink {
       return -1;
     }
     const { answer, length } = decoded;
+    this.#place.opened(this, answer.code === 'ok');
     if (answer.code === 'ok') {
       this.#phase = this.#exchange === null ? 'idle' : 'head';
       return length;

@@ -76,6 +76,13 @@ export class Backends implements Connector, BackendPlace {
     if (at >= 0) list!.splice(at, 1);
   }
 
+  opened({ tunnel, backendId }: BackendConnection, wasReached: boolean): void {
+    if (tunnel === null) return;
+    const { health } = this.#options.registry;
+    if (wasReached) health.reached(tunnel.connectorId, backendId);
+    else health.failed(tunnel.connectorId, backendId);
+  }
+
   /** The tunnel takes no new streams: what idles on it would only hold up its end. */
   closeIdle(tunnel: Tunnel): void {
     for (const list of this.#idle.get(tunnel)?.values() ?? []) {
@@ -106,16 +113,14 @@ export class Backends implements Connector, BackendPlace {
   }
 
   #connectTunnel(exchange: Exchange, failedOn: ReadonlySet<Tunnel> | null): void {
-    const { route } = exchange;
-    const { connectorGroupId } = route.application;
+    const { isUpgrade, client, route } = exchange;
     const { backendId, backendKey } = route;
+    const groupId = route.application.connectorGroupId;
     const { registry } = this.#options;
-    const tunnel = registry.choose(connectorGroupId, backendId, backendKey, failedOn, exchange.isUpgrade);
+    const tunnel = registry.choose({ groupId, backendId, backendKey, failedOn, isUpgrade, client });
     if (tunnel === null) {
       // Everybody of the group has failed: the last failure is the answer, so a second try is worth one more round.
-      if (failedOn !== null && registry.choose(connectorGroupId, backendId, backendKey, null) !== null) {
-        return this.#connectTunnel(exchange, null);
-      }
+      if (failedOn !== null) return this.#connectTunnel(exchange, null);
       void this.#waitForTunnel(exchange);
       return;
     }

@@ -96,6 +96,8 @@ export class Exchange implements ContentReceiver {
   readonly method: string;
   readonly requestId: string;
   readonly clientAddress: string;
+  /** Whoever asks, where the application wants each client to stay with one connector. */
+  readonly client: string | null;
   readonly claim: Claim;
   readonly isUpgrade: boolean;
   readonly isPersonalPage: boolean;
@@ -140,6 +142,7 @@ export class Exchange implements ContentReceiver {
     this.method = request.method;
     this.requestId = request.requestId;
     this.clientAddress = request.clientAddress;
+    this.client = this.route.keepsClients ? (this.session?.record.id ?? this.clientAddress) : null;
     this.claim = request.claim;
     this.sink = request.sink;
     this.links = request.links;

@@ -49,6 +49,8 @@ export interface ApplicationRecord {
   readonly cors?: readonly CorsConfiguration[];
   /** A second external URL; `isKept`: people who came by it stay on it. */
   readonly alternateUrl?: { readonly url: string; readonly isKept: boolean };
+  /** Each client stays with one connector of the group. */
+  readonly keepsClients?: true;
   /** Add HttpOnly to the backend's cookies. */
   readonly httpOnlyCookies?: true;
   /** The backend answers /robots.txt, not the service. */
@@ -83,6 +85,8 @@ export interface ConnectorRecord {
   /** Certificates issued to this connector, by SHA-256 of the DER in upper-case hex. */
   readonly certificates: readonly { readonly sha256: string; readonly revoked: boolean }[];
   readonly revoked: boolean;
+  /** Takes no new requests. */
+  readonly draining: boolean;
 }
 
 export interface UserRecord {

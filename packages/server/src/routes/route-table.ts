@@ -36,6 +36,8 @@ export interface Route extends RouteSettings {
   readonly dialHost: string | null;
   /** Whose connections may be used for this route: those of one backend. */
   readonly pool: string;
+  /** Each client stays with one connector of the group while that can serve it. */
+  readonly keepsClients: boolean;
   /** Rules for requests of other origins' pages; null where there are none, which leaves all of that to the backend. */
   readonly cors: CorsRules | null;
   /** What our requests to this application's backends carry in CDN-Loop, to be known again; empty for the control process. */
@@ -367,6 +369,7 @@ function connectorRoute(application: ApplicationRecord, parts: RouteParts): Rout
     backendKey: backendKeyOf(internal, application),
     dialHost: null,
     pool: backendId,
+    keepsClients: application.keepsClients === true,
     cors: cors === undefined ? null : new CorsRules(cors, external.pathname),
     ...settingsOf(application),
     loopTag,
@@ -432,6 +435,7 @@ function controlRoute(
     backendKey: 'control',
     dialHost: null,
     pool: 'control',
+    keepsClients: false,
     cors: null,
     loopTag: '',
   };

@@ -8,6 +8,7 @@ import { enrolmentTokens } from './migrations/0002-enrolment-tokens.ts';
 import { alerts } from './migrations/0004-alerts.ts';
 import { customDomains } from './migrations/0005-custom-domains.ts';
 import { keptAnchors } from './migrations/0006-kept-anchors.ts';
+import { drainingConnectors } from './migrations/0007-draining-connectors.ts';
 import type { Database } from './schema.ts';
 import { StoreError } from './store-error.ts';
 import { syncToDisk } from './sync-to-disk.ts';
@@ -19,6 +20,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0004-alerts': alerts,
   '0005-custom-domains': customDomains,
   '0006-kept-anchors': keptAnchors,
+  '0007-draining-connectors': drainingConnectors,
 };
 
 export interface MigrateOptions {

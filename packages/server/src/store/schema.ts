@@ -119,6 +119,8 @@ export interface ConnectorTable {
    * the DER, upper-case hex.
    */
   keptAnchor?: string | null;
+  /** Since when it takes no new requests; null while it does. */
+  drainingSince?: number | null;
 }
 
 export interface ConnectorCertificateTable {

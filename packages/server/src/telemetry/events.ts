@@ -133,6 +133,14 @@ export function connectorMoved(
   log.info({ event: 'connector_moved', ...fields }, 'a connector joined another connector group');
 }
 
+export function connectorDraining(
+  log: Logger,
+  fields: { connectorId: string; draining: boolean; actor: Actor },
+): void {
+  const what = fields.draining ? 'a connector gets no new requests' : 'a connector gets requests again';
+  log.info({ event: 'connector_draining', ...fields }, what);
+}
+
 export function tunnelUp(
   log: Logger,
   fields: { tunnelId: string; connectorId: string; machineName: string; externalIp: string; version: string },

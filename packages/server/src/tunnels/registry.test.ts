@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { TunnelRegistry } from './registry.ts';
+import { type StreamPurpose, TunnelRegistry } from './registry.ts';
 import type { Tunnel } from './tunnel.ts';
 
 const key = 'http://10.0.0.1:80 true';
@@ -21,14 +21,26 @@ function tunnelOf(connectorId: string, state: Partial<Tunnel> = {}): Tunnel {
 }
 
 function registryOf(...tunnels: readonly Tunnel[]): TunnelRegistry {
-  const registry = new TunnelRegistry({ waitMs: 1_000, maxWaiting: 10, random: () => 0 });
-  for (const tunnel of tunnels) registry.add(tunnel, 'group');
+  const registry = new TunnelRegistry({ waitMs: 1_000, maxWaiting: 10, random: () => 0, now: () => clock });
+  for (const tunnel of tunnels) registry.add(tunnel, { groupId: 'group', draining: false });
   return registry;
 }
 
+/** Milliseconds. */
+let clock = 0;
+
+const purpose: StreamPurpose = {
+  groupId: 'group',
+  backendId: 'app',
+  backendKey: key,
+  failedOn: null,
+  isUpgrade: false,
+  client: null,
+};
+
 describe('the tunnel for the next stream', () => {
   const choose = (registry: TunnelRegistry, ...exclude: readonly Tunnel[]) =>
-    registry.choose('group', 'app', key, exclude.length === 0 ? null : new Set(exclude));
+    registry.choose({ ...purpose, failedOn: exclude.length === 0 ? null : new Set(exclude) });
 
   test('is the less loaded connector’s, and of its tunnels the one with the shortest queue', () => {
     const busy = tunnelOf('a', { outstanding: 3 });
@@ -42,8 +54,8 @@ describe('the tunnel for the next stream', () => {
     const [first, second] = [tunnelOf('a'), tunnelOf('a')];
     const registry = registryOf(first, second);
 
-    assert.equal(registry.choose('group', 'app', key, null, false), first);
-    assert.equal(registry.choose('group', 'app', key, null, true), second);
+    assert.equal(registry.choose(purpose), first);
+    assert.equal(registry.choose({ ...purpose, isUpgrade: true }), second);
   });
 
   test('is one that has gone quiet only where there is no other', () => {
@@ -70,5 +82,110 @@ describe('the tunnel for the next stream', () => {
     const elsewhere = tunnelOf('b', { serves: () => false });
 
     assert.equal(choose(registryOf(closed, elsewhere)), null);
+  });
+});
+
+describe('a connector that could not reach a backend', () => {
+  const [a, b] = [tunnelOf('a'), tunnelOf('b', { outstanding: 5 })];
+
+  test('is passed over for that backend, and for longer each time', () => {
+    const registry = registryOf(a, b);
+    for (const restMs of [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]) {
+      assert.equal(registry.choose(purpose), a);
+      registry.health.failed('a', 'app');
+      // What was on its way at the same time is the same failure.
+      registry.health.failed('a', 'app');
+      clock += restMs - 1;
+      assert.equal(registry.choose(purpose), b);
+      assert.equal(registry.choose({ ...purpose, backendId: 'other' }), a);
+      clock += 1;
+    }
+  });
+
+  test('is as good as any once it has reached it', () => {
+    const registry = registryOf(a, b);
+    registry.health.failed('a', 'app');
+    registry.health.reached('a', 'app');
+    assert.equal(registry.choose(purpose), a);
+    assert.equal(registry.health.ailing, 0);
+  });
+
+  test('is taken where nobody else can serve', () => {
+    const registry = registryOf(a, b);
+    registry.health.failed('a', 'app');
+    registry.health.failed('b', 'app');
+    assert.equal(registry.health.ailing, 2);
+    assert.equal(registry.choose(purpose), a);
+    assert.equal(registryOf(a).choose(purpose), a);
+  });
+
+  test('is not found again by chance while a third is well', () => {
+    const third = tunnelOf('c', { outstanding: 9 });
+    const registry = registryOf(a, b, third);
+    registry.health.failed('a', 'app');
+    registry.health.failed('b', 'app');
+    assert.equal(registry.choose(purpose), third);
+  });
+});
+
+describe('a client that is to stay with one connector', () => {
+  const tunnels = ['a', 'b', 'c', 'd'].map(id => tunnelOf(id));
+  const clients = Array.from({ length: 400 }, (_, at) => `client-${at}`);
+  const placesIn = (registry: TunnelRegistry) =>
+    clients.map(client => registry.choose({ ...purpose, client })?.connectorId);
+
+  test('does, however busy that one is, and clients spread evenly', () => {
+    const before = placesIn(registryOf(...tunnels));
+    const busy = tunnels.map((tunnel, at) => tunnelOf(tunnel.connectorId, { outstanding: at * 10 }));
+
+    assert.deepEqual(placesIn(registryOf(...busy.reverse())), before);
+    for (const id of ['a', 'b', 'c', 'd']) {
+      const share = before.filter(place => place === id).length;
+      assert.ok(share > 60 && share < 140, `${id} has ${share} of 400`);
+    }
+  });
+
+  test('moves only when its own connector goes, is drained or fails, and then evenly', () => {
+    const before = placesIn(registryOf(...tunnels));
+    const drained = registryOf(...tunnels.slice(1));
+    drained.add(tunnels[0]!, { groupId: 'group', draining: true });
+    const failing = registryOf(...tunnels);
+    failing.health.failed('a', 'app');
+
+    for (const after of [placesIn(registryOf(...tunnels.slice(1))), placesIn(drained), placesIn(failing)]) {
+      const moved = after.filter((_, at) => before[at] === 'a');
+      assert.ok(after.every((place, at) => before[at] === 'a' || before[at] === place));
+      for (const id of ['b', 'c', 'd']) assert.ok(moved.filter(place => place === id).length > 10);
+    }
+  });
+});
+
+describe('a drained connector', () => {
+  const record = (draining: boolean) =>
+    new Map([
+      [
+        'a',
+        {
+          id: 'a',
+          machineName: 'a',
+          groupId: 'group',
+          certificates: [{ sha256: 'A', revoked: false }],
+          revoked: false,
+          draining,
+        },
+      ],
+    ]);
+
+  test('gets nothing, even if it is the only one, and wakes who waits when it is resumed', async () => {
+    const tunnel = tunnelOf('a', { certificateSha256: 'A' });
+    const registry = registryOf(tunnel);
+
+    registry.update(record(true), new Map());
+    assert.equal(registry.choose(purpose), null);
+    const waiting = registry.wait('group', 'app', key, new AbortController().signal);
+    registry.update(record(false), new Map());
+
+    assert.equal(await waiting, 'try');
+    assert.equal(registry.choose(purpose), tunnel);
   });
 });

@@ -1,5 +1,7 @@
 import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
 import type { ConnectorRecord } from '../feed/messages.ts';
+import { affinityOf } from './affinity.ts';
+import { BackendHealth } from './backend-health.ts';
 import type { Tunnel } from './tunnel.ts';
 
 export interface RegistryOptions {
@@ -8,6 +10,21 @@ export interface RegistryOptions {
   /** Most requests that wait for one group. */
   readonly maxWaiting: number;
   readonly random: () => number;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+}
+
+/** What a stream is opened for. */
+export interface StreamPurpose {
+  readonly groupId: string;
+  /** What connectors know the backend by, and what they dial for it. */
+  readonly backendId: string;
+  readonly backendKey: string;
+  /** Tunnels that this request has failed on. */
+  readonly failedOn: ReadonlySet<Tunnel> | null;
+  readonly isUpgrade: boolean;
+  /** Who asks, where the application wants each client to stay with one connector. */
+  readonly client: string | null;
 }
 
 /** A request that waits until its group can serve it. */
@@ -21,6 +38,8 @@ interface Waiting {
 interface LiveConnector {
   readonly id: string;
   groupId: string;
+  /** An administrator has taken it out of use; its streams in flight go on. */
+  isDraining: boolean;
   readonly tunnels: Tunnel[];
 }
 
@@ -30,10 +49,12 @@ export class TunnelRegistry {
   readonly #connectors = new Map<string, LiveConnector>();
   readonly #groups = new Map<string, LiveConnector[]>();
   readonly #waiting = new Map<string, Set<Waiting>>();
+  readonly health: BackendHealth;
   #backendsByGroup: ReadonlyMap<string, readonly BackendConfiguration[]> = new Map();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
+    this.health = new BackendHealth(options.now);
   }
 
   get tunnels(): Tunnel[] {
@@ -44,10 +65,10 @@ export class TunnelRegistry {
     return this.#connectors.get(connectorId)?.tunnels.length ?? 0;
   }
 
-  add(tunnel: Tunnel, groupId: string): void {
+  add(tunnel: Tunnel, { groupId, draining }: Pick<ConnectorRecord, 'groupId' | 'draining'>): void {
     let connector = this.#connectors.get(tunnel.connectorId);
     if (connector === undefined) {
-      connector = { id: tunnel.connectorId, groupId, tunnels: [] };
+      connector = { id: tunnel.connectorId, groupId, isDraining: draining, tunnels: [] };
       this.#connectors.set(connector.id, connector);
       this.#join(connector);
     }
@@ -77,6 +98,8 @@ export class TunnelRegistry {
         for (const tunnel of [...live.tunnels]) tunnel.close('the connector was revoked');
         continue;
       }
+      const isBack = live.isDraining && !record.draining;
+      live.isDraining = record.draining;
       if (record.groupId !== live.groupId) {
         this.#leave(live);
         live.groupId = record.groupId;
@@ -86,41 +109,56 @@ export class TunnelRegistry {
         tunnel.close('its certificate was revoked');
       }
       for (const tunnel of live.tunnels) tunnel.configure(backendsByGroup.get(live.groupId) ?? []);
+      if (isBack) for (const tunnel of live.tunnels) this.wake(tunnel);
     }
   }
 
   /**
    * Chooses the tunnel for a new stream: of two connectors of the group taken at random the one with fewer requests
-   * outstanding, and of its tunnels the one with the fewest queued bytes. One that has gone quiet comes last.
+   * outstanding, and of its tunnels the one with the fewest queued bytes. Passed over while there is another are
+   * connectors that have gone quiet, and those that could not reach this backend lately. Of a connector that the request
+   * has failed on no tunnel is taken: what ails one of them mostly ails the others.
    *
-   * @param exclude Tunnels that this request has failed on; all others of their connectors are passed over, too, as what
-   *   ails one of them mostly ails the others.
    * @returns null if nobody of the group can serve this backend now.
    */
-  choose(
-    groupId: string,
-    applicationId: string,
-    backendKey: string,
-    exclude: ReadonlySet<Tunnel> | null,
-    isUpgrade = false,
-  ): Tunnel | null {
-    const group = this.#groups.get(groupId);
+  choose(purpose: StreamPurpose): Tunnel | null {
+    const group = this.#groups.get(purpose.groupId);
     if (group === undefined) return null;
-    if (group.length === 1) return bestTunnel(group[0]!, applicationId, backendKey, exclude, isUpgrade);
+    if (group.length === 1) return bestTunnel(group[0]!, purpose);
+    const tunnel = purpose.client === null ? this.#lessLoaded(group, purpose) : nearest(group, purpose);
+    if (tunnel !== null && this.#isSound(tunnel, purpose)) return tunnel;
+    return this.#findSound(group, purpose) ?? tunnel ?? findAny(group, purpose);
+  }
+
+  #lessLoaded(group: readonly LiveConnector[], purpose: StreamPurpose): Tunnel | null {
     const first = Math.floor(this.#options.random() * group.length);
     const second = (first + 1 + Math.floor(this.#options.random() * (group.length - 1))) % group.length;
-    const one = bestTunnel(group[first]!, applicationId, backendKey, exclude, isUpgrade);
-    const other = bestTunnel(group[second]!, applicationId, backendKey, exclude, isUpgrade);
-    if (one !== null && other !== null) {
-      if (one.isQuiet !== other.isQuiet) return one.isQuiet ? other : one;
-      return load(group[first]!) <= load(group[second]!) ? one : other;
-    }
-    if (one !== null || other !== null) return one ?? other;
+    const one = bestTunnel(group[first]!, purpose);
+    const other = bestTunnel(group[second]!, purpose);
+    if (one === null || other === null) return one ?? other;
+    const isOneSound = this.#isSound(one, purpose);
+    if (isOneSound !== this.#isSound(other, purpose)) return isOneSound ? one : other;
+    return load(group[first]!) <= load(group[second]!) ? one : other;
+  }
+
+  #findSound(group: readonly LiveConnector[], purpose: StreamPurpose): Tunnel | null {
+    let best: Tunnel | null = null;
+    let bestRank = -1;
     for (const connector of group) {
-      const tunnel = bestTunnel(connector, applicationId, backendKey, exclude, isUpgrade);
-      if (tunnel !== null) return tunnel;
+      const tunnel = bestTunnel(connector, purpose);
+      if (tunnel === null || !this.#isSound(tunnel, purpose)) continue;
+      // Clients of one that is passed over spread over the others, each always to the same.
+      const rank =
+        purpose.client === null ? this.#options.random() : affinityOf(purpose.client, connector.id);
+      if (rank <= bestRank) continue;
+      best = tunnel;
+      bestRank = rank;
     }
-    return null;
+    return best;
+  }
+
+  #isSound(tunnel: Tunnel, { backendId }: StreamPurpose): boolean {
+    return !tunnel.isQuiet && this.health.isWell(tunnel.connectorId, backendId);
   }
 
   /**
@@ -159,9 +197,9 @@ export class TunnelRegistry {
 
   /** A tunnel became able to serve: whoever waits for what it serves tries again. */
   wake(tunnel: Tunnel): void {
-    const groupId = this.#connectors.get(tunnel.connectorId)?.groupId;
-    if (groupId === undefined) return;
-    for (const entry of this.#waiting.get(groupId) ?? []) {
+    const connector = this.#connectors.get(tunnel.connectorId);
+    if (connector === undefined || connector.isDraining) return;
+    for (const entry of this.#waiting.get(connector.groupId) ?? []) {
       if (tunnel.isOpen && tunnel.serves(entry.applicationId, entry.backendKey)) entry.resolve('try');
     }
   }
@@ -186,17 +224,35 @@ function isAccepted(record: ConnectorRecord, tunnel: Tunnel): boolean {
   return record.certificates.some(one => one.sha256 === tunnel.certificateSha256 && !one.revoked);
 }
 
-function bestTunnel(
-  connector: LiveConnector,
-  applicationId: string,
-  backendKey: string,
-  exclude: ReadonlySet<Tunnel> | null,
-  isUpgrade: boolean,
-): Tunnel | null {
+/** Of the connectors that can serve at all, the one that the client belongs to. */
+function nearest(group: readonly LiveConnector[], purpose: StreamPurpose): Tunnel | null {
   let best: Tunnel | null = null;
-  if (exclude !== null && hasTunnelOf(exclude, connector.id)) return null;
+  let bestRank = -1;
+  for (const connector of group) {
+    const rank = affinityOf(purpose.client!, connector.id);
+    if (rank <= bestRank) continue;
+    const tunnel = bestTunnel(connector, purpose);
+    if (tunnel === null) continue;
+    best = tunnel;
+    bestRank = rank;
+  }
+  return best;
+}
+
+function findAny(group: readonly LiveConnector[], purpose: StreamPurpose): Tunnel | null {
+  for (const connector of group) {
+    const tunnel = bestTunnel(connector, purpose);
+    if (tunnel !== null) return tunnel;
+  }
+  return null;
+}
+
+function bestTunnel(connector: LiveConnector, purpose: StreamPurpose): Tunnel | null {
+  const { backendId, backendKey, failedOn, isUpgrade } = purpose;
+  if (connector.isDraining || (failedOn !== null && hasTunnelOf(failedOn, connector.id))) return null;
+  let best: Tunnel | null = null;
   for (const tunnel of connector.tunnels) {
-    if (!tunnel.isOpen || !tunnel.serves(applicationId, backendKey)) continue;
+    if (!tunnel.isOpen || !tunnel.serves(backendId, backendKey)) continue;
     // Of equals requests take the first and upgrades the last: a WebSocket stays where it was opened, and a download that
     // comes later would fill the queues in front of it.
     if (best === null || isBetter(tunnel, best) || (isUpgrade && !isBetter(best, tunnel))) best = tunnel;

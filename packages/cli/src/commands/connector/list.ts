@@ -23,7 +23,7 @@ export function addConnectorList(parent: Command): void {
         connectors,
         [
           { title: 'MACHINE', value: each => each.machineName, flexible: true },
-          { title: 'STATUS', value: each => each.status },
+          { title: 'STATUS', value: each => (each.isDraining ? `${each.status}, drained` : each.status) },
           { title: 'SEEN', value: lastSeen },
           { title: 'VERSION', value: each => each.version, flexible: true },
           { title: 'ADDRESS', value: each => each.externalIp ?? '–' },

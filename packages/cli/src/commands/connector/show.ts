@@ -19,7 +19,7 @@ export function addConnectorShow(parent: Command): void {
         { ...found, memberOf: groups },
         formatProperties([
           ['Machine', found.machineName],
-          ['Status', found.isHidden ? `${found.status}, left out of lists` : found.status],
+          ['Status', statusText(found)],
           ['Connector group', groups.map(each => each.name).join(', ')],
           ['Address', found.externalIp],
           ['Version', found.version],
@@ -32,6 +32,10 @@ export function addConnectorShow(parent: Command): void {
         ]),
       );
     });
+}
+
+function statusText({ status, isHidden, isDraining }: Connector): string {
+  return [status, isDraining && 'drained', isHidden && 'left out of lists'].filter(Boolean).join(', ');
 }
 
 function certificateText({ certificate }: Connector): string | null {
