@@ -66,3 +66,17 @@ describe('an address of the client’s, as the backend knows it', () => {
     test(`${outside} is ${inside}`, () => assert.equal(translateInwards(outside, links, wiki), inside));
   }
 });
+
+test('many applications at one host are told apart by their paths', () => {
+  const many = Array.from({ length: 10_000 }, (_, index) =>
+    address(`http://intranet/team/app${index}/`, `https://app${index}.example.com/`),
+  );
+  const matcher = new LinkMatcher(new PublishedLinks(many), many[7]!);
+
+  assert.ok(matcher.matches('http://intranet/team/app4711/x'));
+  assert.equal(matcher.replacement, 'https://app4711.example.com/');
+  assert.ok(matcher.matches('/team/app12'));
+  assert.equal(matcher.replacement, 'https://app12.example.com/');
+  assert.equal(matcher.matches('http://intranet/team/'), false);
+  assert.equal(matcher.matches('http://intranet/team/app10000/'), false);
+});

@@ -23,9 +23,8 @@ const at = 0x40;
  */
 export class PublishedLinks {
   #source: Iterable<PublishedAddress> | null;
-  // By origin; the longest path first.
-  readonly #inside = new Map<string, PublishedAddress[]>();
-  readonly #outside = new Map<string, PublishedAddress[]>();
+  readonly #inside = new Map<string, OriginAddresses>();
+  readonly #outside = new Map<string, OriginAddresses>();
   #hasWildcards = false;
 
   /** @param source The hosts of a wildcard application begin with `*.` on both sides. */
@@ -44,26 +43,28 @@ export class PublishedLinks {
     pathStart: number,
     own: PublishedAddress,
   ): PublishedAddress | null {
-    const inside = this.#addresses();
-    const list = inside.get(origin);
-    const found = list === undefined ? null : choose(list, text, pathStart, own);
-    if (found !== null) return found;
+    this.#fill();
+    const addresses = this.#inside.get(origin);
+    const found = addresses === undefined ? null : longest(addresses, text, pathStart);
+    if (found !== null) return isSameInside(found, own) ? own : found;
     if (own.internalOrigin === origin && coversPath(text, pathStart, own.internalPath)) return own;
-    return list === undefined && this.#hasWildcards ? this.#findWildcard(origin, text, pathStart) : null;
+    return addresses === undefined && this.#hasWildcards ? this.#findWildcard(origin, text, pathStart) : null;
   }
 
   /** Whether all paths at an internal origin lead to the same: it is published as a whole, or not at all. */
   hasOnePathAt(origin: string): boolean {
-    const list = this.#addresses().get(origin);
-    if (list === undefined) return !this.#hasWildcards;
-    return list.every(address => address.internalPath === '/');
+    this.#fill();
+    const addresses = this.#inside.get(origin);
+    return addresses === undefined ? !this.#hasWildcards : addresses.depth === 0;
   }
 
   /** Any address at an internal origin, whatever its path. */
   findInsideOrigin(origin: string, own: PublishedAddress): PublishedAddress | null {
     if (origin === own.internalOrigin) return own;
-    const found = this.#addresses().get(origin)?.[0];
-    return found ?? (this.#hasWildcards ? this.#findWildcard(origin, '/', 0) : null);
+    this.#fill();
+    const addresses = this.#inside.get(origin);
+    if (addresses !== undefined) return anyOf(addresses);
+    return this.#hasWildcards ? this.#findWildcard(origin, '/', 0) : null;
   }
 
   /** The address that covers text[pathStart…] at an external origin, or null. */
@@ -74,37 +75,35 @@ export class PublishedLinks {
     own: PublishedAddress,
   ): PublishedAddress | null {
     if (origin === own.externalOrigin && coversPath(text, pathStart, own.externalPath)) return own;
-    this.#addresses();
-    for (const address of this.#outside.get(origin) ?? []) {
-      if (coversPath(text, pathStart, address.externalPath)) return address;
-    }
-    return null;
+    this.#fill();
+    const addresses = this.#outside.get(origin);
+    return addresses === undefined ? null : longest(addresses, text, pathStart);
   }
 
   /** Any address at an external origin, whatever its path. */
   findOutsideOrigin(origin: string, own: PublishedAddress): PublishedAddress | null {
     if (origin === own.externalOrigin) return own;
-    this.#addresses();
-    return this.#outside.get(origin)?.[0] ?? null;
+    this.#fill();
+    const addresses = this.#outside.get(origin);
+    return addresses === undefined ? null : anyOf(addresses);
   }
 
-  #addresses(): ReadonlyMap<string, PublishedAddress[]> {
-    if (this.#source === null) return this.#inside;
+  #fill(): void {
+    if (this.#source === null) return;
     for (const address of this.#source) {
-      insert(this.#inside, address.internalOrigin, address, internalLength);
-      insert(this.#outside, address.externalOrigin, address, externalLength);
+      insert(this.#inside, address.internalOrigin, address.internalPath, address);
+      insert(this.#outside, address.externalOrigin, address.externalPath, address);
       if (address.internalOrigin.includes('//*.')) this.#hasWildcards = true;
     }
     this.#source = null;
-    return this.#inside;
   }
 
   // Only for names that no application publishes as they are; the longer wildcard wins.
   #findWildcard(origin: string, text: string, pathStart: number): PublishedAddress | null {
     const hostStart = origin.indexOf('//') + 2;
     for (let dot = origin.indexOf('.', hostStart); dot >= 0; dot = origin.indexOf('.', dot + 1)) {
-      const list = this.#inside.get(`${origin.slice(0, hostStart)}*${origin.slice(dot)}`);
-      const found = list === undefined ? null : choose(list, text, pathStart, null);
+      const addresses = this.#inside.get(`${origin.slice(0, hostStart)}*${origin.slice(dot)}`);
+      const found = addresses === undefined ? null : longest(addresses, text, pathStart);
       if (found === null) continue;
       const labels = origin.slice(hostStart, dot);
       return {
@@ -389,41 +388,49 @@ function isSlash(code: number): boolean {
   return code === slash || code === backslash;
 }
 
-function choose(
-  list: readonly PublishedAddress[],
-  text: string,
-  pathStart: number,
-  own: PublishedAddress | null,
-): PublishedAddress | null {
-  for (const address of list) {
-    if (!coversPath(text, pathStart, address.internalPath)) continue;
-    const isOwn =
-      own !== null &&
-      own.internalPath === address.internalPath &&
-      own.internalOrigin === address.internalOrigin;
-    return isOwn ? own : address;
-  }
-  return null;
+/** What is published at one origin. */
+interface OriginAddresses {
+  readonly byPath: Map<string, PublishedAddress>;
+  /** Segments of the longest path. */
+  depth: number;
 }
 
+// Of several with one path the first stands.
 function insert(
-  map: Map<string, PublishedAddress[]>,
+  map: Map<string, OriginAddresses>,
   origin: string,
+  path: string,
   address: PublishedAddress,
-  lengthOf: (address: PublishedAddress) => number,
 ): void {
-  const list = map.get(origin);
-  if (list === undefined) map.set(origin, [address]);
-  else {
-    list.push(address);
-    list.sort((a, b) => lengthOf(b) - lengthOf(a));
+  let addresses = map.get(origin);
+  if (addresses === undefined) {
+    addresses = { byPath: new Map(), depth: 0 };
+    map.set(origin, addresses);
   }
+  if (!addresses.byPath.has(path)) addresses.byPath.set(path, address);
+  addresses.depth = Math.max(addresses.depth, path.split('/').length - 2);
 }
 
-function internalLength(address: PublishedAddress): number {
-  return address.internalPath.length;
+function longest({ byPath, depth }: OriginAddresses, text: string, start: number): PublishedAddress | null {
+  let found = byPath.get('/') ?? null;
+  if (depth === 0) return found;
+  let end = start;
+  while (!isPathEnd(text, end)) end++;
+  let at = start;
+  for (let segments = 1; segments <= depth && at < end; segments++) {
+    const next = text.indexOf('/', at + 1);
+    // `/app` names what is published as `/app/`.
+    if (next < 0 || next >= end) return byPath.get(`${text.slice(start, end)}/`) ?? found;
+    found = byPath.get(text.slice(start, next + 1)) ?? found;
+    at = next;
+  }
+  return found;
 }
 
-function externalLength(address: PublishedAddress): number {
-  return address.externalPath.length;
+function anyOf({ byPath }: OriginAddresses): PublishedAddress | null {
+  return byPath.values().next().value ?? null;
+}
+
+function isSameInside(one: PublishedAddress, other: PublishedAddress): boolean {
+  return one.internalOrigin === other.internalOrigin && one.internalPath === other.internalPath;
 }
