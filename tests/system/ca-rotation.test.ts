@@ -12,6 +12,7 @@ import { openData } from '@postern/server/operate/open-data';
 import { type Authorities, openAuthorities } from '@postern/server/registration/authorities';
 import { revocationListUrl } from '@postern/server/registration/revocation-lists';
 import { ageIdentity } from '../testbed/age-identity.ts';
+import { CommandLine } from '../testbed/command-line.ts';
 import { RawBackend } from '../testbed/raw-backend.ts';
 import { end, freePorts, readAll, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
@@ -149,9 +150,12 @@ describe('the registration authority is exchanged, and nobody has to register ag
     // Due to be renewed, by whoever signs when it comes back.
     await ageIdentity(bed, bed.connectors[0]!, 130);
 
-    const rotated = await authorities('registration', '/registration/rotate');
+    using commandLine = await CommandLine.signIn(bed);
+    const rotated = (await commandLine.run(['ca', 'rotate', 'registration'])) as AuthorityShown[];
+    const listed = (await commandLine.run(['ca', 'list'])) as AuthorityShown[];
 
-    assert.deepEqual(statesOf(rotated), ['former', 'signing']);
+    assert.deepEqual(statesOf(rotated.filter(({ name }) => name === 'registration')), ['former', 'signing']);
+    assert.deepEqual(listed, rotated);
     const now = await readAuthorities(({ registration }) => registration.certificate);
     assert.notEqual(now, old);
   });
