@@ -125,6 +125,25 @@ describe('the Admin center in a real browser', { timeout: 600_000 }, () => {
     assert.deepEqual(center.chromium.takeErrors(), []);
   });
 
+  test('a connector is drained, and used again', async () => {
+    const page = await center.openAs('ada', `/admin/connectors/${center.bed.connectors[1]!.id}`);
+    await center.arrive(page, 'connector-1');
+
+    await page.getByRole('button', { name: 'Drain' }).click();
+    assert.match(await page.getByRole('dialog').innerText(), /those in flight are finished/);
+    assert.deepEqual(await violations(page), []);
+    await page.getByRole('dialog').getByRole('button', { name: 'Drain' }).click();
+    await page.getByText('It is drained').waitFor();
+    await page.getByRole('link', { name: 'Connectors', exact: true }).click();
+    await page.getByRole('row', { name: /connector-1 Active ?, drained/ }).waitFor();
+
+    await page.getByRole('link', { name: 'connector-1' }).click();
+    await page.getByRole('button', { name: 'Use again' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Use it again' }).click();
+    await page.getByText('It answers the service through its tunnel').waitFor();
+    assert.deepEqual(center.chromium.takeErrors(), []);
+  });
+
   test('the names and ports for a firewall are there before anything is installed', async () => {
     const page = await center.openAs('ada', '/admin/requirements');
     await center.arrive(page, 'Names and ports');

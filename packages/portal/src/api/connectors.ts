@@ -66,6 +66,13 @@ export function useRevokeConnector(id: string) {
   return useConnectorChange(() => change('POST', `${path}/${id}/revoke`));
 }
 
+/** Takes a connector out of use, or back into it; input is whether it is to be drained. */
+export function useDrainConnector(id: string) {
+  return useConnectorChange((isDrained: boolean) =>
+    change('POST', `${path}/${id}/${isDrained ? 'drain' : 'resume'}`),
+  );
+}
+
 /** Moves a connector to the group whose id is given. */
 export function useMoveConnector(id: string) {
   return useConnectorChange((groupId: string) =>

@@ -20,7 +20,12 @@ export const connectorColumns: readonly Column<Connector>[] = [
     id: 'state',
     title: 'State',
     sortKey: connector => stateWords[connector.status],
-    cell: connector => <ConnectorState state={connector.status} />,
+    cell: ({ status, isDraining }) => (
+      <>
+        <ConnectorState state={status} />
+        {isDraining && ', drained'}
+      </>
+    ),
   },
   {
     id: 'seen',

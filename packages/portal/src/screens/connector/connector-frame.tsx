@@ -11,6 +11,7 @@ import { Modal } from '../../components/modal.tsx';
 import { Moment } from '../../components/moment.tsx';
 import { Page } from '../../components/page.tsx';
 import { PageContent, PageMenu, PageMenuLink } from '../../components/page-menu.tsx';
+import { DrainForm } from './drain-form.tsx';
 import { MoveForm } from './move-form.tsx';
 import { RevokeForm } from './revoke-form.tsx';
 
@@ -22,7 +23,7 @@ interface ConnectorFrameProps {
 /** What the pages of one connector have in common: name, state, what can be done with it, and their menu. */
 export function ConnectorFrame({ connectorId, children }: ConnectorFrameProps) {
   const connector = useQuery(connectorQuery(connectorId));
-  const [dialog, setDialog] = useState<'move' | 'revoke' | null>(null);
+  const [dialog, setDialog] = useState<'drain' | 'move' | 'revoke' | null>(null);
   const { data } = connector;
   const title = data?.machineName ?? 'Connector';
   const params = { connectorId };
@@ -34,6 +35,7 @@ export function ConnectorFrame({ connectorId, children }: ConnectorFrameProps) {
       actions={
         data?.revokedDateTime === null && (
           <>
+            <Button onClick={() => setDialog('drain')}>{data.isDraining ? 'Use again' : 'Drain'}</Button>
             <Button onClick={() => setDialog('move')}>Move to another group</Button>
             <Button onClick={() => setDialog('revoke')}>Revoke</Button>
           </>
@@ -63,6 +65,9 @@ export function ConnectorFrame({ connectorId, children }: ConnectorFrameProps) {
         {data !== undefined && (
           <>
             {children(data)}
+            <Modal isOpen={dialog === 'drain'} onClose={() => setDialog(null)}>
+              <DrainForm connector={data} onClose={() => setDialog(null)} />
+            </Modal>
             <Modal isOpen={dialog === 'move'} onClose={() => setDialog(null)}>
               <MoveForm connector={data} onClose={() => setDialog(null)} />
             </Modal>
@@ -90,7 +95,9 @@ function Sentence({ connector }: { readonly connector: Connector }) {
   const { revokedDateTime, lastSeenDateTime, certificate } = connector;
   switch (connector.status) {
     case 'active':
-      return 'It answers the service through its tunnel.';
+      return connector.isDraining
+        ? 'It is drained: it answers the service, and gets no new requests.'
+        : 'It answers the service through its tunnel.';
     case 'revoked':
       return (
         <>
