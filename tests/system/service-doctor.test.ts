@@ -22,19 +22,21 @@ const program = path.join(import.meta.dirname, '..', '..', 'packages/cli/src/mai
 const folder = mkdtempSync(path.join(tmpdir(), 'postern-service-doctor-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-async function doctor(configFile: string, ...args: string[]): Promise<{ code: number; output: string }> {
-  const child = spawn(process.execPath, [program, 'doctor', '--config', configFile, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+async function runServer(args: readonly string[], environment: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [program, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
   });
-  const [output, code] = await Promise.all([
+  const [output, complaint, code] = await Promise.all([
     text(child.stdout),
+    text(child.stderr),
     new Promise<number>(resolve => child.once('exit', status => resolve(status ?? -1))),
   ]);
-  return { code, output };
+  return { code, output, complaint };
 }
 
-async function examine(configFile: string) {
-  const { code, output } = await doctor(configFile, '--json');
+async function examine(configFile: string, environment: Record<string, string> = {}) {
+  const { code, output } = await runServer(['doctor', '--config', configFile, '--json'], environment);
   const report = JSON.parse(output) as ReportOf<string>;
   assert.equal(report.exitCode, code, output);
   return { report, results: new Map(report.results.map(result => [result.id, result])) };
@@ -80,7 +82,7 @@ describe('the doctor of the service', { timeout: 300_000 }, () => {
   });
 
   test('prints a line for each check as it ends, and then what was found', async () => {
-    const { code, output } = await doctor(bed.configFile);
+    const { code, output } = await runServer(['doctor', '--config', bed.configFile]);
 
     assert.equal(code, 0, output);
     assert.match(output, /^passed +\d+ ms {2}names\./m);
@@ -113,6 +115,25 @@ describe('the doctor of the service', { timeout: 300_000 }, () => {
     assertStatus(results, 'failed', 'alerts.mail', 'alerts.webhooks');
     assert.match(results.get('alerts.mail')!.cause, /127\.0\.0\.1:9/);
     assert.ok(!JSON.stringify(report).includes('T0KEN'));
+  });
+
+  test('says of a variable that names no HTTP proxy that nothing can be called', async () => {
+    await end(bed.service, 'SIGTERM');
+    const file = withConfig(
+      config =>
+        `${config}\nmail: { host: 127.0.0.1, tls: none, from: a@example.test, to: [b@example.test] }\n`,
+    );
+    const environment = { HTTPS_PROXY: 'socks5://ada:hunter2@proxy.test:1080' };
+
+    const { results } = await examine(file, environment);
+    const { code, complaint } = await runServer(['serve', '--config', file], environment);
+    await bed.restartService();
+
+    assertStatus(results, 'failed', 'alerts.mail');
+    assert.match(results.get('alerts.mail')!.cause, /HTTPS_PROXY names a proxy of the kind socks5/);
+    assert.equal(code, 2);
+    assert.match(complaint, /HTTPS_PROXY names a proxy of the kind socks5.*\n.*outboundProxy\.url/);
+    assert.ok(!`${JSON.stringify([...results])}${complaint}`.includes('hunter2'));
   });
 
   test('says that a restart could help where the configuration was changed since', async () => {

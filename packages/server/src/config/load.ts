@@ -77,11 +77,11 @@ export function parseConfig(
       problems.push(...describeIssue(issue, merged, tree, source, fromEnvironment));
     }
   }
-  if (result.success && problems.length === 0) return finish(result.data, environment, source);
+  if (result.success && problems.length === 0) return finish(result.data, source);
   throw invalid(problems);
 }
 
-function finish(config: Config, environment: Environment, source: string): Config {
+function finish(config: Config, source: string): Config {
   const problems: ConfigProblem[] = [];
   const runDir = config.runDir === '' ? path.join(config.dataDir, 'run') : config.runDir;
   // A Unix socket's address holds 107 bytes on Linux; "control.sock" and a slash are thirteen of them.
@@ -102,7 +102,7 @@ function finish(config: Config, environment: Environment, source: string): Confi
       source,
     });
   }
-  problems.push(...mailProblems(config, source), ...proxyProblems(config, environment, source));
+  problems.push(...mailProblems(config, source), ...proxyProblems(config, source));
   problems.push(...acmeProblems(config, source));
   const named = Object.entries(config.identityHeaders).filter(([, name]) => name !== '');
   for (const [key, name] of named) {
@@ -137,21 +137,15 @@ function mailProblems({ mail }: Config, source: string): ConfigProblem[] {
   ];
 }
 
-// The value is not quoted: it may hold a password.
-function proxyProblems(config: Config, environment: Environment, source: string): ConfigProblem[] {
+// The value is not quoted: it may hold a password. Variables are for the service alone to look at, when it starts: the
+// shell of another command may have others.
+function proxyProblems(config: Config, source: string): ConfigProblem[] {
   try {
-    serviceOutbound(config, environment);
+    serviceOutbound(config, {});
     return [];
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    const isOwn = config.outboundProxy.url !== '';
-    return [
-      {
-        option: 'outboundProxy.url',
-        allowed: `an HTTP proxy. ${error.message}`,
-        source: isOwn ? source : 'the environment',
-      },
-    ];
+    return [{ option: 'outboundProxy.url', allowed: `an HTTP proxy. ${error.message}`, source }];
   }
 }
 

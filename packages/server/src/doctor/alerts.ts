@@ -26,12 +26,23 @@ export const alertChecks: readonly ServiceCheck[] = [
 ];
 
 async function tryChannels(
-  { config, outbound, now }: ServiceContext,
+  { config, outbound, outboundProblem, now }: ServiceContext,
   isMeant: (name: string) => boolean,
   whyNone: string,
 ): Promise<Outcome> {
   const channels = createChannels(config, outbound, now).filter(({ name }) => isMeant(name));
   if (channels.length === 0) return notRun(`${whyNone} ${none}`);
+  if (outboundProblem !== '') {
+    return failed(
+      {
+        tried: 'HTTPS_PROXY and NO_PROXY of the service',
+        seen: outboundProblem,
+        command: 'printenv HTTPS_PROXY',
+      },
+      outboundProblem,
+      'Take the variable out of the environment of the service, or set outboundProxy.url, which wins over it.',
+    );
+  }
   const tries = await Promise.all(channels.map(tryOne));
   const bad = tries.filter(one => one.problem !== null);
   const observation = {

@@ -1,4 +1,4 @@
-import type { Outbound } from '@postern/outbound/outbound';
+import { Outbound } from '@postern/outbound/outbound';
 import type { DoctorReport } from '@postern/protocol/doctor';
 import type { Check } from '@postern/protocol/doctor/check';
 import { requiredNames } from '../config/certificate-names.ts';
@@ -27,7 +27,10 @@ export interface ServiceContext {
   readonly runningProblem: string;
   /** The variables that the service runs with. */
   readonly environment: Environment;
+  /** The way out; a direct one where its settings cannot be used. */
   readonly outbound: Outbound;
+  /** Why they cannot; empty where they can. */
+  readonly outboundProblem: string;
   /** The service's own hosts. */
   readonly ownHosts: readonly string[];
   /** Hosts of published applications; a wildcard with a label in its place. Empty where the database cannot be read. */
@@ -64,12 +67,23 @@ export function createServiceContext(options: ServiceContextOptions): ServiceCon
   return {
     ...options,
     paths,
-    outbound: serviceOutbound(config, environment),
+    ...wayOut(config, environment),
     ownHosts: requiredNames(config),
     applicationHosts: readPublishedHosts(paths.database),
     now: options.now ?? Date.now,
     found: {},
   };
+}
+
+function wayOut(
+  config: Config,
+  environment: Environment,
+): Pick<ServiceContext, 'outbound' | 'outboundProblem'> {
+  try {
+    return { outbound: serviceOutbound(config, environment), outboundProblem: '' };
+  } catch (error) {
+    return { outbound: new Outbound(), outboundProblem: (error as Error).message };
+  }
 }
 
 /** Who runs under a configuration, and where nobody answers, why. */

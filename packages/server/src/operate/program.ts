@@ -9,6 +9,7 @@ import {
 import { ConfigError, configFile, type Environment, formatProblem, loadConfig } from '../config/load.ts';
 import { writeManual } from '../config/manual.ts';
 import { type Config, formatEndpoint } from '../config/schema.ts';
+import { serviceOutbound } from '../outbound/service-outbound.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { InitOptions } from './init.ts';
 import { OperateError, operateExitCodes } from './operate-error.ts';
@@ -106,6 +107,7 @@ function addServe(program: Command, { environment, serve, terminal }: OperatorPa
     .action(async (options: WithConfig) => {
       const config = loadConfig(options.config, environment);
       requireSetUp(config);
+      requireUsableProxy(config, environment);
       const findings = checkCertificateNames(config, requiredNames(config), Date.now());
       // The control process makes, gets and renews these; at the first start they may not be there yet.
       if (!getsItsOwn(config)) {
@@ -113,6 +115,19 @@ function addServe(program: Command, { environment, serve, terminal }: OperatorPa
       }
       await serve(config, configFile(options.config, environment));
     });
+}
+
+/** Other programs may know proxies of other kinds; the service must not go another way than it is told. */
+function requireUsableProxy(config: Config, environment: Environment): void {
+  try {
+    serviceOutbound(config, environment);
+  } catch (cause) {
+    throw new OperateError('usage', (cause as Error).message, {
+      remedy:
+        'Take the variable out of the environment of the service, or set outboundProxy.url, which wins over it.',
+      cause,
+    });
+  }
 }
 
 function addInit(program: Command, { environment, terminal }: OperatorParts): void {

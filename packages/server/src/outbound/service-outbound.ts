@@ -19,7 +19,8 @@ const names: SettingNames = {
  * How the service itself connects to what lies outside: mail servers, webhooks, certificate authorities. What the
  * configuration leaves empty is as the variables HTTPS_PROXY and NO_PROXY say.
  *
- * @throws RangeError saying what cannot be used, and what can. A configuration that was loaded has been looked at.
+ * @throws RangeError saying what of the variables cannot be used, and what can. The options of a configuration that was
+ *   loaded have been looked at.
  */
 export function serviceOutbound(
   { outboundProxy }: { readonly outboundProxy: ProxySettings },
