@@ -65,8 +65,7 @@ function identityLines({ user }: Session, names: IdentityFieldNames): string {
   return lines;
 }
 
-/** RFC 7239 §6: an IPv6 address is bracketed and quoted, an IPv4 address with a port is quoted. */
+/** RFC 7239 §6: an IPv6 address is bracketed and quoted. */
 function forwardedNode(address: string): string {
-  if (/^[\d.]+:\d+$/.test(address)) return `"${address}"`;
   return address.includes(':') ? `"[${address}]"` : address;
 }

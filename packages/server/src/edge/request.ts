@@ -278,17 +278,12 @@ function forwardedBy(head: MessageHead, context: ClientContext, parts: EdgeParts
   if (last !== null && last.fieldsVersion === head.fieldsVersion) return last;
   const index = head.find(fieldIds.xForwardedFor);
   const chain = index < 0 ? null : trustedChain(head.valueOf(index), parts.isTrustedProxy);
-  const address = chain?.split(',', 1)[0];
-  const client = address === undefined ? context.client : parts.protection.clientAt(hostOf(address));
+  // What a proxy says and nobody can read is no address: that of the proxy would open what is allowed to it.
+  const said = index < 0 ? null : (chain?.split(',', 1)[0] ?? '');
+  const client = said === null ? context.client : parts.protection.clientAt(plainAddress(said));
   const forwarded = { fieldsVersion: head.fieldsVersion, chain, client };
   context.lastForwarded = forwarded;
   return forwarded;
-}
-
-/** Some load balancers say the port, too. */
-function hostOf(address: string): string {
-  const isIpv4WithPort = address.includes('.') && address.lastIndexOf(':') === address.indexOf(':');
-  return plainAddress(isIpv4WithPort ? address.split(':', 1)[0]! : address);
 }
 
 /**
@@ -296,7 +291,7 @@ function hostOf(address: string): string {
  * is not one of theirs. What stands before it is the client's own claim.
  */
 function trustedChain(value: string, isTrusted: (address: string) => boolean): string | null {
-  const addresses = value.split(',').map(one => one.trim());
+  const addresses = value.split(',').map(one => withoutPort(one.trim()));
   const kept: string[] = [];
   for (let at = addresses.length - 1; at >= 0; at--) {
     const address = addresses[at]!;
@@ -305,6 +300,11 @@ function trustedChain(value: string, isTrusted: (address: string) => boolean): s
     if (!isTrusted(address)) break;
   }
   return kept.length > 0 ? kept.join(', ') : null;
+}
+
+/** Some load balancers say the port, too: `192.0.2.1:80`, `[2001:db8::1]:80`. */
+function withoutPort(address: string): string {
+  return /^(?:\[([^\]]+)\]|([\d.]+))(?::\d+)?$/.exec(address)?.slice(1).find(Boolean) ?? address;
 }
 
 /** Whose addresses are turned outwards in answers of a route; the control process writes its own. */
