@@ -14,7 +14,7 @@ import { type Postern, startPostern } from './postern.ts';
 import { Workplace } from './programs.ts';
 import { type Figure, figure } from './report.ts';
 
-const pagesInARun = 60;
+const pagesInARun = 150;
 const linksInAPage = 12_000;
 
 interface Kind {
