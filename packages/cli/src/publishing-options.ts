@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { OnPremisesPublishingUpdate } from '@postern/protocol/admin/publishing';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
@@ -16,6 +17,7 @@ export interface PublishingOptions {
   readonly alternateUrl?: string;
   readonly keepAlternateUrl?: boolean;
   readonly verifyBackend?: boolean;
+  readonly backendCa?: string | null;
   readonly sessionAffinity?: boolean;
   readonly httpOnlyCookies?: boolean;
   readonly persistentCookie?: boolean;
@@ -53,6 +55,11 @@ export function addPublishingOptions(command: Command): Command {
     .option('--no-keep-alternate-url', 'addresses in answers lead to the external URL (default)')
     .option('--verify-backend', 'verify the TLS certificate of an https backend (default)')
     .option('--no-verify-backend', 'do not verify it')
+    .option(
+      '--backend-ca <file>',
+      'PEM file with certificates to trust for an https backend beside those of the connector machine; "" for none',
+      readCertificates,
+    )
     .option('--session-affinity', 'keep each session with one connector of the group while that can serve it')
     .option('--no-session-affinity', 'give each request to the less busy connector (default)')
     .option('--http-only-cookies', "add HttpOnly to the backend's cookies (default)")
@@ -65,6 +72,15 @@ export function addPublishingOptions(command: Command): Command {
         'what search engines get at /robots.txt: that they may look at nothing (default), or what the backend says',
       ).choices(['disallowAll', 'fromApplication']),
     );
+}
+
+function readCertificates(file: string): string | null {
+  if (file === '') return null;
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** The change that the options ask for: only what was said, so that everything else stays as it is. */
@@ -86,6 +102,7 @@ export function toPublishingUpdate(options: PublishingOptions): OnPremisesPublis
     alternateUrl: options.alternateUrl === '' ? null : options.alternateUrl,
     useAlternateUrlForTranslationAndRedirect: options.keepAlternateUrl,
     isBackendCertificateValidationEnabled: options.verifyBackend,
+    backendCertificateAuthorities: options.backendCa,
     isSessionAffinityEnabled: options.sessionAffinity,
     isHttpOnlyCookieEnabled: options.httpOnlyCookies,
     isPersistentCookieEnabled: options.persistentCookie,

@@ -262,20 +262,32 @@ function notAllowed(backend: BackendConfiguration, where: string): DialError {
   return new DialError('not_allowed', message, {});
 }
 
-let backendTrust: SecureContext | null = null;
+/** What backends are checked against, by what is trusted beside the machine's own authorities. */
+const trusts = new Map<string, SecureContext>();
+const maxTrusts = 20;
 
 // Made when the first TLS backend is dialled: hundreds of authorities take several megabytes.
-function trustedByMachine(): SecureContext {
-  backendTrust ??= createSecureContext({
-    ca: [...getCACertificates('default'), ...getCACertificates('system')],
+function trustFor({ authorities = '' }: BackendConfiguration): SecureContext {
+  const known = trusts.get(authorities);
+  if (known !== undefined) return known;
+  const trust = createSecureContext({
+    ca: [
+      ...getCACertificates('default'),
+      ...getCACertificates('system'),
+      ...(authorities === '' ? [] : [authorities]),
+    ],
     minVersion: 'TLSv1.2',
+    // What an administrator names is trusted itself, be it an intermediate authority or the backend's own certificate.
+    allowPartialTrustChain: authorities !== '',
   });
-  return backendTrust;
+  if (trusts.size >= maxTrusts) trusts.delete(trusts.keys().next().value!);
+  trusts.set(authorities, trust);
+  return trust;
 }
 
 function tlsOptions(backend: BackendConfiguration) {
   return {
-    secureContext: trustedByMachine(),
+    secureContext: trustFor(backend),
     rejectUnauthorized: backend.validateCertificate,
     // The edge frames HTTP/1.1 on the stream.
     ALPNProtocols: ['http/1.1'],

@@ -496,6 +496,22 @@ describe('opening fails with a code that says why', () => {
     stream.stream.end();
   });
 
+  test('a backend certificate of an authority that the application names, and only for that application', async t => {
+    const port = await startTlsBackend(t, 'localhost');
+    const backend = { applicationId: 'a', host: 'localhost', port, tls: true, validateCertificate: true };
+    const authorities = service.authorities.local.certificate;
+    await using all = await connected();
+
+    await all.tunnel.configure({ ...backend, authorities }, { ...backend, applicationId: 'b' });
+    const trusted = all.tunnel.open('a');
+    const other = all.tunnel.open('b');
+
+    assert.equal((await trusted.answered).code, 'ok');
+    assert.equal((await other.answered).code, 'tls_failed');
+    assert.equal(await trusted.over, null);
+    trusted.stream.end();
+  });
+
   test('what the allow-list of this connector does not permit', async () => {
     await using backend = await TestBackend.start();
     await using all = await connected({ allow: ['10.0.0.0/8', 'wiki.corp:80'] });

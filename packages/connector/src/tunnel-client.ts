@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { type Outbound, OutboundError, type OutboundProxy } from '@postern/outbound/outbound';
 import type { DoctorReport } from '@postern/protocol/doctor';
+import { unpackBackends } from '@postern/protocol/tunnel/backends';
 import { ControlDecoder, encodeControlMessage } from '@postern/protocol/tunnel/control-framing';
 import {
   type BackendConfiguration,
@@ -351,7 +352,7 @@ export class TunnelClient {
         this.since = Date.now();
         return this.#options.hooks.onWelcome(this);
       case 'configure':
-        return this.#configure(message.revision, readBackends(message.backends));
+        return this.#configure(message.revision, unpackBackends(message));
       case 'anchors':
         return this.#options.hooks.onAnchors?.(this, message.anchors);
       case 'request':
@@ -507,27 +508,6 @@ function hostAndPort(host: string | undefined, port: number | undefined): string
 }
 
 /** Reads what the service pushed; entries that cannot be understood may not be dialled. */
-function readBackends(value: unknown): BackendConfiguration[] {
-  if (!Array.isArray(value)) throw new SyntaxError('a configuration has a list of backends');
-  return value.filter(isBackend);
-}
-
-function isBackend(value: unknown): value is BackendConfiguration {
-  const backend = value as Partial<BackendConfiguration> | null;
-  return (
-    typeof backend === 'object' &&
-    backend !== null &&
-    typeof backend.applicationId === 'string' &&
-    typeof backend.host === 'string' &&
-    backend.host !== '' &&
-    Number.isInteger(backend.port) &&
-    backend.port! > 0 &&
-    backend.port! < 65_536 &&
-    typeof backend.tls === 'boolean' &&
-    typeof backend.validateCertificate === 'boolean'
-  );
-}
-
 const contexts = new WeakMap<CertificatePair, { service: ServiceSettings; context: SecureContext }>();
 
 // One context per certificate: each holds several hundred kilobytes outside the heap.

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { formatEnrolmentToken } from '@postern/protocol/enrolment-token';
+import { packBackends } from '@postern/protocol/tunnel/backends';
 import { ControlDecoder, encodeControlMessage } from '@postern/protocol/tunnel/control-framing';
 import type {
   BackendConfiguration,
@@ -109,7 +110,7 @@ export class ServiceTunnel {
   /** Pushes a configuration and waits until it is in force. */
   async configure(...backends: BackendConfiguration[]): Promise<void> {
     const revision = ++this.#revision;
-    this.say({ type: 'configure', revision, backends });
+    this.say({ type: 'configure', revision, ...packBackends(backends) });
     await this.hear('configured', message => message.revision === revision);
   }
 

@@ -98,6 +98,7 @@ export const publishingDefaults = {
   isTranslateLinksInBodyEnabled: false,
   linkTranslation: { isJsonLdEnabled: false, inlineScriptUrls: [] },
   isBackendCertificateValidationEnabled: true,
+  backendCertificateAuthorities: null,
   isSessionAffinityEnabled: false,
   alternateUrl: null,
   useAlternateUrlForTranslationAndRedirect: false,
@@ -142,6 +143,10 @@ export const onPremisesPublishingUpdate = z
     linkTranslation: linkTranslation.partial(),
     isBackendCertificateValidationEnabled: z.boolean().meta({
       description: 'The connector validates the TLS certificate of an https backend. Default true.',
+    }),
+    backendCertificateAuthorities: z.string().max(32_768).nullable().meta({
+      description:
+        'PEM of certificates, at most ten, that connectors trust for https backends of this application beside those of their machine: a CA, or the certificate of the backend itself. Default null.',
     }),
     isSessionAffinityEnabled: z.boolean().meta({
       description:
@@ -193,6 +198,7 @@ export const onPremisesPublishing = z
     isTranslateLinksInBodyEnabled: z.boolean(),
     linkTranslation,
     isBackendCertificateValidationEnabled: z.boolean(),
+    backendCertificateAuthorities: z.string().nullable(),
     isSessionAffinityEnabled: z.boolean(),
     alternateUrl: z.string().nullable(),
     useAlternateUrlForTranslationAndRedirect: z.boolean(),

@@ -1,4 +1,5 @@
 import type { DoctorReport } from '../doctor.ts';
+import type { PackedBackends } from './backends.ts';
 
 /**
  * The control stream of a tunnel: the first stream, opened by the connector. Each message is a 32-bit big-endian
@@ -32,6 +33,8 @@ export interface BackendConfiguration {
   readonly tls: boolean;
   /** Only with `tls`: whether the backend's certificate must be valid for `host`. */
   readonly validateCertificate: boolean;
+  /** Certificates that are trusted for this backend beside those of the connector's machine, PEM. */
+  readonly authorities?: string;
 }
 
 /** Connector → service. */
@@ -86,11 +89,7 @@ export type ServiceMessage =
       readonly time?: number;
     }
   /** Always the whole set: what is not in it may not be dialled any more. */
-  | {
-      readonly type: 'configure';
-      readonly revision: number;
-      readonly backends: readonly BackendConfiguration[];
-    }
+  | ({ readonly type: 'configure'; readonly revision: number } & PackedBackends)
   /**
    * Always the whole set of authorities (PEM) that may issue the certificate of `connect.<domain>` from now on: told to
    * every tunnel, and again before it changes. Not believed unless one of them issued that of this very tunnel.

@@ -275,6 +275,7 @@ describe('admin API', () => {
         registeredDateTime: '1970-01-01T00:00:01.000Z',
         revokedDateTime: null,
         isHidden: false,
+        isDraining: false,
         certificate: null,
       });
     });

@@ -102,6 +102,7 @@ describe('connectors', () => {
         groupId: group.id,
         certificates: [{ sha256: `SHA ${id}`, revoked: true }],
         revoked: true,
+        draining: false,
       },
     });
     await assert.rejects(moveConnector(directory, id, group.id), { code: 'forbidden' });

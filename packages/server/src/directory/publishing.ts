@@ -11,6 +11,7 @@ import { isWildcardHost, wildcardLabels } from '@postern/protocol/tunnel/wildcar
 import type { ApplicationRecord } from '../feed/messages.ts';
 import type { ApplicationRow } from '../store/applications.ts';
 import type { CustomDomainRow } from '../store/custom-domains.ts';
+import { parseBackendAuthorities } from './backend-authorities.ts';
 import { invalid } from './directory-error.ts';
 import {
   defaultExternalUrl,
@@ -67,12 +68,15 @@ export function updatePublishing(
   }
   const settings = { ...publishingDefaults, ...before };
   refuseIdentityHeaders(update, address);
-  const { alternateUrl } = update;
+  const { alternateUrl, backendCertificateAuthorities: authorities } = update;
   const publishing: StoredPublishing = {
     ...settings,
     ...update,
     ...(typeof alternateUrl === 'string' && {
       alternateUrl: parseAlternateUrl(alternateUrl, address, domains),
+    }),
+    ...(typeof authorities === 'string' && {
+      backendCertificateAuthorities: parseBackendAuthorities(authorities),
     }),
     customHeaders: { ...settings.customHeaders, ...update.customHeaders },
     securityHeaders: { ...settings.securityHeaders, ...update.securityHeaders },
@@ -156,6 +160,9 @@ export function applicationRecordOf(
     ...linkSettingsOf(publishing),
     validateBackendCertificate: publishing.isBackendCertificateValidationEnabled,
     enabled: row.accountEnabled === 1,
+    ...(publishing.backendCertificateAuthorities === null
+      ? {}
+      : { backendAuthorities: publishing.backendCertificateAuthorities }),
     ...(publishing.isSessionAffinityEnabled ? { keepsClients: true } : {}),
     ...(publishing.isHttpOnlyCookieEnabled ? { httpOnlyCookies: true } : {}),
     ...(publishing.robotsTxt === 'fromApplication' ? { ownRobotsTxt: true } : {}),

@@ -42,6 +42,8 @@ export interface ApplicationRecord {
     readonly inlineScriptUrls: readonly string[];
   };
   readonly validateBackendCertificate: boolean;
+  /** PEM of certificates that connectors trust for this application's backends beside those of their machine. */
+  readonly backendAuthorities?: string;
   readonly enabled: boolean;
   /** With a wildcard as external URL: only these are published. Absent: every host that the wildcard stands for. */
   readonly segments?: readonly SegmentRecord[];

@@ -4,6 +4,7 @@ import { reservedLabels } from '../config/names.ts';
 import type { ApplicationRecord, CorsConfiguration } from '../feed/messages.ts';
 import { pathReadings } from '../http1/target.ts';
 import { type PublishedAddress, PublishedLinks } from '../translation/published-links.ts';
+import { backendKeyOf, backendOf } from '../tunnels/wanted-backends.ts';
 import { CorsRules } from './cors.ts';
 import { noSettings, type RouteSettings, settingsOf } from './route-settings.ts';
 
@@ -315,7 +316,7 @@ export class RouteTable {
     const labels = wildcardLabels(external.hostname, host);
     const dialHost = labels === null ? null : expandWildcard(internal.hostname, labels);
     if (dialHost === null) return null;
-    const backendKey = backendKeyOf(internal, application);
+    const backendKey = keyOf(internal, application);
     external.hostname = host;
     internal.hostname = dialHost;
     return {
@@ -366,7 +367,7 @@ function connectorRoute(application: ApplicationRecord, parts: RouteParts): Rout
     internalOrigin: internal.origin,
     externalOrigin: external.origin,
     backendId,
-    backendKey: backendKeyOf(internal, application),
+    backendKey: keyOf(internal, application),
     dialHost: null,
     pool: backendId,
     keepsClients: application.keepsClients === true,
@@ -383,10 +384,9 @@ function assignedTo({ assignedUserIds, assignedGroupIds }: ApplicationRecord): R
   return new Set([...assignedUserIds, ...assignedGroupIds]);
 }
 
-/** As tunnels name what their connector was configured to dial (tunnels/tunnel.ts). */
-function backendKeyOf(internal: URL, { validateBackendCertificate }: ApplicationRecord): string {
-  const port = internal.port || (internal.protocol === 'https:' ? '443' : '80');
-  return `${internal.protocol}//${internal.hostname}:${port} ${validateBackendCertificate}`;
+/** As tunnels name what their connector was configured to dial. */
+function keyOf(internal: URL, application: ApplicationRecord): string {
+  return backendKeyOf(backendOf(application, application.id, internal.href));
 }
 
 /** The control process's names are routes like all others, so that no second, weaker door exists. */

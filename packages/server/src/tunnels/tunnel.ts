@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import { type DoctorReport, doctorReport } from '@postern/protocol/doctor';
+import { packBackends } from '@postern/protocol/tunnel/backends';
 import { ControlDecoder, encodeControlMessage } from '@postern/protocol/tunnel/control-framing';
 import {
   type BackendConfiguration,
@@ -12,6 +13,7 @@ import {
 import { YamuxSession } from '@postern/protocol/yamux/session';
 import type { YamuxStream } from '@postern/protocol/yamux/stream';
 import type { WindowBudget } from '@postern/protocol/yamux/window-budget';
+import { backendKeyOf } from './wanted-backends.ts';
 
 /** The doctor of a connector takes 20 s at worst. */
 const examinationMs = 30_000;
@@ -325,7 +327,7 @@ export class Tunnel {
     this.#revision += 1;
     const keys = new Map(this.#wanted.map(backend => [backend.applicationId, backendKeyOf(backend)]));
     this.#pushed.set(this.#revision, keys);
-    this.#say({ type: 'configure', revision: this.#revision, backends: this.#wanted });
+    this.#say({ type: 'configure', revision: this.#revision, ...packBackends(this.#wanted) });
     // What is no longer wanted must not be used while the connector still has it.
     this.#inForce = new Map([...this.#inForce].filter(([id, key]) => keys.get(id) === key));
   }
@@ -391,10 +393,4 @@ function readReport(value: unknown): DoctorReport | null {
 
 function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-/** What tells one backend from another; a connection made for one is never used for the other. */
-export function backendKeyOf(backend: Omit<BackendConfiguration, 'applicationId'>): string {
-  const scheme = backend.tls ? 'https' : 'http';
-  return `${scheme}://${backend.host}:${backend.port} ${backend.validateCertificate}`;
 }

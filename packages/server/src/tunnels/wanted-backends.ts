@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
 import type { ApplicationRecord } from '../feed/messages.ts';
 
@@ -41,7 +42,12 @@ function backendsOf(application: ApplicationRecord): readonly BackendConfigurati
   return segments.map(segment => backendOf(application, `${id}/${segment.id}`, segment.internalUrl));
 }
 
-function backendOf(application: ApplicationRecord, applicationId: string, url: string): BackendConfiguration {
+/** What connectors may dial for an internal URL of an application. */
+export function backendOf(
+  application: ApplicationRecord,
+  applicationId: string,
+  url: string,
+): BackendConfiguration {
   const { hostname, port, protocol } = new URL(url);
   return {
     applicationId,
@@ -49,10 +55,19 @@ function backendOf(application: ApplicationRecord, applicationId: string, url: s
     port: Number(port) || (protocol === 'https:' ? 443 : 80),
     tls: protocol === 'https:',
     validateCertificate: application.validateBackendCertificate,
+    ...(protocol === 'https:' &&
+      application.backendAuthorities !== undefined && { authorities: application.backendAuthorities }),
   };
 }
 
 function isSame(one: BackendConfiguration, other: BackendConfiguration): boolean {
   if (one === other) return true;
   return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** What tells one backend from another; a connection made for one is never used for the other. */
+export function backendKeyOf(backend: Omit<BackendConfiguration, 'applicationId'>): string {
+  const scheme = backend.tls ? 'https' : 'http';
+  const trust = backend.authorities === undefined ? '' : ` ${hash('sha256', backend.authorities)}`;
+  return `${scheme}://${backend.host}:${backend.port} ${backend.validateCertificate}${trust}`;
 }

@@ -157,8 +157,14 @@ export const publishingGroups: readonly SettingGroup[] = [
       {
         property: 'isBackendCertificateValidationEnabled',
         label: 'Validate the certificate of an https backend',
-        help: 'Without it the connector talks to whoever answers at the address. Trust the CA on the connector’s machine instead, where you can.',
+        help: 'Without it the connector talks to whoever answers at the address. Name the authority below instead, or trust it on the connector’s machine.',
         control: { kind: 'switch' },
+      },
+      {
+        property: 'backendCertificateAuthorities',
+        label: 'Authorities of the backend',
+        help: 'Certificates (PEM) that connectors trust for this application beside those of their machine: your own CA, or the certificate of the backend itself. Empty: none.',
+        control: { kind: 'block', placeholder: '-----BEGIN CERTIFICATE-----' },
       },
     ],
   },

@@ -114,6 +114,7 @@ function Control({ control, text, onChange, ...field }: ControlProps) {
       );
     case 'timeout':
       return <TimeoutControl {...field} control={control} text={text} onChange={onChange} />;
+    case 'block':
     case 'lines':
     case 'fields':
       return (

@@ -49,6 +49,8 @@ type Control =
   | { readonly kind: 'switch' }
   /** One line; an empty one is null where that is allowed. */
   | { readonly kind: 'text'; readonly placeholder?: string; readonly isNullable?: boolean }
+  /** A text of several lines; an empty one is null. */
+  | { readonly kind: 'block'; readonly placeholder?: string }
   | { readonly kind: 'choice'; readonly options: readonly (readonly [value: string, label: string])[] }
   /** On, off, or null, which leaves it to something else. */
   | {
@@ -95,6 +97,8 @@ export function readInput({ control }: Setting, input: Input): { value: unknown 
   switch (control.kind) {
     case 'text':
       return { value: text === '' && control.isNullable ? null : text };
+    case 'block':
+      return { value: text === '' ? null : text };
     case 'optional-switch':
       return { value: text === '' ? null : text === 'true' };
     case 'number':
