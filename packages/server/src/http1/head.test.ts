@@ -127,6 +127,13 @@ describe('request heads (RFC 9112 §3, §5)', () => {
     );
   });
 
+  test('an Upgrade that names nothing is none', () => {
+    for (const value of ['', ' ', '\t']) {
+      const head = request(`GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade:${value}\r\n\r\n`);
+      assert.equal(head.upgrade, false);
+    }
+  });
+
   test('upgrade and 100-continue are ignored on HTTP/1.0', () => {
     const head = request(
       'POST / HTTP/1.0\r\nHost: a\r\nConnection: upgrade, keep-alive\r\nUpgrade: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n',

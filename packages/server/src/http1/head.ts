@@ -750,8 +750,13 @@ function finishConnection(into: MessageHead): void {
   const options = into.connectionOptions;
   into.keepAlive =
     (options & connectionClose) === 0 && (into.minorVersion === 1 || (options & connectionKeepAlive) !== 0);
-  into.upgrade =
-    into.minorVersion === 1 && (options & connectionUpgrade) !== 0 && into.find(fieldIds.upgrade) >= 0;
+  into.upgrade = into.minorVersion === 1 && (options & connectionUpgrade) !== 0 && namesProtocol(into);
+}
+
+/** An Upgrade without a value asks for nothing, and whoever gets it goes on with HTTP/1.1 (RFC 9110 §7.8). */
+function namesProtocol(head: MessageHead): boolean {
+  const index = head.find(fieldIds.upgrade);
+  return index >= 0 && head.valueEnd(index) > head.valueStart(index);
 }
 
 function scanToken(bytes: Buffer, start: number, limit: number): number {
