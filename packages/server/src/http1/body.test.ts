@@ -162,7 +162,15 @@ describe('chunked bodies (RFC 9112 §7.1)', () => {
 });
 
 describe('trailers (RFC 9110 §6.5.1)', () => {
-  for (const name of ['x-checksum', 'etag', 'server-timing', 'grpc-status', 'content-digest', 'digest']) {
+  for (const name of [
+    'x-checksum',
+    'etag',
+    'server-timing',
+    'grpc-status',
+    'content-digest',
+    'repr-digest',
+    'digest',
+  ]) {
     test(`${name} may pass`, () => assert.equal(isAllowedTrailer(name), true));
   }
   for (const name of [

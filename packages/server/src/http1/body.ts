@@ -79,16 +79,25 @@ export function encodeLastChunk(trailers: Buffer): Buffer {
 /**
  * Whether a trailer field may go on (RFC 9110 §6.5.1, threats A14 and C1). Trailers arrive after the decision about
  * the request was made, so whatever frames, routes, authenticates or describes the message is dropped: every name with
- * an id of its own but ETag, names with an underscore, and the families of names that proxies trust.
+ * an id of its own but ETag and digests, names with an underscore, and the families of names that proxies trust.
  *
  * @param name In lower case.
  */
 export function isAllowedTrailer(name: string): boolean {
   const bytes = Buffer.from(name, 'latin1');
   const id = fieldIdOf(bytes, 0, bytes.length);
-  if (id === fieldIds.etag) return true;
+  if (knownTrailers.has(id)) return true;
   return id === fieldIds.other && !forbiddenTrailerFamilies.some(prefix => name.startsWith(prefix));
 }
+
+/** What can only be said once the content is known (RFC 9110 §8.8.3, RFC 9530 §2). */
+const knownTrailers: ReadonlySet<number> = new Set([
+  fieldIds.etag,
+  fieldIds.contentMd5,
+  fieldIds.digest,
+  fieldIds.contentDigest,
+  fieldIds.reprDigest,
+]);
 
 const forbiddenTrailerFamilies = [
   'x-forwarded-',
