@@ -43,6 +43,19 @@ const needs: readonly Need[] = [
   { found: 'pebble', debianPackage: 'pebble', purpose: 'an ACME server that none of us wrote' },
   { found: 'strace', debianPackage: 'strace', purpose: 'disks that fail' },
   { found: 'faketime', debianPackage: 'faketime', purpose: 'clocks that are wrong' },
+  { found: 'git', debianPackage: 'git', purpose: 'an application and its client' },
+  {
+    found: '/usr/lib/cgit/cgit.cgi',
+    debianPackage: 'cgit',
+    purpose: 'an application: pages with absolute addresses',
+  },
+  { found: 'fcgiwrap', debianPackage: 'fcgiwrap', purpose: 'runs those two below nginx' },
+  { found: 'apache2', debianPackage: 'apache2-bin', purpose: 'an application: WebDAV, large uploads' },
+  {
+    found: 'radicale',
+    debianPackage: 'radicale',
+    purpose: 'an application: calendars, Basic authentication',
+  },
 ];
 
 /**

@@ -64,7 +64,8 @@ export async function startWebsockify(vncPort: number): Promise<ForeignBackend> 
   return ready(websockify, port, () => {});
 }
 
-async function ready(child: ChildProcess, port: number, cleanUp: () => void): Promise<ForeignBackend> {
+/** Waits until a server accepts connections on a port; where it never does, throws and cleans up. */
+export async function ready(child: ChildProcess, port: number, cleanUp: () => void): Promise<ForeignBackend> {
   const dispose = async () => {
     await end(child);
     cleanUp();
