@@ -104,7 +104,8 @@ export interface Started {
   until(text: string): Promise<void>;
 }
 
-function follow(child: ChildProcess): Started {
+/** Listens to a program. Its standard output and error have to be pipes. */
+export function follow(child: ChildProcess): Started {
   const said = { output: '', all: '' };
   child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
     said.output += chunk;
