@@ -56,6 +56,23 @@ const needs: readonly Need[] = [
     debianPackage: 'radicale',
     purpose: 'an application: calendars, Basic authentication',
   },
+  {
+    found: 'fossil',
+    debianPackage: 'fossil',
+    purpose: 'an application: addresses from Host, cookies of its own',
+  },
+  { found: 'monit', debianPackage: 'monit', purpose: 'an application: Basic authentication and forms' },
+  {
+    found: 'transmission-daemon',
+    debianPackage: 'transmission-daemon',
+    purpose: 'an application of a single page',
+  },
+  { found: 'shellinaboxd', debianPackage: 'shellinabox', purpose: 'an application: a terminal' },
+  {
+    found: '/usr/lib/nginx/modules/ngx_nchan_module.so',
+    debianPackage: 'libnginx-mod-nchan',
+    purpose: 'an application: server-sent events',
+  },
 ];
 
 /**

@@ -17,6 +17,12 @@ export interface ChromiumOptions {
   readonly trust?: (home: string) => void;
   /** Without script, for pages that must do without. */
   readonly javaScriptEnabled?: boolean;
+  /** What is typed where an origin asks by `WWW-Authenticate: Basic`. */
+  readonly httpCredentials?: {
+    readonly username: string;
+    readonly password: string;
+    readonly origin: string;
+  };
 }
 
 /** A real Chromium with a profile and a home of its own; certificates are judged as for everybody. */
@@ -42,6 +48,7 @@ export class Chromium implements AsyncDisposable {
     loopbackDomains = [],
     trust,
     javaScriptEnabled,
+    httpCredentials,
   }: ChromiumOptions): Promise<Chromium> {
     const home = mkdtempSync(path.join(tmpdir(), 'postern-chromium-'));
     try {
@@ -52,6 +59,7 @@ export class Chromium implements AsyncDisposable {
         // Chromium looks for the CAs of its user below HOME.
         env: { ...process.env, HOME: home } as Record<string, string>,
         javaScriptEnabled,
+        ...(httpCredentials === undefined ? {} : { httpCredentials }),
         timeout: 120_000,
         args: [
           '--no-sandbox',

@@ -163,3 +163,101 @@ http {
   const nginx = spawn('/usr/sbin/nginx', ['-p', folder, '-c', config], { stdio: 'ignore' });
   return ready(nginx, port, () => rmSync(folder, { recursive: true, force: true }));
 }
+
+/**
+ * Debian's nginx with its module Nchan and a film: what is posted to `/publish` comes to everybody who listens to the
+ * event stream `/events`; `files` are at `/files/`.
+ */
+export async function startNchan(files: string): Promise<ForeignBackend> {
+  const [port] = await freePorts(1);
+  return startOwnNginx(
+    mkdtempSync(path.join(tmpdir(), 'postern-nchan-')),
+    port!,
+    `
+    location = / { return 200 'Nchan'; }
+    location = /publish { nchan_publisher; nchan_channel_id news; }
+    location = /events { nchan_subscriber eventsource; nchan_channel_id news; }
+    location /files/ { alias ${files}/; types { audio/wav wav; } }`,
+    'load_module /usr/lib/nginx/modules/ngx_nchan_module.so;',
+  );
+}
+
+/** Debian's Shell In A Box: a terminal in a page, over requests that wait for output. */
+export async function startShellInABox(): Promise<ForeignBackend> {
+  const [port] = await freePorts(1);
+  const who = `${process.getuid!()}:${process.getgid!()}`;
+  const shell = spawn(
+    '/usr/bin/shellinaboxd',
+    [
+      '--disable-ssl',
+      '--localhost-only',
+      '--no-beep',
+      '--port',
+      String(port),
+      '--service',
+      `/:${who}:/tmp:/bin/sh`,
+    ],
+    { stdio: 'ignore' },
+  );
+  return ready(shell, port!, () => {});
+}
+
+/** Debian's Transmission: a single-page application that refuses names of hosts that it does not know. */
+export async function startTransmission(): Promise<ForeignBackend> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'postern-transmission-'));
+  const [port, peerPort] = await freePorts(2);
+  const transmission = spawn(
+    '/usr/bin/transmission-daemon',
+    [
+      ...['--foreground', '--config-dir', folder, '--download-dir', folder, '--no-incomplete-dir'],
+      ...['--port', String(port), '--rpc-bind-address', '127.0.0.1', '--no-auth', '--allowed', '127.0.0.1'],
+      ...['--peerport', String(peerPort), '--bind-address-ipv4', '127.0.0.1', '--no-portmap'],
+      ...['--no-dht', '--no-lpd', '--no-utp'],
+    ],
+    { stdio: 'ignore' },
+  );
+  return ready(transmission, port!, () => rmSync(folder, { recursive: true, force: true }));
+}
+
+/**
+ * Debian's Fossil: a repository with wiki and tickets for {@link ownAccount}, which signs people in with cookies of its
+ * own and builds its addresses from `Host`.
+ */
+export async function startFossil(): Promise<ForeignBackend> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'postern-fossil-'));
+  const repository = path.join(folder, 'project.fossil');
+  const environment = { ...process.env, HOME: folder, USER: ownAccount.username };
+  for (const parameters of [
+    ['init', '--admin-user', ownAccount.username, repository],
+    ['user', 'password', ownAccount.username, ownAccount.password, '-R', repository],
+  ]) {
+    execFileSync('/usr/bin/fossil', parameters, { env: environment, stdio: 'ignore' });
+  }
+  const [port] = await freePorts(1);
+  const fossil = spawn('/usr/bin/fossil', ['server', '--localhost', '--port', String(port), repository], {
+    env: environment,
+    stdio: 'ignore',
+  });
+  return ready(fossil, port!, () => rmSync(folder, { recursive: true, force: true }));
+}
+
+/** Debian's Monit: Basic authentication, and forms that only a token in a cookie makes good. */
+export async function startMonit(): Promise<ForeignBackend> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'postern-monit-'));
+  const [port] = await freePorts(1);
+  const config = path.join(folder, 'monitrc');
+  writeFileSync(
+    config,
+    `set daemon 3600
+set pidfile ${folder}/pid
+set idfile ${folder}/id
+set statefile ${folder}/state
+set httpd port ${port} and use address 127.0.0.1
+  allow ${ownAccount.username}:"${ownAccount.password}"
+check file notes with path ${config}
+`,
+    { mode: 0o600 },
+  );
+  const monit = spawn('/usr/bin/monit', ['-I', '-c', config], { stdio: 'ignore' });
+  return ready(monit, port!, () => rmSync(folder, { recursive: true, force: true }));
+}
