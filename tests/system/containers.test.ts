@@ -54,7 +54,8 @@ describe('containers', { timeout: 600_000 }, () => {
   const host = new Machine({
     ...{ parent: folder, name: `po${process.pid}c`, hosts, authorityFile: authority },
   });
-  const running: Started[] = [];
+  /** Ends what was started. */
+  const endings: (() => unknown)[] = [];
 
   before(async () => {
     await buildPackages(context);
@@ -62,9 +63,8 @@ describe('containers', { timeout: 600_000 }, () => {
     makeCertificates(folder);
   });
 
-  after(() => {
-    // What is process 1 of a container takes everything in it along.
-    for (const { child } of running) child.kill('SIGKILL');
+  after(async () => {
+    for (const end of endings.reverse()) await end();
     host.remove();
     rmSync(folder, { recursive: true, force: true });
   });
@@ -135,8 +135,7 @@ describe('containers', { timeout: 600_000 }, () => {
     }
 
     const setUp = await service.run(argumentsOf('service init'));
-    const serving = service.start();
-    running.push(serving);
+    const serving = startContainer(service);
     await serving.until('service ready');
     service.checkHealth(serving);
     await choosePassword(setUp);
@@ -147,8 +146,7 @@ describe('containers', { timeout: 600_000 }, () => {
     const made = await host.run(`${postern} connector enrolment-token create --json`);
     writeFileSync(tokenFile, JSON.parse(made).token);
     await connector.run(argumentsOf('connector register'));
-    const connecting = connector.start();
-    running.push(connecting);
+    const connecting = startContainer(connector);
     await connecting.until('tunnel_connected');
     connector.checkHealth(connecting);
 
@@ -164,17 +162,21 @@ describe('containers', { timeout: 600_000 }, () => {
       [service, 'service ready'],
       [connector, 'tunnel_connected'],
     ] as const) {
-      const again = container.start();
-      running.push(again);
-      await again.until(text);
+      await startContainer(container).until(text);
     }
     assert.equal(await host.run(`curl -sS --fail https://wiki.${domain}/`), 'from a container');
     assert.deepEqual(readdirSync(path.join(folder, 'service/root/tmp')), []);
   });
 
+  function startContainer(container: Container): Started {
+    const started = container.start();
+    endings.push(() => container.kill(started));
+    return started;
+  }
+
   async function startOnHost(command: string, text: string): Promise<void> {
     const started = host.start(command);
-    running.push(started);
+    endings.push(() => started.child.kill());
     await started.until(text);
   }
 

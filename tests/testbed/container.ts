@@ -133,6 +133,14 @@ export class Container {
     return code;
   }
 
+  /** Ends a container at once, with everything in it, and waits for that. */
+  async kill(running: Started): Promise<void> {
+    if (running.child.exitCode !== null || running.child.signalCode !== null) return;
+    const ended = once(running.child, 'exit');
+    process.kill(processOne(running), 'SIGKILL');
+    await ended;
+  }
+
   #mounts(): string[] {
     const { file, readOnly = {} } = this.#parts;
     const root = this.#root;
