@@ -102,11 +102,19 @@ export class RawBackend implements AsyncDisposable {
   }
 }
 
-/** Answers each complete request (by Content-Length or the last chunk) with 200 and a short body. */
-export function answerEveryRequest(connection: BackendConnectionLog): void {
+/**
+ * Answers each complete request (by Content-Length or the last chunk) with 200 and a short body.
+ *
+ * @param isHeld Given what came on the connection so far: whether the request at its end stays without an answer.
+ */
+export function answerEveryRequest(
+  connection: BackendConnectionLog,
+  isHeld: (received: string) => boolean = () => false,
+): void {
   let answered = 0;
   connection.socket.on('data', () => {
     for (const count = completeRequests(connection.received); answered < count; answered++) {
+      if (isHeld(connection.received)) return;
       const body = `answer ${answered + 1}`;
       connection.send(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
     }

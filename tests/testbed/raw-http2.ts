@@ -24,9 +24,12 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
+/** Entries 8 to 14 of the static table (RFC 7541, appendix A). */
+const indexedStatuses = [200, 204, 206, 304, 400, 404, 500];
+
 export type Field = readonly [name: string, value: string];
 
-const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+export const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 
 /** A client of HTTP/2 made of frames: it says what no library would, and keeps every frame that comes back. */
 export class RawHttp2 {
@@ -36,8 +39,11 @@ export class RawHttp2 {
   #received = Buffer.alloc(0);
   readonly #waiters: { readonly test: () => boolean; readonly resolve: () => void }[] = [];
 
-  /** Sends the preface and empty SETTINGS, and from then on acknowledges SETTINGS by itself. */
-  constructor(socket: Socket) {
+  /**
+   * Sends the preface and empty SETTINGS, or what is to be sent in their place, and from then on acknowledges SETTINGS by
+   * itself.
+   */
+  constructor(socket: Socket, opening: Buffer = Buffer.concat([preface, frame(frameTypes.settings, 0, 0)])) {
     this.socket = socket;
     socket.on('error', () => {});
     socket.on('data', (bytes: Buffer) => this.#receive(bytes));
@@ -45,7 +51,7 @@ export class RawHttp2 {
       this.isClosed = true;
       this.#wake();
     });
-    socket.write(Buffer.concat([preface, frame(frameTypes.settings, 0, 0)]));
+    socket.write(opening);
   }
 
   send(...frames: readonly Buffer[]): void {
@@ -90,6 +96,19 @@ export class RawHttp2 {
   /** Content of a stream so far. */
   body(streamId: number): string {
     return Buffer.concat(this.of(streamId, frameTypes.data).map(one => one.payload)).toString('latin1');
+  }
+
+  /** The status of an answer, whose first field it is, in one of the forms that encoders choose for it; 0 without one. */
+  status(streamId: number): number {
+    const whole = this.of(streamId, frameTypes.headers)[0]?.payload;
+    if (whole === undefined) return 0;
+    const block = whole.subarray(tableSizeUpdatesOf(whole));
+    const first = block[0]!;
+    if (first >= 0x88 && first <= 0x8e) return indexedStatuses[first - 0x88]!;
+    // A literal with the name of entry 8.
+    const length = block[1]! & 0x7f;
+    const value = block.subarray(2, 2 + length);
+    return Number((block[1]! & 0x80) === 0 ? value.toString('latin1') : decodeDigits(value));
   }
 
   #receive(bytes: Buffer): void {
@@ -185,4 +204,35 @@ function uint32(value: number): Buffer {
 
 function describeFrame({ type, flags: flagBits, streamId, payload }: Frame): string {
   return `${type}/${flagBits}@${streamId}:${payload.subarray(0, 16).toString('hex')}`;
+}
+
+/** How many bytes at the start of a field block change the size of the table (RFC 7541 §6.3). */
+function tableSizeUpdatesOf(block: Buffer): number {
+  let at = 0;
+  while ((block[at]! & 0xe0) === 0x20) {
+    const isLong = (block[at]! & 0x1f) === 0x1f;
+    at += 1;
+    while (isLong && (block[at]! & 0x80) !== 0) at += 1;
+    if (isLong) at += 1;
+  }
+  return at;
+}
+
+/** Digits of the Huffman code are five bits each for 0, 1 and 2, else six (RFC 7541, appendix B). */
+function decodeDigits(bytes: Buffer): string {
+  const bits = [...bytes].map(byte => byte.toString(2).padStart(8, '0')).join('');
+  let digits = '';
+  for (let at = 0; at + 5 <= bits.length; ) {
+    const five = Number.parseInt(bits.slice(at, at + 5), 2);
+    if (five <= 2) {
+      digits += five;
+      at += 5;
+      continue;
+    }
+    const six = Number.parseInt(bits.slice(at, at + 6).padEnd(6, '1'), 2);
+    if (six < 0x19 || six > 0x1f) return digits;
+    digits += six - 0x19 + 3;
+    at += 6;
+  }
+  return digits;
 }
