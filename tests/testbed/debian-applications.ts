@@ -96,7 +96,7 @@ scan-path=${repositories}
 `,
   );
   const fastCgi = path.join(folder, 'fcgiwrap.socket');
-  const fcgiwrap = spawn('/usr/sbin/fcgiwrap', ['-c', '2', '-s', `unix:${fastCgi}`], { stdio: 'ignore' });
+  const fcgiwrap = spawn('/usr/sbin/fcgiwrap', ['-s', `unix:${fastCgi}`], { stdio: 'ignore' });
   const nginx = await startOwnNginx(
     folder,
     port!,
