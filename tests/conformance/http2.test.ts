@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { answerEveryRequest, type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
-import { type Field, flags, frameTypes, headers, RawHttp2 } from '../testbed/raw-http2.ts';
+import {
+  data,
+  type Field,
+  flags,
+  frame,
+  frameTypes,
+  headers,
+  RawHttp2,
+  windowUpdate,
+} from '../testbed/raw-http2.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 import { type Http2Vector, host, http2Vectors } from './http2-vectors.ts';
 
@@ -26,10 +35,14 @@ beforeEach(() => {
 });
 
 describe('HTTP/2 vectors (RFC 9113, RFC 7541)', () => {
-  test('there are enough of them, and each has a name of its own', () => {
+  test('there are enough of them, and each has a name of its own', t => {
     assert.ok(http2Vectors.length >= 150, `${http2Vectors.length} vectors`);
     const names = http2Vectors.map(({ name, expected }) => `${name} → ${expected}`);
     assert.equal(new Set(names).size, names.length);
+    const explained = http2Vectors.filter(({ because }) => because !== undefined);
+    t.diagnostic(
+      `${http2Vectors.length} vectors, ${explained.length} with another outcome than the RFC names`,
+    );
   });
 
   for (const vector of http2Vectors) {
@@ -44,6 +57,81 @@ describe('HTTP/2 vectors (RFC 9113, RFC 7541)', () => {
       assert.doesNotMatch(backend.received, /unwanted/);
     });
   }
+});
+
+describe('what HTTP/2 has to answer', () => {
+  async function connect(): Promise<RawHttp2> {
+    return new RawHttp2(await bed.connect(host, ['h2']));
+  }
+
+  test('SETTINGS come first, and within the limits of RFC 9113 §6.5.2', async () => {
+    const client = await connect();
+    await client.until(() => client.frames.length > 0);
+    client.socket.destroy();
+
+    const [first] = client.frames;
+    assert.deepEqual([first!.type, first!.flags, first!.streamId], [frameTypes.settings, 0, 0]);
+    assert.equal(first!.payload.length % 6, 0);
+  });
+
+  test('each SETTINGS is acknowledged, once and empty (RFC 9113 §6.5.3)', async () => {
+    const client = await connect();
+    const acknowledged = () => client.of(0, frameTypes.settings).filter(one => one.flags === flags.ack);
+    const settings = frame(frameTypes.settings, 0, 0);
+    client.send(settings, settings, headers(1, fieldsOf('/')));
+    await client.until(() => acknowledged().length >= 3 && hasEnded(client, 1));
+    client.socket.destroy();
+
+    assert.deepEqual(
+      acknowledged().map(one => one.payload.length),
+      [0, 0, 0],
+    );
+  });
+
+  test('PING is acknowledged with its own bytes (RFC 9113 §6.7)', async () => {
+    const client = await connect();
+    client.send(frame(frameTypes.ping, 0, 0, Buffer.from('8 octets')));
+    await client.until(() => client.of(0, frameTypes.ping).length > 0);
+    client.socket.destroy();
+
+    const [answer] = client.of(0, frameTypes.ping);
+    assert.deepEqual([answer!.flags, answer!.payload.toString()], [flags.ack, '8 octets']);
+  });
+
+  test('content keeps to the window of its stream, also to one below zero (RFC 9113 §6.9.2)', async () => {
+    const client = await connect();
+    const initialWindow = (size: number) =>
+      frame(frameTypes.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, size]));
+    const answer = 'answer 1';
+    client.send(initialWindow(3), headers(1, fieldsOf('/')));
+    await client.until(() => client.body(1).length >= 3);
+    assert.equal(client.body(1), answer.slice(0, 3));
+    // 3 of 3 are used, so that 1 makes -2 of it; 4 more are then room for 2.
+    client.send(initialWindow(1), windowUpdate(1, 4));
+    await client.until(() => client.body(1).length >= 5);
+    client.send(frame(frameTypes.ping, 0, 0, Buffer.alloc(8)));
+    await client.until(() => client.of(0, frameTypes.ping).length > 0);
+    assert.equal(client.body(1), answer.slice(0, 5));
+    client.send(windowUpdate(1, 100));
+    await client.until(() => hasEnded(client, 1));
+    client.socket.destroy();
+
+    assert.equal(client.body(1), answer);
+  });
+
+  test('what was read of a body is given back to the windows (RFC 9113 §6.9)', async () => {
+    const client = await connect();
+    client.send(headers(1, [[':method', 'POST'], ...fieldsOf('/').slice(1)], false));
+    // Of more than half of a window a receiver lets its sender know.
+    const piece = Buffer.alloc(16_384);
+    for (let sent = 0; sent < 48; sent++) client.send(data(1, piece));
+    await client.until(() => client.of(1, frameTypes.windowUpdate).length > 0);
+    client.send(data(1, 'end', true));
+    await client.until(() => hasEnded(client, 1));
+    client.socket.destroy();
+
+    assert.equal(endOfStream(client, 1), '200');
+  });
 });
 
 /** By code (RFC 9113 §7). */
