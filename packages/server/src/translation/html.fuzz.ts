@@ -250,7 +250,9 @@ function makePart(random: () => number): string {
       name.toLowerCase() === 'script' && content.includes('<script')
         ? pick(random, ['</script>--></script>', '</script></script>'])
         : `</${name}${pick(random, ['', ' ', '\n', '/'])}>`;
-    return `<${name}${makeAttributes(random)}>${content}${end}`;
+    // Of a style sheet this would be a link, which is what css.fuzz.ts is about.
+    const text = name === 'style' ? content.replaceAll('url(', 'u(') : content;
+    return `<${name}${makeAttributes(random)}>${text}${end}`;
   }
   if (kind < 0.8)
     return `<svg${makeAttributes(random)}><g><path${makeAttributes(random)}/><![CDATA[${makeTag(random)}]]><a${makeAttributes(random)}></a></g><title>x</title></svg>`;
