@@ -15,9 +15,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { type ClientOptions, WebSocket } from 'ws';
 import {
   type GitServer,
   ownAccount,
+  startAria2,
   startGitServer,
   startRadicale,
   startWebDav,
@@ -31,14 +33,17 @@ const folder = mkdtempSync(path.join(tmpdir(), 'postern-clients-'));
 let webDav: ForeignBackend;
 let radicale: ForeignBackend;
 let gitServer: GitServer;
+let aria2: ForeignBackend;
 let bed: Testbed;
 
 before(async () => {
   webDav = await startWebDav();
   radicale = await startRadicale();
   gitServer = await startGitServer('project');
+  aria2 = await startAria2();
   bed = await startTestbed({
     applications: [
+      { name: 'downloads', internalUrl: aria2.url },
       { name: 'files', internalUrl: webDav.url },
       { name: 'calendar', internalUrl: radicale.url },
       { name: 'code', internalUrl: gitServer.url },
@@ -48,6 +53,7 @@ before(async () => {
 
 after(async () => {
   await bed?.[Symbol.asyncDispose]();
+  await aria2?.[Symbol.asyncDispose]();
   await gitServer?.[Symbol.asyncDispose]();
   await radicale?.[Symbol.asyncDispose]();
   await webDav?.[Symbol.asyncDispose]();
@@ -197,5 +203,35 @@ describe('clients of real applications, through pre-authentication', { timeout: 
     assert.equal(put.status, 201, put.body);
     assert.equal(found.status, 207, found.body);
     assert.match(found.body, /SUMMARY:Lunch/);
+  });
+
+  test('aria2 takes orders over a WebSocket, and says there by itself when they are done', async () => {
+    const { status } = await curl('files', '/ordered.txt', '--upload-file', import.meta.filename);
+    const { host, hostname, origin } = new URL(addressOf('downloads'));
+    // `servername` is the TLS client's; the types know it for HTTP requests only.
+    const options: ClientOptions & { servername: string } = {
+      ca: bed.ca,
+      servername: hostname,
+      headers: { Host: host, Cookie: bed.cookie('downloads'), Origin: origin },
+    };
+    const socket = new WebSocket(`wss://127.0.0.1:${bed.port}/jsonrpc`, options);
+    const heard: string[] = [];
+    const done = new Promise<void>((resolve, reject) => {
+      socket.on('error', reject);
+      socket.on('close', () => reject(new Error(`closed after ${heard.join(', ')}`)));
+      socket.on('message', data => {
+        const { method = 'answer' } = JSON.parse(String(data)) as { method?: string };
+        heard.push(method);
+        if (/Complete|Error/.test(method)) resolve();
+      });
+    });
+    const order = { jsonrpc: '2.0', id: 1, method: 'aria2.addUri', params: [[`${webDav.url}ordered.txt`]] };
+    socket.on('open', () => socket.send(JSON.stringify(order)));
+    await done;
+    socket.removeAllListeners('close');
+    socket.close();
+
+    assert.equal(status, 201);
+    assert.deepEqual(heard.toSorted(), ['answer', 'aria2.onDownloadComplete', 'aria2.onDownloadStart']);
   });
 });

@@ -219,6 +219,17 @@ export async function startTransmission(): Promise<ForeignBackend> {
   return ready(transmission, port!, () => rmSync(folder, { recursive: true, force: true }));
 }
 
+/** Debian's aria2: downloads files, and takes its orders over a WebSocket. */
+export async function startAria2(): Promise<ForeignBackend> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'postern-aria2-'));
+  const [port] = await freePorts(1);
+  const parameters = ['--no-conf', '--enable-rpc', `--rpc-listen-port=${port}`, `--dir=${folder}`];
+  const aria2 = spawn('/usr/bin/aria2c', [...parameters, '--enable-dht=false', '--quiet'], {
+    stdio: 'ignore',
+  });
+  return ready(aria2, port!, () => rmSync(folder, { recursive: true, force: true }));
+}
+
 /**
  * Debian's Fossil: a repository with wiki and tickets for {@link ownAccount}, which signs people in with cookies of its
  * own and builds its addresses from `Host`.
