@@ -56,6 +56,8 @@ export function openNetwork(): LabNetwork & Disposable {
 
 function lay(network: LabNetwork, undo: (() => void)[]): void {
   for (const subnet of subnets) {
+    // A lab that was killed has left it behind, and there it does no harm.
+    if (ip('route', 'show', 'type', 'blackhole', 'exact', subnet) !== '') continue;
     ip('route', 'add', 'blackhole', subnet);
     undo.push(() => ip('route', 'del', 'blackhole', subnet));
   }

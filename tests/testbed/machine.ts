@@ -125,7 +125,7 @@ export function follow(child: ChildProcess): Started {
   return { child, said, until };
 }
 
-/** Runs iproute2. */
-export function ip(...parameters: string[]): void {
-  execFileSync('ip', parameters, { stdio: 'pipe' });
+/** Runs iproute2, and gives what it prints. */
+export function ip(...parameters: string[]): string {
+  return execFileSync('ip', parameters, { encoding: 'utf8', stdio: 'pipe' });
 }
