@@ -3,6 +3,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readConnectorStatus } from '@postern/connector/status';
 import type { DoctorReport, ReportOf } from '@postern/protocol/doctor';
 import { buildPackages, packPackages } from '../../scripts/build.ts';
 import { ageIdentity } from '../testbed/age-identity.ts';
@@ -233,9 +235,12 @@ export class Lab implements AsyncDisposable {
     await end(this.testbed.connectors[0]!.process);
   }
 
-  /** Starts the connector anew; resolves when it is connected. */
-  startConnector(): Promise<void> {
-    return this.testbed.connectors[0]!.restart();
+  /** Starts the connector anew; resolves when it is connected, and its status says so. */
+  async startConnector(): Promise<void> {
+    const { restart, dataDir } = this.testbed.connectors[0]!;
+    await restart();
+    // It logs first and writes afterwards, and the doctor reads what it wrote.
+    while ((await readConnectorStatus({ dataDir })).state !== 'connected') await delay(50);
   }
 
   /** Starts the connector anew, whatever becomes of it. @param through Program and parameters that it is started through. */
