@@ -76,11 +76,11 @@ export class Backends implements Connector, BackendPlace {
     if (at >= 0) list!.splice(at, 1);
   }
 
-  opened({ tunnel, backendId }: BackendConnection, wasReached: boolean): void {
+  opened({ tunnel, pool }: BackendConnection, wasReached: boolean): void {
     if (tunnel === null) return;
     const { health } = this.#options.registry;
-    if (wasReached) health.reached(tunnel.connectorId, backendId);
-    else health.failed(tunnel.connectorId, backendId);
+    if (wasReached) health.reached(tunnel.connectorId, pool);
+    else health.failed(tunnel.connectorId, pool);
   }
 
   /** The tunnel takes no new streams: what idles on it would only hold up its end. */
@@ -114,10 +114,10 @@ export class Backends implements Connector, BackendPlace {
 
   #connectTunnel(exchange: Exchange, failedOn: ReadonlySet<Tunnel> | null): void {
     const { isUpgrade, client, route } = exchange;
-    const { backendId, backendKey } = route;
+    const { backendId, backendKey, pool } = route;
     const groupId = route.application.connectorGroupId;
     const { registry } = this.#options;
-    const tunnel = registry.choose({ groupId, backendId, backendKey, failedOn, isUpgrade, client });
+    const tunnel = registry.choose({ groupId, backendId, backendKey, pool, failedOn, isUpgrade, client });
     if (tunnel === null) {
       // Everybody of the group has failed: the last failure is the answer, so a second try is worth one more round.
       if (failedOn !== null) return this.#connectTunnel(exchange, null);

@@ -1,10 +1,8 @@
 /** How long a connector is passed over after its first failure; each further one doubles it. */
 const firstRestMs = 2_000;
 const longestRestMs = 60_000;
-/** What failed this long ago says nothing any more. */
-const forgetMs = 600_000;
-/** Above this number old entries are looked for and dropped. */
-const manyEntries = 1_000;
+/** Most failures that are remembered: whoever asks for hosts under a wildcard must not make a relay grow. */
+const maxRemembered = 10_000;
 
 interface Failure {
   restMs: number;
@@ -13,7 +11,8 @@ interface Failure {
 }
 
 /**
- * Which connectors could not reach which backends lately. It is learnt from the connections that requests need, so that
+ * Which connectors could not reach which backends lately, these told apart as pools of connections are: of a wildcard
+ * each host is one. It is learnt from the connections that requests need, so that
  * it is about the way that people's requests take, and costs nothing while all is well.
  */
 export class BackendHealth {
@@ -34,24 +33,24 @@ export class BackendHealth {
   }
 
   /** False: take another connector for this backend where there is one. */
-  isWell(connectorId: string, backendId: string): boolean {
+  isWell(connectorId: string, pool: string): boolean {
     if (this.#failures.size === 0) return true;
-    const failure = this.#failures.get(keyOf(connectorId, backendId));
+    const failure = this.#failures.get(keyOf(connectorId, pool));
     return failure === undefined || failure.until <= this.#now();
   }
 
   /** The connector opened a connection to the backend. */
-  reached(connectorId: string, backendId: string): void {
-    if (this.#failures.size > 0) this.#failures.delete(keyOf(connectorId, backendId));
+  reached(connectorId: string, pool: string): void {
+    if (this.#failures.size > 0) this.#failures.delete(keyOf(connectorId, pool));
   }
 
   /** The connector could not. */
-  failed(connectorId: string, backendId: string): void {
+  failed(connectorId: string, pool: string): void {
     const now = this.#now();
-    const key = keyOf(connectorId, backendId);
+    const key = keyOf(connectorId, pool);
     const failure = this.#failures.get(key);
     if (failure === undefined) {
-      if (this.#failures.size >= manyEntries) this.#dropOld(now);
+      if (this.#failures.size >= maxRemembered) this.#failures.delete(this.#failures.keys().next().value!);
       this.#failures.set(key, { restMs: firstRestMs, until: now + firstRestMs });
       return;
     }
@@ -60,12 +59,8 @@ export class BackendHealth {
     failure.restMs = Math.min(failure.restMs * 2, longestRestMs);
     failure.until = now + failure.restMs;
   }
-
-  #dropOld(now: number): void {
-    for (const [key, { until }] of this.#failures) if (until + forgetMs < now) this.#failures.delete(key);
-  }
 }
 
-function keyOf(connectorId: string, backendId: string): string {
-  return `${connectorId} ${backendId}`;
+function keyOf(connectorId: string, pool: string): string {
+  return `${connectorId} ${pool}`;
 }

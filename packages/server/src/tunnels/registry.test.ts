@@ -33,6 +33,7 @@ const purpose: StreamPurpose = {
   groupId: 'group',
   backendId: 'app',
   backendKey: key,
+  pool: 'app',
   failedOn: null,
   isUpgrade: false,
   client: null,
@@ -97,12 +98,29 @@ describe('a connector that could not reach a backend', () => {
       registry.health.failed('a', 'app');
       clock += restMs - 1;
       assert.equal(registry.choose(purpose), b);
-      assert.equal(registry.choose({ ...purpose, backendId: 'other' }), a);
+      assert.equal(registry.choose({ ...purpose, backendId: 'other', pool: 'other' }), a);
       clock += 1;
     }
   });
 
-  test('is as good as any once it has reached it', () => {
+  test('is passed over for that host of a wildcard, and for no other', () => {
+    const registry = registryOf(a, b);
+    registry.health.failed('a', 'app wiki.corp.example');
+
+    assert.equal(registry.choose({ ...purpose, pool: 'app wiki.corp.example' }), b);
+    assert.equal(registry.choose({ ...purpose, pool: 'app mail.corp.example' }), a);
+  });
+
+  test('takes no memory without end, whatever hosts are asked for', () => {
+    const { health } = registryOf(a, b);
+    for (let host = 0; host < 20_000; host++) health.failed('a', `app ${host}.corp.example`);
+
+    assert.equal(health.ailing, 10_000);
+    assert.equal(health.isWell('a', 'app 0.corp.example'), true);
+    assert.equal(health.isWell('a', 'app 19999.corp.example'), false);
+  });
+
+  test('is like the others once it has reached it', () => {
     const registry = registryOf(a, b);
     registry.health.failed('a', 'app');
     registry.health.reached('a', 'app');

@@ -20,6 +20,8 @@ export interface StreamPurpose {
   /** What connectors know the backend by, and what they dial for it. */
   readonly backendId: string;
   readonly backendKey: string;
+  /** Whose connections may be used for it: those of one backend. */
+  readonly pool: string;
   /** Tunnels that this request has failed on. */
   readonly failedOn: ReadonlySet<Tunnel> | null;
   readonly isUpgrade: boolean;
@@ -157,8 +159,8 @@ export class TunnelRegistry {
     return best;
   }
 
-  #isSound(tunnel: Tunnel, { backendId }: StreamPurpose): boolean {
-    return !tunnel.isQuiet && this.health.isWell(tunnel.connectorId, backendId);
+  #isSound(tunnel: Tunnel, { pool }: StreamPurpose): boolean {
+    return !tunnel.isQuiet && this.health.isWell(tunnel.connectorId, pool);
   }
 
   /**
