@@ -386,7 +386,7 @@ function assignedTo({ assignedUserIds, assignedGroupIds }: ApplicationRecord): R
 
 /** As tunnels name what their connector was configured to dial. */
 function keyOf(internal: URL, application: ApplicationRecord): string {
-  return backendKeyOf(backendOf(application, application.id, internal.href));
+  return backendKeyOf(backendOf(application, application.id, internal));
 }
 
 /** The control process's names are routes like all others, so that no second, weaker door exists. */

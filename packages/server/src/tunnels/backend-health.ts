@@ -12,8 +12,8 @@ interface Failure {
 
 /**
  * Which connectors could not reach which backends lately, these told apart as pools of connections are: of a wildcard
- * each host is one. It is learnt from the connections that requests need, so that
- * it is about the way that people's requests take, and costs nothing while all is well.
+ * each host is one. It is learnt from the connections that requests need, so that it is about the way that people's
+ * requests take, and costs nothing while all is well.
  */
 export class BackendHealth {
   readonly #failures = new Map<string, Failure>();

@@ -38,17 +38,16 @@ export class WantedBackends {
 function backendsOf(application: ApplicationRecord): readonly BackendConfiguration[] {
   const { id, internalUrl, segments } = application;
   // Of a complex application nothing but its segments is published.
-  if (segments === undefined) return [backendOf(application, id, internalUrl)];
-  return segments.map(segment => backendOf(application, `${id}/${segment.id}`, segment.internalUrl));
+  if (segments === undefined) return [backendOf(application, id, new URL(internalUrl))];
+  return segments.map(segment => backendOf(application, `${id}/${segment.id}`, new URL(segment.internalUrl)));
 }
 
 /** What connectors may dial for an internal URL of an application. */
 export function backendOf(
   application: ApplicationRecord,
   applicationId: string,
-  url: string,
+  { hostname, port, protocol }: URL,
 ): BackendConfiguration {
-  const { hostname, port, protocol } = new URL(url);
   return {
     applicationId,
     host: hostname,
@@ -65,9 +64,16 @@ function isSame(one: BackendConfiguration, other: BackendConfiguration): boolean
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
+/** A configuration stays the same object until it changes, and is asked about for every tunnel of its group. */
+const keys = new WeakMap<BackendConfiguration, string>();
+
 /** What tells one backend from another; a connection made for one is never used for the other. */
-export function backendKeyOf(backend: Omit<BackendConfiguration, 'applicationId'>): string {
-  const scheme = backend.tls ? 'https' : 'http';
-  const trust = backend.authorities === undefined ? '' : ` ${hash('sha256', backend.authorities)}`;
-  return `${scheme}://${backend.host}:${backend.port} ${backend.validateCertificate}${trust}`;
+export function backendKeyOf(backend: BackendConfiguration): string {
+  const known = keys.get(backend);
+  if (known !== undefined) return known;
+  const { tls, host, port, validateCertificate, authorities } = backend;
+  const trust = authorities === undefined ? '' : ` ${hash('sha256', authorities)}`;
+  const key = `${tls ? 'https' : 'http'}://${host}:${port} ${validateCertificate}${trust}`;
+  keys.set(backend, key);
+  return key;
 }
