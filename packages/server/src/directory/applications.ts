@@ -137,7 +137,7 @@ export async function setConnectorGroup(
 }
 
 /**
- * Removes an application with its assignments; requests in flight are ended.
+ * Removes an application with its assignments. Relays let requests in flight finish, and end upgrades.
  *
  * @throws DirectoryError `not_found`, `precondition_failed`.
  */

@@ -24,7 +24,7 @@ export function DeleteForm({ shown, onClose }: DeleteFormProps) {
       <p>
         {publishing === null
           ? 'It is removed with its assignments.'
-          : `${publishing.externalUrl} stops answering within seconds, requests in flight are ended, and its settings and assignments are removed.`}{' '}
+          : `${publishing.externalUrl} stops answering within seconds, and its settings and assignments are removed. Requests in flight may finish; WebSockets end.`}{' '}
         It cannot be undone. The application in your network stays as it is.
       </p>
     </Confirmation>
