@@ -176,7 +176,7 @@ describe('clients of real applications, through pre-authentication', { timeout: 
   });
 
   test('Radicale asks for its own name and password behind ours, and keeps a calendar', async () => {
-    const calendar = `/${ownAccount.username}/work/`;
+    const calendar = `/${ownAccount.username}/meetings/`;
     const basic = ['--user', `${ownAccount.username}:${ownAccount.password}`];
     const event =
       'BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:tests\r\nBEGIN:VEVENT\r\nUID:lunch\r\nDTSTAMP:20260101T000000Z\r\n' +

@@ -420,7 +420,7 @@ export class HtmlTranslator implements ContentTranslator {
     if (isClosed) return;
     if (isForeign) {
       if (role.isIntegrationPoint || element === title) this.#pushForeign(element);
-      // Style sheets of SVG are CSS as any other.
+      // Style sheets of SVG are CSS like all others.
       if (element !== style) return;
     } else if (!role.isText) return;
     if (element === plaintext) this.#mode = plainText;
