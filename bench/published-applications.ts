@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { routeOf } from '@postern/server/edge/request-path';
-import type { ApplicationRecord } from '@postern/server/feed/messages';
 import { fieldIds } from '@postern/server/http1/fields';
 import { defaultHeadLimits, MessageHead, parseRequestHead } from '@postern/server/http1/head';
 import { checkTarget, RequestTarget } from '@postern/server/http1/target';
+import { applicationRecord } from '@postern/server/routes/record-for-tests';
 import { type HostRoutes, RouteTable } from '@postern/server/routes/route-table';
 import { childrenOf } from '../tests/testbed/testbed.ts';
 import { measureAndPrint, type RunOptions } from './command-line.ts';
@@ -138,23 +138,13 @@ function timeLookups(table: RouteTable, heads: readonly Buffer[]): number {
 }
 
 function tableOf(count: number): RouteTable {
-  const records = Array.from({ length: count }, (_, n): ApplicationRecord => {
-    return {
-      id: randomUUID(),
-      displayName: `Application ${n}`,
-      externalUrl: `https://application-${n}.example.com/`,
-      internalUrl: `http://backend-${n}.corp.example/`,
-      preAuthentication: 'preAuthenticated',
-      connectorGroupId: 'default',
-      assignmentRequired: true,
-      assignedUserIds: [],
-      assignedGroupIds: [],
-      backendTimeoutMs: 85_000,
-      translateHostHeader: true,
-      validateBackendCertificate: true,
-      enabled: true,
-    };
-  });
+  const records = Array.from({ length: count }, (_, n) =>
+    applicationRecord(
+      randomUUID(),
+      `https://application-${n}.example.com/`,
+      `http://backend-${n}.corp.example/`,
+    ),
+  );
   return new RouteTable(records, { domain: 'example.com', portSuffix: '' });
 }
 
