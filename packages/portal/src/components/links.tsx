@@ -13,3 +13,18 @@ export const PageButton = createLink(
     <Button {...props} as="a" ref={ref} appearance={appearance} />
   ),
 );
+
+interface GroupLinkProps {
+  /** Undefined while it is not known. */
+  readonly group: { readonly id: string; readonly name: string } | undefined;
+}
+
+/** Leads to a connector group, under its name. */
+export function GroupLink({ group }: GroupLinkProps) {
+  if (group === undefined) return '–';
+  return (
+    <PageLink to="/connector-groups/$groupId" params={{ groupId: group.id }}>
+      {group.name}
+    </PageLink>
+  );
+}

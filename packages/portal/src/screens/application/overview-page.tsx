@@ -7,7 +7,7 @@ import { assignmentsQuery } from '../../api/assignments.ts';
 import { activeConnectorsOf } from '../../api/connector-groups.ts';
 import { CopyButton, CopyText } from '../../components/copy-text.tsx';
 import { Facts } from '../../components/facts.tsx';
-import { PageButton, PageLink } from '../../components/links.tsx';
+import { GroupLink, PageButton } from '../../components/links.tsx';
 import { Moment } from '../../components/moment.tsx';
 import { Notice } from '../../components/notice.tsx';
 import { Section } from '../../components/section.tsx';
@@ -42,12 +42,7 @@ function Overview({ shown }: { readonly shown: ShownApplication }) {
         <Section title="Connector group">
           <Facts
             rows={[
-              [
-                'Group',
-                <PageLink key="group" to="/connector-groups/$groupId" params={{ groupId: group.id }}>
-                  {group.name}
-                </PageLink>,
-              ],
+              ['Group', <GroupLink key="group" group={group} />],
               [
                 'Active connectors',
                 activeConnectorsOf(group)

@@ -11,7 +11,7 @@ import {
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty.tsx';
 import { Failure } from '../../components/failure.tsx';
-import { PageButton, PageLink } from '../../components/links.tsx';
+import { GroupLink, PageButton } from '../../components/links.tsx';
 import { Loading } from '../../components/loading.tsx';
 import { Page } from '../../components/page.tsx';
 
@@ -136,11 +136,7 @@ const columns: readonly Column<ListedApplication>[] = [
     title: 'Group',
     isMinor: true,
     sortKey: ({ group }) => group.name,
-    cell: ({ group }) => (
-      <PageLink to="/connector-groups/$groupId" params={{ groupId: group.id }}>
-        {group.name}
-      </PageLink>
-    ),
+    cell: ({ group }) => <GroupLink group={group} />,
   },
 ];
 

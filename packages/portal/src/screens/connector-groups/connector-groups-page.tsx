@@ -9,7 +9,7 @@ import {
 } from '../../api/connector-groups.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { Failure } from '../../components/failure.tsx';
-import { PageLink } from '../../components/links.tsx';
+import { GroupLink } from '../../components/links.tsx';
 import { Loading } from '../../components/loading.tsx';
 import { Modal } from '../../components/modal.tsx';
 import { NameForm } from '../../components/name-form.tsx';
@@ -69,9 +69,7 @@ const columns: readonly Column<GroupWithMembers>[] = [
     sortKey: group => group.name,
     cell: group => (
       <>
-        <PageLink to="/connector-groups/$groupId" params={{ groupId: group.id }}>
-          {group.name}
-        </PageLink>
+        <GroupLink group={group} />
         {group.isDefault && ' (new connectors join it)'}
       </>
     ),

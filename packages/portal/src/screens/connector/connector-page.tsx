@@ -6,7 +6,7 @@ import { activeConnectorsOf, connectorGroupsQuery } from '../../api/connector-gr
 import { CopyText } from '../../components/copy-text.tsx';
 import { Facts } from '../../components/facts.tsx';
 import { Failure } from '../../components/failure.tsx';
-import { PageLink } from '../../components/links.tsx';
+import { GroupLink, PageLink } from '../../components/links.tsx';
 import { Moment } from '../../components/moment.tsx';
 import { Section } from '../../components/section.tsx';
 import { Certificate } from './certificate.tsx';
@@ -67,12 +67,7 @@ function Carries({ connector }: { readonly connector: Connector }) {
     <Section title="Connector group">
       <Facts
         rows={[
-          [
-            'Group',
-            <PageLink key="group" to="/connector-groups/$groupId" params={{ groupId: group.id }}>
-              {group.name}
-            </PageLink>,
-          ],
+          ['Group', <GroupLink key="group" group={group} />],
           [
             'Applications',
             group.applications.length === 0

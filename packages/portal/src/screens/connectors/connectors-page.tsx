@@ -9,7 +9,7 @@ import { stateWords } from '../../components/connector-state.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty.tsx';
 import { Failure } from '../../components/failure.tsx';
-import { PageButton, PageLink } from '../../components/links.tsx';
+import { GroupLink, PageButton } from '../../components/links.tsx';
 import { Loading } from '../../components/loading.tsx';
 import { Page } from '../../components/page.tsx';
 
@@ -141,13 +141,4 @@ function columnsWith(groupOf: ReadonlyMap<string, GroupWithMembers>): Column<Con
       cell: connector => connector.version,
     },
   ];
-}
-
-function GroupLink({ group }: { readonly group: GroupWithMembers | undefined }) {
-  if (group === undefined) return '–';
-  return (
-    <PageLink to="/connector-groups/$groupId" params={{ groupId: group.id }}>
-      {group.name}
-    </PageLink>
-  );
 }
