@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { request } from 'node:https';
 import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
 import { type Pebble, startPebble } from '@postern/server/acme/test-pebble';
 import { startNameServer, type TestNameServer } from '@postern/server/domains/test-name-server';
-import { Browser } from '@postern/server/sign-in/test-browser';
 import { parse, stringify } from 'yaml';
+import { browserAt } from '../testbed/browser.ts';
 import { RawBackend } from '../testbed/raw-backend.ts';
 import { freePorts, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
@@ -99,13 +98,7 @@ describe('certificates by ACME', { timeout: 300_000 }, () => {
 
     assert.equal(accepted.status, 204, JSON.stringify(accepted.body));
     assert.equal((await connect(host)).subjectaltname, `DNS:${host}`);
-    const browser = new Browser((options, received) => {
-      const servername = options.headers['host']!.replace(/:\d+$/, '');
-      return request(
-        { ...options, host: '127.0.0.1', port: bed.port, servername, ca: bed.ca, agent: false },
-        received,
-      );
-    });
+    const browser = browserAt(bed);
     const wanted = `https://${host}:${bed.port}/page?x=1`;
     const page = await browser.follow(await browser.get(wanted, { 'sec-fetch-mode': 'navigate' }));
     const { name, password } = bed.administrator;

@@ -4,20 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { buildPackages } from '../../scripts/build.ts';
+import { makeCertificateFiles } from '../testbed/certificate-files.ts';
 import { Container, readContainerfile } from '../testbed/container.ts';
 import { Machine, type Started } from '../testbed/machine.ts';
 
@@ -198,15 +191,6 @@ function argumentsOf(start: string): string[] {
 
 function makeCertificates(folder: string): void {
   const tls = path.join(folder, 'tls');
-  mkdirSync(tls, { mode: 0o755 });
-  const openssl = (...parameters: string[]) =>
-    execFileSync('openssl', parameters, { cwd: folder, stdio: 'pipe' });
-  const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30'];
-  openssl('req', '-x509', ...ec, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=Example CA');
-  openssl(
-    ...['req', '-x509', ...ec, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-subj', `/CN=${domain}`],
-    ...['-addext', `subjectAltName=DNS:*.${domain}`, '-addext', 'basicConstraints=critical,CA:FALSE'],
-    ...['-keyout', path.join(tls, 'access.key'), '-out', path.join(tls, 'access.pem')],
-  );
+  makeCertificateFiles(folder, tls, domain);
   execFileSync('chown', ['10001', path.join(tls, 'access.key')]);
 }

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
 import { TestAuthority } from '@postern/server/domains/test-authority';
 import { startNameServer, type TestNameServer } from '@postern/server/domains/test-name-server';
-import { Browser } from '@postern/server/sign-in/test-browser';
+import { browserAt } from '../testbed/browser.ts';
 import { CommandLine } from '../testbed/command-line.ts';
 import { RawBackend } from '../testbed/raw-backend.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
@@ -87,11 +86,7 @@ describe('a custom domain, from the first command to the page', { timeout: 300_0
       /wiki\.contoso\.test +CNAME +connect\./,
     );
     assert.match(await postern.print(['domain', 'check', 'contoso.test']), /✔ wiki\.contoso\.test {2}dns/);
-    const browser = new Browser((options, received) => {
-      const servername = options.headers['host']!.replace(/:\d+$/, '');
-      const there = { host: '127.0.0.1', port: bed.port, servername, ca: bed.ca, agent: false };
-      return request({ ...options, ...there }, received);
-    });
+    const browser = browserAt(bed);
     const wanted = `https://${host}:${bed.port}/page?x=1`;
     const page = await browser.follow(await browser.get(wanted, { 'sec-fetch-mode': 'navigate' }));
     const { name, password } = bed.administrator;

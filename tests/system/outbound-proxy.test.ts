@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Outbound, OutboundError, outboundFrom } from '@postern/outbound/outbound';
+import { type EchoServer, startEcho } from '../testbed/echo-server.ts';
 import { RawBackend } from '../testbed/raw-backend.ts';
 import { proxyPassword, proxyUser, Squid } from '../testbed/squid.ts';
 import { end, Journal, startTestbed, type Testbed } from '../testbed/testbed.ts';
@@ -18,32 +18,26 @@ writeFileSync(passwordFile, `${proxyPassword}\n`, { mode: 0o600 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('Squid', { timeout: 120_000 }, () => {
-  let echo: net.Server;
-  let port: number;
+  let echo: EchoServer;
 
   before(async () => {
-    echo = net.createServer(socket => {
-      socket.on('error', () => {});
-      socket.pipe(socket);
-    });
-    await once(echo.listen(0, '127.0.0.1'), 'listening');
-    port = (echo.address() as net.AddressInfo).port;
+    echo = await startEcho();
   });
-  after(() => echo.close());
+  after(() => echo[Symbol.dispose]());
 
   const outboundThrough = (squid: Squid, user = '') =>
     outboundFrom({ proxy: `http://${user}127.0.0.1:${squid.port}`, proxyPasswordFile: passwordFile }, {});
   const hosts = { 'echo.corp.test': '127.0.0.1' };
 
   async function echoes(outbound: Outbound): Promise<void> {
-    const socket = await outbound.connect('echo.corp.test', port);
+    const socket = await outbound.connect('echo.corp.test', echo.port);
     socket.write('hello');
     const [bytes] = await once(socket, 'data');
     assert.equal(String(bytes), 'hello');
     socket.destroy();
   }
 
-  async function failure(outbound: Outbound, host: string, wanted = port): Promise<OutboundError> {
+  async function failure(outbound: Outbound, host: string, wanted = echo.port): Promise<OutboundError> {
     const error = await outbound.connect(host, wanted).then(
       () => assert.fail('it connected'),
       (reason: unknown) => reason,
@@ -53,14 +47,14 @@ describe('Squid', { timeout: 120_000 }, () => {
   }
 
   test('that asks nobody lets a name pass that only it can resolve', async () => {
-    await using squid = await Squid.start({ connectPorts: [port], hosts });
+    await using squid = await Squid.start({ connectPorts: [echo.port], hosts });
 
     await echoes(outboundThrough(squid));
   });
 
   for (const authentication of ['basic', 'digest'] as const) {
     test(`with ${authentication} authentication is answered, once and then without being asked`, async () => {
-      await using squid = await Squid.start({ authentication, connectPorts: [port], hosts });
+      await using squid = await Squid.start({ authentication, connectPorts: [echo.port], hosts });
       const outbound = outboundThrough(squid, `${proxyUser}@`);
 
       for (let connection = 0; connection < 3; connection++) await echoes(outbound);
@@ -73,7 +67,7 @@ describe('Squid', { timeout: 120_000 }, () => {
     });
 
     test(`with ${authentication} authentication and a wrong password says so`, async () => {
-      await using squid = await Squid.start({ authentication, connectPorts: [port], hosts });
+      await using squid = await Squid.start({ authentication, connectPorts: [echo.port], hosts });
       const outbound = outboundFrom({}, { HTTPS_PROXY: `http://${proxyUser}:wrong@127.0.0.1:${squid.port}` });
 
       const error = await failure(outbound, 'echo.corp.test');
@@ -88,7 +82,7 @@ describe('Squid', { timeout: 120_000 }, () => {
   }
 
   test('that refuses the port, and that cannot reach the host, are told apart', async () => {
-    await using squid = await Squid.start({ connectPorts: [port, 1], hosts });
+    await using squid = await Squid.start({ connectPorts: [echo.port, 1], hosts });
 
     const refused = await failure(outboundThrough(squid), 'echo.corp.test', 8443);
     const unknown = await failure(outboundThrough(squid), 'nowhere.invalid');

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -15,6 +14,7 @@ import {
   type TestReceiver,
 } from '@postern/server/alerts/test-receivers';
 import { createOutboundAgent } from '@postern/server/outbound/outbound-agent';
+import { type EchoServer, startEcho } from '../testbed/echo-server.ts';
 import { proxyPassword, proxyUser, Squid } from '../testbed/squid.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 
@@ -115,19 +115,13 @@ describe('a service that lies behind a proxy with a password', { timeout: 300_00
 
 describe('Squid that is spoken to over TLS', { timeout: 120_000 }, () => {
   let certificate: TestCertificate;
-  let echo: net.Server;
-  let port: number;
+  let echo: EchoServer;
 
   before(async () => {
     certificate = await createTestCertificate(['localhost', ...Object.keys(hosts)]);
-    echo = net.createServer(socket => {
-      socket.on('error', () => {});
-      socket.pipe(socket);
-    });
-    await once(echo.listen(0, '127.0.0.1'), 'listening');
-    port = (echo.address() as net.AddressInfo).port;
+    echo = await startEcho();
   });
-  after(() => echo.close());
+  after(() => echo[Symbol.dispose]());
 
   const through = (squid: Squid, proxyCaFile?: string) =>
     outboundFrom(
@@ -142,14 +136,14 @@ describe('Squid that is spoken to over TLS', { timeout: 120_000 }, () => {
   test('carries connections once its authority is named', async () => {
     await using squid = await Squid.start({
       authentication: 'basic',
-      connectPorts: [port],
+      connectPorts: [echo.port],
       hosts,
       tls: certificate,
     });
 
     const socket = await through(squid, fileOf('proxy-ca.pem', certificate.authority)).connect(
       'echo.corp.test',
-      port,
+      echo.port,
     );
 
     socket.write('hello');
@@ -175,11 +169,11 @@ describe('Squid that is spoken to over TLS', { timeout: 120_000 }, () => {
   });
 
   test('is refused while its certificate is not trusted, and where it does not speak TLS', async () => {
-    await using squid = await Squid.start({ connectPorts: [port], hosts, tls: certificate });
-    await using plain = await Squid.start({ connectPorts: [port], hosts });
+    await using squid = await Squid.start({ connectPorts: [echo.port], hosts, tls: certificate });
+    await using plain = await Squid.start({ connectPorts: [echo.port], hosts });
     const failure = (one: Squid) =>
       through(one)
-        .connect('echo.corp.test', port)
+        .connect('echo.corp.test', echo.port)
         .then(
           () => assert.fail('it connected'),
           (error: unknown) => {

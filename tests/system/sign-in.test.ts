@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { request } from 'node:https';
 import { after, before, describe, test } from 'node:test';
-import { Browser } from '@postern/server/sign-in/test-browser';
+import { browserAt } from '../testbed/browser.ts';
 import { RawBackend } from '../testbed/raw-backend.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 
@@ -16,14 +15,6 @@ after(async () => {
   await bed?.[Symbol.asyncDispose]();
   await backend?.[Symbol.asyncDispose]();
 });
-
-/** A browser that reaches the public port, whatever the name. */
-function browserAt({ port, ca }: Testbed): Browser {
-  return new Browser((options, received) => {
-    const servername = options.headers['host'].replace(/:\d+$/, '');
-    return request({ ...options, host: '127.0.0.1', port, servername, ca, agent: false }, received);
-  });
-}
 
 describe('a person signs in', () => {
   test('from an address of the application to its page, through the sign-in page and the public port alone', async () => {

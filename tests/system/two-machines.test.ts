@@ -5,10 +5,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { makeCertificateFiles } from '../testbed/certificate-files.ts';
 import { ip, Machine } from '../testbed/machine.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -41,7 +42,7 @@ describe('the two machines of the README', { timeout: 900_000 }, () => {
   before(() => {
     for (const machine of [outside, inside]) machine.make();
     connect(outside, inside);
-    makeCertificates(folder, path.join(outside.folder, '/etc/postern'));
+    makeCertificateFiles(folder, path.join(outside.folder, '/etc/postern/tls'), domain);
   });
 
   after(async () => {
@@ -141,18 +142,4 @@ function connect(outside: Machine, inside: Machine): void {
   ip('-n', inside.name, 'address', 'add', `${connectorAddress}/24`, 'dev', 'wan');
   ip('-n', inside.name, 'address', 'add', `${backendAddress}/32`, 'dev', 'lo');
   for (const machine of [outside, inside]) ip('-n', machine.name, 'link', 'set', 'wan', 'up');
-}
-
-function makeCertificates(folder: string, etc: string): void {
-  const tls = path.join(etc, 'tls');
-  mkdirSync(tls);
-  const openssl = (...parameters: string[]) =>
-    execFileSync('openssl', parameters, { cwd: folder, stdio: 'pipe' });
-  const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30'];
-  openssl('req', '-x509', ...ec, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=Example CA');
-  openssl(
-    ...['req', '-x509', ...ec, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-subj', `/CN=${domain}`],
-    ...['-addext', `subjectAltName=DNS:*.${domain}`, '-addext', 'basicConstraints=critical,CA:FALSE'],
-    ...['-keyout', path.join(tls, 'access.key'), '-out', path.join(tls, 'access.pem')],
-  );
 }

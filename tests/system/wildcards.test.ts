@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { request } from 'node:https';
 import { after, before, describe, test } from 'node:test';
-import { Browser } from '@postern/server/sign-in/test-browser';
+import { browserAt } from '../testbed/browser.ts';
 import { RawBackend } from '../testbed/raw-backend.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 
@@ -35,13 +34,6 @@ async function publish(name: string, onPremisesPublishing: object): Promise<void
   const path = `/applications/${bed.applicationId(name)}`;
   const answer = await bed.api('PATCH', path, { onPremisesPublishing });
   assert.equal(answer.status, 204, JSON.stringify(answer.body));
-}
-
-function browserAt({ port, ca }: Testbed): Browser {
-  return new Browser((options, received) => {
-    const servername = options.headers['host'].replace(/:\d+$/, '');
-    return request({ ...options, host: '127.0.0.1', port, servername, ca, agent: false }, received);
-  });
 }
 
 const addressOf = (name: string) => `https://${name}.${bed.domain}:${bed.port}/`;
