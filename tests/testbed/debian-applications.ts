@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type ForeignBackend, ready } from './foreign-backends.ts';
+import { type ForeignBackend, ready, runNginx } from './foreign-backends.ts';
 import { freePorts } from './testbed.ts';
 
 /** Debian's uid and gid of the user `www-data`, below which Apache insists to run where root starts it. */
@@ -97,7 +97,7 @@ scan-path=${repositories}
   );
   const fastCgi = path.join(folder, 'fcgiwrap.socket');
   const fcgiwrap = spawn('/usr/sbin/fcgiwrap', ['-s', `unix:${fastCgi}`], { stdio: 'ignore' });
-  const nginx = await startOwnNginx(
+  const nginx = await runNginx(
     folder,
     port!,
     `
@@ -130,47 +130,13 @@ scan-path=${repositories}
   };
 }
 
-/** Debian's nginx for one server with some locations; its folder is removed with it. */
-async function startOwnNginx(
-  folder: string,
-  port: number,
-  locations: string,
-  modules = '',
-): Promise<ForeignBackend> {
-  mkdirSync(path.join(folder, 'logs'));
-  const config = path.join(folder, 'nginx.conf');
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  writeFileSync(
-    config,
-    `${modules}
-${isRoot ? 'user root;' : ''}
-daemon off;
-worker_processes 1;
-pid ${folder}/nginx.pid;
-error_log ${folder}/logs/error.log;
-events {}
-http {
-  include /etc/nginx/mime.types;
-  access_log ${folder}/logs/access.log;
-  ${temporary.map(name => `${name}_temp_path ${folder}/${name};`).join('\n  ')}
-  server {
-    listen 127.0.0.1:${port};
-    ${locations}
-  }
-}
-`,
-  );
-  const nginx = spawn('/usr/sbin/nginx', ['-p', folder, '-c', config], { stdio: 'ignore' });
-  return ready(nginx, port, () => rmSync(folder, { recursive: true, force: true }));
-}
-
 /**
  * Debian's nginx with its module Nchan and a film: what is posted to `/publish` comes to everybody who listens to the
  * event stream `/events`; `files` are at `/files/`.
  */
 export async function startNchan(files: string): Promise<ForeignBackend> {
   const [port] = await freePorts(1);
-  return startOwnNginx(
+  return runNginx(
     mkdtempSync(path.join(tmpdir(), 'postern-nchan-')),
     port!,
     `

@@ -17,13 +17,36 @@ export interface ForeignBackend extends AsyncDisposable {
  * `downloads` holds at `/downloads/`.
  */
 export async function startNginx(downloads: string): Promise<ForeignBackend> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'postern-nginx-'));
-  mkdirSync(path.join(folder, 'logs'));
   const [port] = await freePorts(1);
+  return runNginx(
+    mkdtempSync(path.join(tmpdir(), 'postern-nginx-')),
+    port,
+    `
+    root /usr/share/nginx/html;
+    location /files/ { alias /usr/share/novnc/; autoindex on; }
+    location /downloads/ { alias ${downloads}/; default_type application/octet-stream; }`,
+  );
+}
+
+/**
+ * Debian's nginx with one server; its folder is removed with it.
+ *
+ * @param server Directives of that server.
+ * @param modules Directives that load modules.
+ */
+export async function runNginx(
+  folder: string,
+  port: number,
+  server: string,
+  modules = '',
+): Promise<ForeignBackend> {
+  mkdirSync(path.join(folder, 'logs'));
   const config = path.join(folder, 'nginx.conf');
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   writeFileSync(
     config,
-    `${process.getuid?.() === 0 ? 'user root;' : ''}
+    `${modules}
+${process.getuid?.() === 0 ? 'user root;' : ''}
 daemon off;
 worker_processes 1;
 pid ${folder}/nginx.pid;
@@ -32,24 +55,15 @@ events {}
 http {
   include /etc/nginx/mime.types;
   access_log off;
-  client_body_temp_path ${folder}/body;
-  proxy_temp_path ${folder}/proxy;
-  fastcgi_temp_path ${folder}/fastcgi;
-  uwsgi_temp_path ${folder}/uwsgi;
-  scgi_temp_path ${folder}/scgi;
+  ${temporary.map(name => `${name}_temp_path ${folder}/${name};`).join('\n  ')}
   server {
     listen 127.0.0.1:${port};
-    root /usr/share/nginx/html;
-    location /files/ { alias /usr/share/novnc/; autoindex on; }
-    location /downloads/ { alias ${downloads}/; default_type application/octet-stream; }
+    ${server}
   }
 }
 `,
   );
-  const nginx = spawn('nginx', ['-p', folder, '-c', config], {
-    stdio: 'ignore',
-    env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` },
-  });
+  const nginx = spawn('/usr/sbin/nginx', ['-p', folder, '-c', config], { stdio: 'ignore' });
   return ready(nginx, port, () => rmSync(folder, { recursive: true, force: true }));
 }
 
