@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { certificateLife } from './certificate-life.ts';
 
 /** Certificates for public names. Private keys go in and never come out. */
 
@@ -17,14 +18,7 @@ export const publicCertificate = z
     hosts: z.array(z.string()).meta({ description: 'Published hosts that get this certificate now.' }),
     subjectName: z.string(),
     issuerName: z.string(),
-    thumbprint: z.string().meta({ description: 'SHA-1 of the certificate, upper-case hex.' }),
-    startDateTime: z.string(),
-    expirationDateTime: z.string(),
-    expiresInDays: z.int().meta({ description: 'Begun days until it expires; 0 or less once that is past.' }),
-    expiryWarning: z.int().nullable().meta({
-      description:
-        'The warning that was reached: 30, 14, 7 or 1 days before the end, 0 when it has expired; null while there is nothing to warn of.',
-    }),
+    ...certificateLife,
     renewDateTime: z.string().nullable().meta({ description: 'When the service renews it by itself.' }),
     createdDateTime: z.string(),
   })

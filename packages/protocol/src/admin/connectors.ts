@@ -1,19 +1,9 @@
 import { z } from 'zod';
 import { displayName } from './applications.ts';
+import { certificateLife } from './certificate-life.ts';
 import { collectionQuery } from './collection.ts';
 
-const connectorCertificate = z
-  .object({
-    thumbprint: z.string().meta({ description: 'SHA-1 of the certificate, upper-case hex.' }),
-    startDateTime: z.string(),
-    expirationDateTime: z.string(),
-    expiresInDays: z.int().meta({ description: 'Begun days until it expires; 0 or less once that is past.' }),
-    expiryWarning: z.int().nullable().meta({
-      description:
-        'The warning that was reached: 30, 14, 7 or 1 days before the end, 0 when it has expired; null while there is nothing to warn of.',
-    }),
-  })
-  .meta({ id: 'ConnectorCertificate' });
+const connectorCertificate = z.object(certificateLife).meta({ id: 'ConnectorCertificate' });
 
 export const connector = z
   .object({
