@@ -40,6 +40,16 @@ function flood(connection: BackendConnectionLog, head: string): void {
   });
 }
 
+/** A request for the page, as a browser over HTTP/2 makes it. */
+function requestFields() {
+  return [
+    [':method', 'GET'],
+    [':scheme', 'https'],
+    [':authority', open],
+    [':path', '/'],
+  ] as const;
+}
+
 describe('a client that reads nothing is cut off, and its backend with it (threat H1)', () => {
   test('in an answer, whatever it sends meanwhile', async () => {
     backend.onConnection = connection => flood(connection, 'HTTP/1.1 200 OK\r\n\r\n');
@@ -70,13 +80,7 @@ describe('a client that reads nothing is cut off, and its backend with it (threa
   test('in a stream of HTTP/2 whose window is not opened again, while the connection goes on', async () => {
     backend.onConnection = connection => flood(connection, 'HTTP/1.1 200 OK\r\n\r\n');
     const client = new RawHttp2(await bed.connect(open, ['h2']));
-    const fields = [
-      [':method', 'GET'],
-      [':scheme', 'https'],
-      [':authority', open],
-      [':path', '/'],
-    ] as const;
-    client.send(headers(1, fields));
+    client.send(headers(1, requestFields()));
     await client.until(() => client.of(1, frameTypes.data).length > 0);
 
     assert.equal(await client.ended(1), 8);
@@ -134,14 +138,8 @@ describe('limits on heads are those of the configuration', () => {
 
     test(`${name}: the stream is reset over HTTP/2, and others go on`, async () => {
       const client = new RawHttp2(await bed.connect(open, ['h2']));
-      const fields = [
-        [':method', 'GET'],
-        [':scheme', 'https'],
-        [':authority', open],
-        [':path', '/'],
-      ] as const;
 
-      client.send(headers(1, [...fields, ...extra]), headers(3, [...fields, ...few]));
+      client.send(headers(1, [...requestFields(), ...extra]), headers(3, [...requestFields(), ...few]));
 
       assert.equal(await client.ended(1), 11);
       assert.equal(await client.ended(3), null);
