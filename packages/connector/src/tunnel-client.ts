@@ -27,8 +27,10 @@ import { type OpenOutcome, ServedStream, type ServeParts } from './serve-stream.
 
 /** The service pings this often, and so do we when it is not heard; any byte received is life. */
 const pingMs = 3_000;
-/** So often while the service is heard. */
+/** So often while the service is heard and streams are open, whose windows grow by the round trip. */
 const roundTripEveryMs = 12_000;
+/** The same while there is no stream. */
+const idleRoundTripEveryMs = 60_000;
 const firstPings = 8;
 /** Three pings without an answer: the connection is dead, whatever TCP still hopes for. */
 const silenceMs = 9_000;
@@ -127,6 +129,8 @@ export class TunnelClient {
   since = 0;
   /** The service's clock at its welcome, in milliseconds since the epoch; null if it did not tell. */
   serviceTime: number | null = null;
+  /** Why the service takes this tunnel out of use, in its words; empty where it has not told. */
+  goAwayDetail = '';
   /** The certificate that the service shows; undefined before the connection. */
   serverCertificate: X509Certificate | undefined;
   readonly pair: CertificatePair;
@@ -362,6 +366,9 @@ export class TunnelClient {
       case 'doctor':
         void this.#examine(message.id);
         return;
+      case 'going-away':
+        this.goAwayDetail = String(message.detail);
+        return;
       case 'renewed':
         return this.#renewals.get(message.id)?.(message);
       case 'refused':
@@ -443,7 +450,8 @@ export class TunnelClient {
   // The service pings as often: while that is heard, ours would only tell how long the way is, and a thousand
   // connectors that say so every three seconds keep a service busy that has nothing to do.
   #beatsToPing(silentForMs: number): number {
-    return (silentForMs > pingMs + beatMs ? pingMs : roundTripEveryMs) / beatMs;
+    if (silentForMs > pingMs + beatMs) return pingMs / beatMs;
+    return (this.#served.size > 0 ? roundTripEveryMs : idleRoundTripEveryMs) / beatMs;
   }
 
   #say(message: ConnectorMessage): void {

@@ -6,6 +6,7 @@ import {
   type BackendConfiguration,
   type ConnectorMessage,
   type EndReason,
+  type GoAwayReason,
   type RenewalAnswer,
   type ServiceMessage,
   sessionLogFeature,
@@ -13,12 +14,13 @@ import {
 import { YamuxSession } from '@postern/protocol/yamux/session';
 import type { YamuxStream } from '@postern/protocol/yamux/stream';
 import type { WindowBudget } from '@postern/protocol/yamux/window-budget';
+import { Heartbeat } from './heartbeat.ts';
 import { backendKeyOf } from './wanted-backends.ts';
 
 /** The doctor of a connector takes 20 s at worst. */
 const examinationMs = 30_000;
 const maxReportLength = 96 * 1024;
-/** Both sides ping this often; any byte is life. */
+/** The connector is pinged this often; any byte is life. */
 const pingMs = 3_000;
 const firstPings = 8;
 /** Pings are answered within far less: a tunnel that was silent for so long is used only where there is no other. */
@@ -27,8 +29,12 @@ const quietMs = 4_000;
 const silenceMs = 10_000;
 /** A connector whose last answer to a ping is older than this is not active, whatever else comes from it. */
 const answerMs = 10_000;
+/** Why a tunnel ended. */
+const expired = 'its trust certificate has expired';
 /** Authorities that a connector may say it keeps; more is nonsense. */
 const maxKeptAnchors = 16;
+/** Shared by all tunnels, whose pings leave in 30 portions. */
+const heartbeat = new Heartbeat(pingMs, 30);
 
 export interface TunnelHooks {
   /** The connector has said hello and has its configuration in force: streams may be opened. */
@@ -43,6 +49,10 @@ export interface TunnelHooks {
   onRenew(tunnel: Tunnel, proofCertificate: string): Promise<RenewalAnswer>;
   /** The connector is being uninstalled, and is to be revoked. */
   onLeave(tunnel: Tunnel): void;
+  /** Its trust certificate has expired: it takes no new streams, and is closed when those in flight had their time. */
+  onExpire(tunnel: Tunnel): void;
+  /** That time is over; the tunnel is closed behind this. */
+  onCut(tunnel: Tunnel): void;
   onClose(tunnel: Tunnel, reason: string): void;
 }
 
@@ -51,6 +61,10 @@ export interface TunnelOptions {
   readonly connectorId: string;
   /** The trust certificate that it was opened with: SHA-256 of the DER, upper-case hex. */
   readonly certificateSha256: string;
+  /** When that expires, in milliseconds since the epoch. */
+  readonly certificateNotAfter: number;
+  /** How long streams in flight may go on when it has. */
+  readonly drainMs: number;
   readonly nodeId: string;
   readonly socket: TLSSocket;
   readonly externalIp: string;
@@ -58,6 +72,8 @@ export interface TunnelOptions {
   readonly hooks: TunnelHooks;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
+  /** Milliseconds since the epoch: what certificates are judged by. */
+  readonly clock: () => number;
 }
 
 /** What the connector says of a stream that it ended. */
@@ -86,7 +102,7 @@ export class Tunnel {
   answersProbes = true;
   readonly #options: TunnelOptions;
   readonly #session: YamuxSession;
-  readonly #watch: NodeJS.Timeout;
+  readonly #endBeats: () => void;
   readonly #decoder = new ControlDecoder();
   readonly #endListeners = new Map<number, (report: EndReport) => void>();
   readonly #examinations = new Map<number, (report: DoctorReport | null) => void>();
@@ -95,6 +111,9 @@ export class Tunnel {
   #saidHello = false;
   #draining = false;
   #isRenewing = false;
+  #wasExpired = false;
+  /** In the clock of `now`; set when the certificate has expired. */
+  #cutAt = Number.POSITIVE_INFINITY;
   #closed = false;
   #lastByteAt: number;
   #lastAnswerAt: number;
@@ -140,7 +159,7 @@ export class Tunnel {
     socket.once('end', () => this.close('the connector ended the connection'));
     socket.on('error', error => this.close(error.message));
     socket.once('close', () => this.close('connection closed'));
-    this.#watch = setInterval(() => this.#beat(), pingMs);
+    this.#endBeats = heartbeat.add(() => this.#beat());
     void this.#measureRoundTrip();
   }
 
@@ -206,8 +225,9 @@ export class Tunnel {
     this.#endListeners.delete(id);
   }
 
-  /** Asks the connector to open no more and to connect elsewhere; streams in flight go on. */
-  goAway(): void {
+  /** Says that no more streams come, and why, so that the connector connects anew; streams in flight go on. */
+  goAway(reason: GoAwayReason, detail: string): void {
+    this.#say({ type: 'going-away', reason, detail });
     this.#session.goAway(0);
     this.#drain();
   }
@@ -215,7 +235,7 @@ export class Tunnel {
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#watch);
+    this.#endBeats();
     this.#endListeners.clear();
     for (const resolve of this.#examinations.values()) resolve(null);
     this.#session.close();
@@ -357,7 +377,35 @@ export class Tunnel {
     this.#setAnswers(this.#options.now() - this.#lastAnswerAt <= answerMs);
     if (silentForMs > quietMs) this.isQuiet = true;
     void this.#probe();
-    if (this.#draining && this.#session.streamCount <= 1) this.close('drained');
+    this.#checkExpiry();
+    if (this.#closed || !this.#draining || this.#session.streamCount > 1) return;
+    this.close(this.#isExpired ? expired : 'drained');
+  }
+
+  get #isExpired(): boolean {
+    return this.#cutAt !== Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * A connector that has renewed in time has long opened another tunnel with its new certificate, and one that has such a
+   * certificate opens it now.
+   */
+  #checkExpiry(): void {
+    const { now, clock, certificateNotAfter, drainMs, hooks } = this.#options;
+    if (this.#isExpired) {
+      if (now() < this.#cutAt) return;
+      hooks.onCut(this);
+      return this.close(expired);
+    }
+    const isExpired = clock() > certificateNotAfter;
+    // Looked at twice: a clock that jumps for a moment must not cut every connector off.
+    if (isExpired && this.#wasExpired) {
+      this.#cutAt = now() + drainMs;
+      hooks.onExpire(this);
+      const since = new Date(certificateNotAfter).toISOString();
+      this.goAway('expired', `the trust certificate expired on ${since}`);
+    }
+    this.#wasExpired = isExpired;
   }
 
   async #probe(): Promise<void> {
