@@ -64,11 +64,21 @@ export async function startPostern(workplace: Workplace, options: PosternOptions
 }
 
 async function buildPrograms(workplace: Workplace): Promise<NonNullable<TestbedOptions['programs']>> {
-  const target = path.join(workplace.folder, 'packages');
+  const target = packagesIn(workplace);
   mkdirSync(target);
   await buildPackages(target);
+  return programsIn(workplace);
+}
+
+/** Where the programs are that `startPostern` has built for a workplace. */
+export function programsIn(workplace: Workplace): NonNullable<TestbedOptions['programs']> {
+  const folder = packagesIn(workplace);
   return {
-    service: path.join(target, 'server/bin/postern-server.mjs'),
-    connector: path.join(target, 'connector/bin/postern-connector.mjs'),
+    service: path.join(folder, 'server/bin/postern-server.mjs'),
+    connector: path.join(folder, 'connector/bin/postern-connector.mjs'),
   };
+}
+
+function packagesIn(workplace: Workplace): string {
+  return path.join(workplace.folder, 'packages');
 }

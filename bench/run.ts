@@ -12,6 +12,7 @@ import { measureLongLink } from './long-link.ts';
 import { measureMemory } from './memory.ts';
 import { measurePublishedApplications } from './published-applications.ts';
 import { measureReconnectStorm } from './reconnect-storm.ts';
+import { measureRegistration } from './registration.ts';
 import { type Figure, formatTable } from './report.ts';
 import { measureSettings } from './settings.ts';
 import { measureSmallRequests } from './small-requests.ts';
@@ -26,6 +27,7 @@ const measurements: Readonly<Record<string, Measurement>> = {
   translation: measureTranslation,
   WebSocket: measureWebSocket,
   memory: measureMemory,
+  registration: measureRegistration,
   'published applications': measurePublishedApplications,
   'reconnect storm': measureReconnectStorm,
 };
