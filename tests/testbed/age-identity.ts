@@ -12,7 +12,7 @@ const dayMs = 86_400_000;
 
 /**
  * Stops a connector, and leaves it with nothing but a certificate that its service issued so many days ago. The service
- * is started anew and knows of it.
+ * is started anew, and knows of no other.
  *
  * @returns the thumbprint.
  */
@@ -33,6 +33,7 @@ export async function ageIdentity(bed: Testbed, connector: TestConnector, days: 
       machineName: 'connector-0',
       now: Date.now() - days * dayMs,
     });
+    await data.db.deleteFrom('connectorCertificate').where('connectorId', '=', connectorId).execute();
     await data.db
       .insertInto('connectorCertificate')
       .values({ ...issued, connectorId, revokedAt: null })

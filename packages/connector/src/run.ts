@@ -209,7 +209,7 @@ class RunningConnector {
       onReplaced: tunnel =>
         this.#log({
           event: 'tunnel_going_away',
-          message: `Node ${tunnel.nodeId} takes the tunnel to ${tunnel.address} out of use; another one is opened first.`,
+          message: `Node ${tunnel.nodeId} takes the tunnel to ${tunnel.address} out of use${because(tunnel)}; another one is opened first.`,
           address: tunnel.address,
           nodeId: tunnel.nodeId,
         }),
@@ -372,6 +372,10 @@ function eventOf(tunnel: TunnelClient, error: TunnelError): EventName {
 function sentenceOf(tunnel: TunnelClient, error: TunnelError): string {
   if (error.code === 'refused') return `The service refused this connector (${error.refusal})`;
   return tunnel.since > 0 ? 'A tunnel was lost' : 'A tunnel could not be opened';
+}
+
+function because({ goAwayDetail }: TunnelClient): string {
+  return goAwayDetail === '' ? '' : `, because ${goAwayDetail}`;
 }
 
 function certificateStatus(pair: CertificatePair): OwnStatus['certificate'] {

@@ -257,7 +257,7 @@ export class RelayParts {
     this.#plain.stop();
     // Tunnels go last: a request that was still arriving, or is tried again, needs a stream.
     await this.#drained();
-    for (const tunnel of this.#registry.tunnels) tunnel.goAway();
+    for (const tunnel of this.#registry.tunnels) tunnel.goAway('stopping', 'this node of the service stops');
     this.#edge.destroy();
     this.#backends.stop();
     for (const tunnel of this.#registry.tunnels) tunnel.close('the service stopped');
@@ -314,6 +314,13 @@ export class RelayParts {
     });
   }
 
+  /** While their tunnel is still there, so that a WebSocket is told that it ends. */
+  #endUpgradesOf(tunnel: Tunnel): void {
+    for (const exchange of [...this.#open]) {
+      if (exchange.status === 101 && exchange.isThrough(tunnel)) exchange.revoke();
+    }
+  }
+
   #makeTunnelListener(): TunnelListener {
     const { config, state, feed, log } = this.#options;
     return new TunnelListener({
@@ -324,6 +331,7 @@ export class RelayParts {
       windowBudget: new WindowBudget(config.limits.windowBudgetBytes),
       maxTunnelsPerConnector: config.limits.maxTunnelsPerConnector,
       tunnelsOf: connectorId => this.#registry.countOf(connectorId),
+      drainMs: config.drainMs,
       hooks: {
         onAccept: (tunnel, connector) => this.#registry.add(tunnel, connector),
         onReady: tunnel => {
@@ -349,6 +357,12 @@ export class RelayParts {
         onRenew: ({ connectorId, certificateSha256 }, proofCertificate) =>
           feed.renew({ connectorId, certificateSha256, proofCertificate }),
         onLeave: ({ connectorId }) => feed.send({ type: 'leave', connectorId }),
+        onExpire: ({ id: tunnelId, connectorId, certificateSha256 }) =>
+          log.warn(
+            { tunnelId, connectorId, certificateSha256, drainMs: config.drainMs },
+            'the trust certificate of a tunnel has expired; it takes no new requests',
+          ),
+        onCut: tunnel => this.#endUpgradesOf(tunnel),
         onClose: (tunnel, reason) => {
           const { id: tunnelId, connectorId } = tunnel;
           this.#registry.remove(tunnel);

@@ -115,7 +115,8 @@ export const events = catalogue({
   tunnel_going_away: {
     id: 2004,
     level: 'info',
-    meaning: 'A node takes a tunnel out of use, as before a restart; another one is opened first.',
+    meaning:
+      'A node takes a tunnel out of use, as before a restart or when the certificate of the tunnel has expired; another one is opened first.',
     remedy: '',
   },
   backend_connected: {

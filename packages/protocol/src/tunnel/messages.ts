@@ -21,7 +21,7 @@ export const maxControlMessageBytes = 4 * 1024 * 1024;
 export interface BackendConfiguration {
   /**
    * Application id; a data stream's preamble names it. For a segment of a complex application with `/` and the segment's
-   * id behind it.
+   * id behind it, for a backend beside the internal URL with a space and its origin.
    */
   readonly applicationId: string;
   /**
@@ -108,6 +108,11 @@ export type ServiceMessage =
       readonly offset: number;
       readonly requestId: string;
     }
+  /**
+   * The service opens no more streams on this tunnel and ends it when those in flight have had their time; yamux's own
+   * go-away follows, and this is why.
+   */
+  | { readonly type: 'going-away'; readonly reason: GoAwayReason; readonly detail: string }
   /** The answer to the last request of a stream was complete. As `request`, only where a session log is kept. */
   | { readonly type: 'answered'; readonly stream: number }
   /** The last message before the service closes a tunnel that it does not accept. */
@@ -118,6 +123,12 @@ export type ServiceMessage =
       /** As in `welcome`. */
       readonly time?: number;
     };
+
+/**
+ * - `stopping`: this node of the service is about to stop.
+ * - `expired`: so has the certificate that this tunnel was opened with.
+ */
+export type GoAwayReason = 'stopping' | 'expired';
 
 /** A renewed trust certificate, which the service accepts from now on beside the earlier ones; or why there is none. */
 export type RenewalAnswer =

@@ -183,6 +183,10 @@ export class Exchange implements ContentReceiver {
     return this.#connection?.tunnel?.connectorId ?? null;
   }
 
+  isThrough(tunnel: Tunnel): boolean {
+    return this.#connection?.tunnel === tunnel;
+  }
+
   /** A connection was found: sends the head and what is held of the body. */
   useConnection(connection: BackendConnection): void {
     this.waiting = null;

@@ -30,6 +30,8 @@ export interface TunnelListenerOptions {
   };
   readonly maxTunnelsPerConnector: number;
   readonly tunnelsOf: (connectorId: string) => number;
+  /** How long streams in flight may go on when the certificate of their tunnel has expired. */
+  readonly drainMs: number;
   readonly log: Logger;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
@@ -121,12 +123,15 @@ export class TunnelListener {
       id: randomUUID(),
       connectorId: connector.id,
       certificateSha256: sha256,
+      certificateNotAfter: presented.certificate!.validToDate.getTime(),
+      drainMs: this.#options.drainMs,
       nodeId: this.#options.nodeId,
       socket,
       externalIp: plainAddress(socket.remoteAddress ?? ''),
       windowBudget: this.#options.windowBudget,
       hooks: this.#options.hooks,
       now: this.#options.now,
+      clock: Date.now,
     });
     this.#options.hooks.onAccept(tunnel, connector);
   }
