@@ -1,5 +1,12 @@
 import { z } from 'zod';
 import { corsConfigurations } from './cors.ts';
+import {
+  backendDefaults,
+  backends,
+  healthProbe,
+  internalUrlWeight,
+  storedBackends,
+} from './publishing-backends.ts';
 import { customHeaders, headerDefaults, robotsTxt, securityHeaders } from './publishing-headers.ts';
 import { applicationLimits, limitDefaults, maintenanceMode } from './publishing-limits.ts';
 
@@ -104,6 +111,7 @@ export const publishingDefaults = {
   useAlternateUrlForTranslationAndRedirect: false,
   corsConfigurations: [],
   robotsTxt: 'disallowAll',
+  ...backendDefaults,
   ...headerDefaults,
   ...limitDefaults,
 } as const satisfies Partial<OnPremisesPublishing>;
@@ -150,8 +158,11 @@ export const onPremisesPublishingUpdate = z
     }),
     isSessionAffinityEnabled: z.boolean().meta({
       description:
-        'Each session stays with one connector of the group while that one can serve it, and so does each address without a session. Default false.',
+        'Each session stays with one connector of the group, and with one backend where there are several, while that one can serve it, and so does each address without a session. Default false.',
     }),
+    internalUrlWeight,
+    backends,
+    healthProbe: healthProbe.partial(),
     alternateUrl: externalUrl.nullable().meta({
       description:
         'A second address that people use, such as that of a traffic manager in front of several services; it needs a certificate and a DNS record like the external URL. Default null.',
@@ -200,6 +211,9 @@ export const onPremisesPublishing = z
     isBackendCertificateValidationEnabled: z.boolean(),
     backendCertificateAuthorities: z.string().nullable(),
     isSessionAffinityEnabled: z.boolean(),
+    internalUrlWeight,
+    backends: storedBackends,
+    healthProbe,
     alternateUrl: z.string().nullable(),
     useAlternateUrlForTranslationAndRedirect: z.boolean(),
     corsConfigurations,

@@ -21,6 +21,7 @@ import {
   parseInternalUrl,
   type ServiceAddress,
 } from './published-urls.ts';
+import { parseBackends } from './publishing-backends.ts';
 import { checkWildcardPair, isWildcardUrl } from './wildcard-urls.ts';
 
 /** What `publishingJson` holds; the external URL is without the service's port. */
@@ -68,6 +69,7 @@ export function updatePublishing(
   }
   const settings = { ...publishingDefaults, ...before };
   refuseIdentityHeaders(update, address);
+  const parsedInternalUrl = parseInternalUrl(internalUrl);
   const { alternateUrl, backendCertificateAuthorities: authorities } = update;
   const publishing: StoredPublishing = {
     ...settings,
@@ -83,7 +85,9 @@ export function updatePublishing(
     limits: { ...settings.limits, ...update.limits },
     linkTranslation: { ...settings.linkTranslation, ...update.linkTranslation },
     maintenanceMode: { ...settings.maintenanceMode, ...update.maintenanceMode },
-    internalUrl: parseInternalUrl(internalUrl),
+    healthProbe: { ...settings.healthProbe, ...update.healthProbe },
+    internalUrl: parsedInternalUrl,
+    backends: parseBackends(update.backends ?? settings.backends, parsedInternalUrl),
     externalUrl:
       update.externalUrl === undefined
         ? (before?.externalUrl ?? defaultExternalUrl(row.displayName, address))
@@ -164,6 +168,7 @@ export function applicationRecordOf(
       ? {}
       : { backendAuthorities: publishing.backendCertificateAuthorities }),
     ...(publishing.isSessionAffinityEnabled ? { keepsClients: true } : {}),
+    ...backendSettingsOf(publishing),
     ...(publishing.isHttpOnlyCookieEnabled ? { httpOnlyCookies: true } : {}),
     ...(publishing.robotsTxt === 'fromApplication' ? { ownRobotsTxt: true } : {}),
     ...unlessDefault('customHeaders', publishing.customHeaders),
@@ -194,6 +199,18 @@ function segmentRecords(
     internalUrl,
     ...(corsConfigurations.length > 0 && { cors: corsConfigurations }),
   }));
+}
+
+function backendSettingsOf({
+  backends,
+  internalUrlWeight,
+  healthProbe,
+}: StoredPublishing): Pick<ApplicationRecord, 'backends' | 'healthProbe'> {
+  const further = backends.map(({ url, ...backend }) => ({ ...backend, origin: new URL(url).origin }));
+  return {
+    ...(further.length === 0 ? {} : { backends: { internalUrlWeight, further } }),
+    ...(healthProbe.isEnabled ? { healthProbe } : {}),
+  };
 }
 
 function linkSettingsOf(

@@ -1,7 +1,8 @@
 import net from 'node:net';
 import { encodePreamble } from '@postern/protocol/tunnel/preamble';
 import type { HeadLimits } from '../http1/head.ts';
-import type { TunnelRegistry } from '../tunnels/registry.ts';
+import type { BackendAddress, RouteBackends } from '../routes/route-backends.ts';
+import type { StreamPurpose, TunnelRegistry } from '../tunnels/registry.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
 import { BackendConnection, type BackendPlace } from './backend-connection.ts';
 import type { BackendStream } from './backend-stream.ts';
@@ -113,20 +114,41 @@ export class Backends implements Connector, BackendPlace {
   }
 
   #connectTunnel(exchange: Exchange, failedOn: ReadonlySet<Tunnel> | null): void {
-    const { isUpgrade, client, route } = exchange;
-    const { backendId, backendKey, pool } = route;
-    const groupId = route.application.connectorGroupId;
-    const { registry } = this.#options;
-    const tunnel = registry.choose({ groupId, backendId, backendKey, pool, failedOn, isUpgrade, client });
+    const { route } = exchange;
+    const to = route.backends === null ? route : this.#chooseBackend(exchange, route.backends, failedOn);
+    const tunnel = this.#chooseTunnel(exchange, to, failedOn);
     if (tunnel === null) {
-      // Everybody of the group has failed: the last failure is the answer, so a second try is worth one more round.
-      if (failedOn !== null) return this.#connectTunnel(exchange, null);
       void this.#waitForTunnel(exchange);
       return;
     }
-    const connection = this.#takeIdle(tunnel, exchange) ?? this.#openStream(tunnel, exchange);
+    const connection = this.#takeIdle(tunnel, exchange, to) ?? this.#openStream(tunnel, exchange, to);
     if (connection !== null) exchange.useConnection(connection);
     else void this.#waitForTunnel(exchange);
+  }
+
+  #chooseBackend(
+    exchange: Exchange,
+    backends: RouteBackends,
+    failedOn: ReadonlySet<Tunnel> | null,
+  ): BackendAddress {
+    const { registry } = this.#options;
+    const backend = backends.choose(
+      one => registry.reachOf(purposeOf(exchange, one, failedOn)),
+      exchange.failedBackends,
+      exchange.attempts <= 2,
+      exchange.client,
+    );
+    exchange.useBackend(backend);
+    // Nobody serves any of them now: whoever comes to serve the first serves them all.
+    return backend ?? exchange.route;
+  }
+
+  #chooseTunnel(exchange: Exchange, to: BackendAddress, failedOn: ReadonlySet<Tunnel> | null): Tunnel | null {
+    const { registry } = this.#options;
+    const tunnel = registry.choose(purposeOf(exchange, to, failedOn));
+    if (tunnel !== null || failedOn === null) return tunnel;
+    // Everybody of the group has failed: the last failure is the answer, so a second try is worth one more round.
+    return registry.choose(purposeOf(exchange, to, null));
   }
 
   async #waitForTunnel(exchange: Exchange): Promise<void> {
@@ -140,20 +162,19 @@ export class Backends implements Connector, BackendPlace {
     else exchange.onNoConnection(new EdgeError(outcome === 'full' ? 'too_many_waiting' : 'no_connector'));
   }
 
-  #takeIdle(tunnel: Tunnel, exchange: Exchange): BackendConnection | null {
-    const list = this.#idle.get(tunnel)?.get(exchange.route.pool);
+  #takeIdle(tunnel: Tunnel, exchange: Exchange, to: BackendAddress): BackendConnection | null {
+    const list = this.#idle.get(tunnel)?.get(to.pool);
     if (list === undefined || list.length === 0) return null;
     const connection = list[list.length - 1]!;
     const idleMs = this.#options.now() - connection.idleSince;
     const isUsable =
       idleMs < (exchange.maySendAgain ? connection.idleLimitMs : Math.min(freshMs, connection.idleLimitMs));
-    if (!isUsable || connection.backendKey !== exchange.route.backendKey) return null;
+    if (!isUsable || connection.backendKey !== to.backendKey) return null;
     list.pop();
     return connection;
   }
 
-  #openStream(tunnel: Tunnel, exchange: Exchange): BackendConnection | null {
-    const { route, requestId } = exchange;
+  #openStream(tunnel: Tunnel, { requestId }: Exchange, to: BackendAddress): BackendConnection | null {
     let connection: BackendConnection | null = null;
     try {
       const stream = tunnel.openStream(report => connection?.report(report));
@@ -161,13 +182,13 @@ export class Backends implements Connector, BackendPlace {
         stream,
         streamId: stream.id,
         tunnel,
-        backendId: route.backendId,
-        backendKey: route.backendKey,
-        pool: route.pool,
+        backendId: to.backendId,
+        backendKey: to.backendKey,
+        pool: to.pool,
         place: this,
         limits: this.#options.limits,
       });
-      const { backendId: applicationId, dialHost } = route;
+      const { backendId: applicationId, dialHost } = to;
       const host = dialHost === null ? {} : { host: dialHost };
       stream.write(encodePreamble({ applicationId, requestId, ...host }));
       return connection;
@@ -225,6 +246,15 @@ export class Backends implements Connector, BackendPlace {
     yield this.#idleControl;
     for (const ofTunnel of this.#idle.values()) yield* ofTunnel.values();
   }
+}
+
+function purposeOf(
+  { isUpgrade, client, route }: Exchange,
+  { backendId, backendKey, pool }: BackendAddress,
+  failedOn: ReadonlySet<Tunnel> | null,
+): StreamPurpose {
+  const groupId = route.application.connectorGroupId;
+  return { groupId, backendId, backendKey, pool, failedOn, isUpgrade, client };
 }
 
 /** Pause a socket whose reader lags behind by more than this. */

@@ -2,6 +2,7 @@ import type { Session } from '../feed/relay-state.ts';
 import { fieldIds } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
 import type { CorsGrant } from '../routes/cors.ts';
+import type { WeighedBackend } from '../routes/route-backends.ts';
 import type { BodyLinkSettings } from '../routes/route-settings.ts';
 import type { Route } from '../routes/route-table.ts';
 import { isByteRanges, planContent } from '../translation/content-plan.ts';
@@ -83,6 +84,8 @@ export interface ExchangeRequest {
 
 /** More attempts than this help nobody. */
 const maxAttempts = 3;
+/** With several backends one for each, but not more than this. */
+const mostAttempts = 8;
 const noTrailers = Buffer.alloc(0);
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -118,6 +121,8 @@ export class Exchange implements ContentReceiver {
   isEnded = false;
   /** Set while waiting for a connector; aborts the wait. */
   waiting: AbortController | null = null;
+  /** Backends that the request has failed on, where the application has several. */
+  failedBackends: Set<WeighedBackend> | null = null;
   readonly #parts: ExchangeParts;
   readonly #pins: PinnedConnections | null;
   readonly #authenticatesConnection: boolean;
@@ -130,6 +135,8 @@ export class Exchange implements ContentReceiver {
   #connection: BackendConnection | null = null;
   #attempts = 0;
   #failedOn: Set<Tunnel> | null = null;
+  /** The one of several that has the request. */
+  #backend: WeighedBackend | null = null;
   #hasRetriedSafely = false;
   #hasResponse = false;
   #deadline: number;
@@ -185,6 +192,18 @@ export class Exchange implements ContentReceiver {
 
   isThrough(tunnel: Tunnel): boolean {
     return this.#connection?.tunnel === tunnel;
+  }
+
+  /** How often it was sent, or was to be. */
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  /** One of several backends was chosen. */
+  useBackend(backend: WeighedBackend | null): void {
+    if (this.#backend !== null) this.#backend.outstanding -= 1;
+    if (backend !== null) backend.outstanding += 1;
+    this.#backend = backend;
   }
 
   /** A connection was found: sends the head and what is held of the body. */
@@ -392,7 +411,7 @@ export class Exchange implements ContentReceiver {
 
   #maySendAgainAfter(connection: BackendConnection, wasNotSent: boolean): boolean {
     const isHeld = this.isRequestDone ? this.#heldBytes === 0 || this.#held !== null : this.#held !== null;
-    if (!isHeld || this.#attempts >= maxAttempts) return false;
+    if (!isHeld || this.#attempts >= this.#mostAttempts) return false;
     if (!wasNotSent) {
       if (!this.maySendAgain || this.#hasRetriedSafely) return false;
       this.#hasRetriedSafely = true;
@@ -401,8 +420,17 @@ export class Exchange implements ContentReceiver {
       // A connection made for this request failed, and another of its tunnel would fail too; a used one was just too old.
       this.#failedOn ??= new Set();
       this.#failedOn.add(connection.tunnel);
+      if (this.#backend !== null) {
+        this.failedBackends ??= new Set();
+        this.failedBackends.add(this.#backend);
+      }
     }
     return true;
+  }
+
+  get #mostAttempts(): number {
+    const { backends } = this.route;
+    return backends === null ? maxAttempts : Math.min(maxAttempts + backends.all.length - 1, mostAttempts);
   }
 
   #dropHeldIfLarge(): void {
@@ -432,6 +460,7 @@ export class Exchange implements ContentReceiver {
   #end(): void {
     if (this.isEnded) return;
     this.isEnded = true;
+    if (this.#backend !== null) this.useBackend(null);
     this.#parts.open.delete(this);
     this.#parts.onEnd(this);
   }

@@ -1,4 +1,5 @@
 import type { CorsConfiguration } from '@postern/protocol/admin/cors';
+import type { HealthProbe } from '@postern/protocol/admin/publishing-backends';
 import type { CustomHeaders, SecurityHeaders } from '@postern/protocol/admin/publishing-headers';
 import type { ApplicationLimits, MaintenanceMode } from '@postern/protocol/admin/publishing-limits';
 import type { DoctorReport } from '@postern/protocol/doctor';
@@ -51,8 +52,12 @@ export interface ApplicationRecord {
   readonly cors?: readonly CorsConfiguration[];
   /** A second external URL; `isKept`: people who came by it stay on it. */
   readonly alternateUrl?: { readonly url: string; readonly isKept: boolean };
-  /** Each client stays with one connector of the group. */
+  /** Each client stays with one connector of the group, and with one backend. */
   readonly keepsClients?: true;
+  /** Absent where the internal URL is the only backend. */
+  readonly backends?: { readonly internalUrlWeight: number; readonly further: readonly BackendRecord[] };
+  /** Absent while it is off. */
+  readonly healthProbe?: HealthProbe;
   /** Add HttpOnly to the backend's cookies. */
   readonly httpOnlyCookies?: true;
   /** The backend answers /robots.txt, not the service. */
@@ -65,6 +70,15 @@ export interface ApplicationRecord {
   readonly limits?: ApplicationLimits;
   /** Absent while it is off. */
   readonly maintenanceMode?: MaintenanceMode;
+}
+
+/** A backend beside the internal URL. */
+export interface BackendRecord {
+  /** For example `http://10.0.0.6:8080`. */
+  readonly origin: string;
+  readonly weight: number;
+  /** Gets requests only while no other is healthy. */
+  readonly isBackup: boolean;
 }
 
 /** A part of a complex application, with a backend of its own. */

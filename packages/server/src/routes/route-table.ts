@@ -6,13 +6,14 @@ import { pathReadings } from '../http1/target.ts';
 import { type PublishedAddress, PublishedLinks } from '../translation/published-links.ts';
 import { backendKeyOf, backendOf } from '../tunnels/wanted-backends.ts';
 import { CorsRules } from './cors.ts';
+import { type BackendAddress, RouteBackends } from './route-backends.ts';
 import { noSettings, type RouteSettings, settingsOf } from './route-settings.ts';
 
 /** Where a route's requests go: through a tunnel, or to the control process of this node. */
 export type RouteBackend = 'connector' | 'control';
 
 /** One published path at one host, made ready for the request path. */
-export interface Route extends RouteSettings {
+export interface Route extends RouteSettings, BackendAddress {
   readonly application: ApplicationRecord;
   readonly backend: RouteBackend;
   /** Ids of the users and groups that are assigned. */
@@ -29,15 +30,9 @@ export interface Route extends RouteSettings {
   /** Scheme and authority of the internal URL, as an answer's Location would name it. */
   readonly internalOrigin: string;
   readonly externalOrigin: string;
-  /** What the connector knows the backend by: the application's id, of a segment with the segment's behind it. */
-  readonly backendId: string;
-  /** What the connector was configured to dial, as a tunnel names it; with the `*` of a wildcard. */
-  readonly backendKey: string;
-  /** The host to dial where the configured one is a wildcard; else null. */
-  readonly dialHost: string | null;
-  /** Whose connections may be used for this route: those of one backend. */
-  readonly pool: string;
-  /** Each client stays with one connector of the group while that can serve it. */
+  /** Whose turn it is; null where the internal URL, which the route names itself, is the only backend. */
+  readonly backends: RouteBackends | null;
+  /** Each client stays with one connector of the group, and with one backend, while those can serve it. */
   readonly keepsClients: boolean;
   /** Rules for requests of other origins' pages; null where there are none, which leaves all of that to the backend. */
   readonly cors: CorsRules | null;
@@ -259,6 +254,15 @@ export class RouteTable {
   }
 
   *#addresses(): Generator<PublishedAddress> {
+    yield* this.#internalUrls();
+    // After all internal URLs: a backend may be another application's internal URL, too.
+    for (const { routes } of this.#published.values()) {
+      const [first] = routes;
+      for (const { origin } of first?.backends?.all ?? []) yield { ...first!, internalOrigin: origin };
+    }
+  }
+
+  *#internalUrls(): Generator<PublishedAddress> {
     for (const [application, { routes }] of this.#published) {
       yield* routes;
       const external = new URL(application.externalUrl);
@@ -298,6 +302,7 @@ export class RouteTable {
     const common = {
       internal: new URL(application.internalUrl),
       backendId: application.id,
+      backends: RouteBackends.of(application),
       cors: application.cors,
       loopTag,
     };
@@ -349,12 +354,13 @@ interface RouteParts {
   readonly external: URL;
   readonly internal: URL;
   readonly backendId: string;
+  readonly backends?: RouteBackends | null;
   readonly cors: readonly CorsConfiguration[] | undefined;
   readonly loopTag: string;
 }
 
 function connectorRoute(application: ApplicationRecord, parts: RouteParts): Route {
-  const { external, internal, backendId, cors, loopTag } = parts;
+  const { external, internal, backendId, backends = null, cors, loopTag } = parts;
   return {
     application,
     backend: 'connector',
@@ -370,6 +376,7 @@ function connectorRoute(application: ApplicationRecord, parts: RouteParts): Rout
     backendKey: keyOf(internal, application),
     dialHost: null,
     pool: backendId,
+    backends,
     keepsClients: application.keepsClients === true,
     cors: cors === undefined ? null : new CorsRules(cors, external.pathname),
     ...settingsOf(application),
@@ -435,6 +442,7 @@ function controlRoute(
     backendKey: 'control',
     dialHost: null,
     pool: 'control',
+    backends: null,
     keepsClients: false,
     cors: null,
     loopTag: '',

@@ -1,5 +1,6 @@
 import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
 import type { ConnectorRecord } from '../feed/messages.ts';
+import type { Reach } from '../routes/route-backends.ts';
 import { affinityOf } from './affinity.ts';
 import { BackendHealth } from './backend-health.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -132,6 +133,20 @@ export class TunnelRegistry {
     return this.#findSound(group, purpose) ?? tunnel ?? findAny(group, purpose);
   }
 
+  /** How well the group can reach a backend: see {@link Reach}. */
+  reachOf(purpose: StreamPurpose): Reach {
+    const { failedOn } = purpose;
+    let reach: Reach = 0;
+    for (const connector of this.#groups.get(purpose.groupId) ?? []) {
+      const tunnel = bestTunnelOf(connector, purpose);
+      if (tunnel === null) continue;
+      if (!this.#isSound(tunnel, purpose)) reach = Math.max(reach, 1) as Reach;
+      else if (failedOn === null || !hasTunnelOf(failedOn, connector.id)) return 3;
+      else reach = 2;
+    }
+    return reach;
+  }
+
   #lessLoaded(group: readonly LiveConnector[], purpose: StreamPurpose): Tunnel | null {
     const first = Math.floor(this.#options.random() * group.length);
     const second = (first + 1 + Math.floor(this.#options.random() * (group.length - 1))) % group.length;
@@ -250,8 +265,17 @@ function findAny(group: readonly LiveConnector[], purpose: StreamPurpose): Tunne
 }
 
 function bestTunnel(connector: LiveConnector, purpose: StreamPurpose): Tunnel | null {
-  const { backendId, backendKey, failedOn, isUpgrade } = purpose;
-  if (connector.isDraining || (failedOn !== null && hasTunnelOf(failedOn, connector.id))) return null;
+  const { failedOn } = purpose;
+  if (failedOn !== null && hasTunnelOf(failedOn, connector.id)) return null;
+  return bestTunnelOf(connector, purpose);
+}
+
+/** Whether or not the request has failed on it. */
+function bestTunnelOf(
+  connector: LiveConnector,
+  { backendId, backendKey, isUpgrade }: StreamPurpose,
+): Tunnel | null {
+  if (connector.isDraining) return null;
   let best: Tunnel | null = null;
   for (const tunnel of connector.tunnels) {
     if (!tunnel.isOpen || !tunnel.serves(backendId, backendKey)) continue;

@@ -23,6 +23,32 @@ describe('what connectors may dial', () => {
     assert.equal(wanted.get('branch')!.length, 1);
   });
 
+  test('is every backend of an application that has several, with the same trust', () => {
+    const wanted = new WantedBackends().update([
+      applicationRecord('wiki', 'https://wiki.example.com/', 'https://wiki-1/app/', {
+        backendAuthorities: 'PEM',
+        validateBackendCertificate: false,
+        backends: {
+          internalUrlWeight: 1,
+          further: [
+            { origin: 'https://wiki-2:8443', weight: 5, isBackup: false },
+            { origin: 'http://[fd00::1]', weight: 1, isBackup: true },
+          ],
+        },
+      }),
+    ]);
+
+    const trust = { validateCertificate: false };
+    assert.deepEqual(wanted.get('default'), [
+      { applicationId: 'wiki', host: 'wiki-1', port: 443, tls: true, ...trust, authorities: 'PEM' },
+      {
+        applicationId: 'wiki https://wiki-2:8443',
+        ...{ host: 'wiki-2', port: 8443, tls: true, ...trust, authorities: 'PEM' },
+      },
+      { applicationId: 'wiki http://[fd00::1]', host: '[fd00::1]', port: 80, tls: false, ...trust },
+    ]);
+  });
+
   test('is of a complex application its segments alone', () => {
     const wanted = new WantedBackends().update([
       applicationRecord('shop', 'https://*.shop.example.com/', 'http://*.corp.example/', {

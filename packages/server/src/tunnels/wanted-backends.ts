@@ -36,10 +36,24 @@ export class WantedBackends {
 }
 
 function backendsOf(application: ApplicationRecord): readonly BackendConfiguration[] {
-  const { id, internalUrl, segments } = application;
+  const { id, internalUrl, segments, backends } = application;
   // Of a complex application nothing but its segments is published.
-  if (segments === undefined) return [backendOf(application, id, new URL(internalUrl))];
+  if (segments === undefined) {
+    const further = backends?.further ?? [];
+    return [
+      backendOf(application, id, new URL(internalUrl)),
+      ...further.map(({ origin }) => backendOf(application, backendIdOf(id, origin), new URL(origin))),
+    ];
+  }
   return segments.map(segment => backendOf(application, `${id}/${segment.id}`, new URL(segment.internalUrl)));
+}
+
+/**
+ * What connectors know a backend beside the internal URL by. It follows from the backend alone, so that those that stay
+ * are the same when others come and go.
+ */
+export function backendIdOf(applicationId: string, origin: string): string {
+  return `${applicationId} ${origin}`;
 }
 
 /** What connectors may dial for an internal URL of an application. */

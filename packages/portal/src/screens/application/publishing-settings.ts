@@ -169,12 +169,79 @@ export const publishingGroups: readonly SettingGroup[] = [
     ],
   },
   {
+    title: 'Several backends',
+    lead: 'Backends beside the internal URL that serve the same application. They are asked for its host and its path.',
+    settings: [
+      {
+        property: 'internalUrlWeight',
+        label: 'Weight of the internal URL',
+        help: 'How many requests it gets in proportion to the weights of the others.',
+        control: { kind: 'number', unit: '' },
+      },
+      {
+        property: 'backends',
+        label: 'Further backends',
+        help: 'A list as the admin API writes it. A backup gets requests only while no other is healthy.',
+        control: {
+          kind: 'json',
+          isList: true,
+          example: [
+            { url: 'http://wiki-2.corp.example:8080/', weight: 1 },
+            { url: 'http://wiki-3.corp.example:8080/', isBackup: true },
+          ],
+        },
+      },
+      {
+        property: 'healthProbe.isEnabled',
+        label: 'Probe the health of every backend',
+        help: 'The service asks each backend through each connector by itself. Without it, only the requests of people tell.',
+        control: { kind: 'switch' },
+      },
+      {
+        property: 'healthProbe.path',
+        label: 'Path of the probe',
+        help: 'As the backend knows it, whatever the path of the internal URL.',
+        control: { kind: 'text', placeholder: '/healthz' },
+      },
+      {
+        property: 'healthProbe.expectedStatuses',
+        label: 'Statuses of a healthy backend',
+        help: 'Statuses and ranges, one a line. No redirect is followed.',
+        control: { kind: 'lines', placeholder: '200-399' },
+      },
+      {
+        property: 'healthProbe.intervalSeconds',
+        label: 'How often',
+        help: 'Give or take a tenth.',
+        control: { kind: 'number', unit: 'seconds' },
+      },
+      {
+        property: 'healthProbe.timeoutSeconds',
+        label: 'How long an answer may take',
+        help: 'Connecting included.',
+        control: { kind: 'number', unit: 'seconds' },
+      },
+      {
+        property: 'healthProbe.unhealthyAfter',
+        label: 'Passed over after',
+        help: 'So many failures in a row.',
+        control: { kind: 'number', unit: 'failures' },
+      },
+      {
+        property: 'healthProbe.healthyAfter',
+        label: 'Back after',
+        help: 'So many successes in a row.',
+        control: { kind: 'number', unit: 'successes' },
+      },
+    ],
+  },
+  {
     title: 'Connectors of the group',
     settings: [
       {
         property: 'isSessionAffinityEnabled',
-        label: 'Keep sessions on one connector',
-        help: 'Each session stays with one connector of the group while that one can serve it. For applications that know people by the address they come from.',
+        label: 'Keep sessions on one connector and one backend',
+        help: 'Each session stays with one connector of the group, and one backend where there are several, while those can serve it. For applications that know people by the address they come from.',
         control: { kind: 'switch' },
       },
     ],

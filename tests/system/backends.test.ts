@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { RawClient } from '../testbed/raw-client.ts';
+import { startTestbed, type Testbed } from '../testbed/testbed.ts';
+
+/** From the answer of the admin API on, a change is in effect after so much at the latest. */
+const boundMs = 2_000;
+const timeout = 180_000;
+
+/** A backend that says its name, counts, and can be killed and come back at the same port. */
+class Backend {
+  readonly name: string;
+  /** Paths that it was asked for. */
+  readonly paths: string[] = [];
+  readonly hosts = new Set<string | undefined>();
+  #server: http.Server | null = null;
+  readonly #sockets = new Set<Socket>();
+  #port = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}/`;
+  }
+
+  async start(): Promise<this> {
+    const server = http.createServer((request, response) => {
+      this.paths.push(request.url ?? '');
+      this.hosts.add(request.headers.host);
+      if (request.url === '/redirect') response.setHeader('location', `${this.url}there`);
+      response.end(this.name);
+    });
+    server.on('connection', socket => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    server.listen(this.#port, '127.0.0.1');
+    await once(server, 'listening');
+    this.#port = (server.address() as AddressInfo).port;
+    this.#server = server;
+    return this;
+  }
+
+  async kill(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    if (server === null) return;
+    const closed = new Promise(resolve => server.close(resolve));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+}
+
+const backends = ['first', 'second', 'third'].map(name => new Backend(name));
+const [first, second, third] = backends as [Backend, Backend, Backend];
+let bed: Testbed;
+const clients: RawClient[] = [];
+
+before(async () => {
+  for (const backend of backends) await backend.start();
+  bed = await startTestbed({
+    applications: [{ name: 'open', internalUrl: first.url, passthrough: true }],
+    connectors: 2,
+    config: { limits: { waitForConnectorMs: 2_000 } },
+  });
+});
+
+after(async () => {
+  for (const client of clients) client.destroy();
+  await bed?.[Symbol.asyncDispose]();
+  for (const backend of backends) await backend.kill();
+});
+
+beforeEach(async () => {
+  for (const client of clients.splice(0)) client.destroy();
+  for (const backend of backends) {
+    await backend.kill();
+    await backend.start();
+    backend.paths.length = 0;
+    backend.hosts.clear();
+  }
+});
+
+async function publish(onPremisesPublishing: object): Promise<void> {
+  const { status, body } = await bed.api('PATCH', `/applications/${bed.applicationId('open')}`, {
+    onPremisesPublishing,
+  });
+  assert.equal(status, 204, JSON.stringify(body));
+}
+
+async function settled(onPremisesPublishing: object): Promise<void> {
+  await publish(onPremisesPublishing);
+  await new Promise(resolve => setTimeout(resolve, boundMs));
+}
+
+async function connectClient(): Promise<RawClient> {
+  const client = new RawClient(await bed.connect(bed.hostOf('open')));
+  clients.push(client);
+  return client;
+}
+
+const request = (path: string, method = 'GET') =>
+  `${method} ${path} HTTP/1.1\r\nHost: ${bed.hostOf('open')}\r\n\r\n`;
+
+/** Names of the backends that answered so many requests, in a row; every one must be answered. */
+async function answersTo(count: number): Promise<string[]> {
+  const client = await connectClient();
+  const names: string[] = [];
+  for (let at = 0; at < count; at++) {
+    const answer = await client.ask(request(`/${at}`));
+    assert.match(answer, /^HTTP\/1\.1 200 /);
+    names.push(/(first|second|third)$/.exec(answer)?.[0] ?? answer);
+  }
+  return names;
+}
+
+const shareOf = (names: readonly string[], name: string) => names.filter(one => one === name).length;
+
+describe('several backends of an application', { timeout }, () => {
+  test('get their shares, under the name of the internal URL, and their addresses are internal', async () => {
+    await settled({
+      internalUrlWeight: 7,
+      backends: [{ url: second.url, weight: 2 }, { url: third.url }],
+    });
+
+    const names = await answersTo(200);
+
+    assert.deepEqual(
+      ['first', 'second', 'third'].map(name => shareOf(names, name)),
+      [140, 40, 20],
+    );
+    for (const backend of backends) assert.deepEqual([...backend.hosts], [new URL(first.url).host]);
+    const client = await connectClient();
+    for (let at = 0; at < 10; at++) {
+      const answer = await client.ask(request('/redirect'));
+      assert.match(answer, new RegExp(`^location: https://open.bed.localhost:${bed.port}/there\r$`, 'im'));
+    }
+  });
+
+  test('take each other’s requests: a killed one loses none that was not sent, and is back by itself', async () => {
+    await settled({ internalUrlWeight: 1, backends: [{ url: second.url }, { url: third.url }] });
+    await answersTo(30);
+
+    await second.kill();
+    const names = await answersTo(120);
+
+    assert.equal(shareOf(names, 'second'), 0);
+    assert.ok(shareOf(names, 'first') >= 50 && shareOf(names, 'third') >= 50, `${names}`);
+    await second.start();
+    const since = Date.now();
+    while (shareOf(await answersTo(30), 'second') === 0) {
+      assert.ok(Date.now() - since < 120_000, 'it gets requests again');
+    }
+  });
+
+  test('have a backup that is asked only while no other answers', async () => {
+    await settled({ backends: [{ url: second.url }, { url: third.url, isBackup: true }] });
+    assert.equal(shareOf(await answersTo(40), 'third'), 0);
+
+    await first.kill();
+    await second.kill();
+    const names = await answersTo(40);
+
+    assert.equal(shareOf(names, 'third'), 40);
+    await first.start();
+    const since = Date.now();
+    while (shareOf(await answersTo(10), 'third') > 0) {
+      assert.ok(Date.now() - since < 120_000, 'the backup is left alone again');
+    }
+  });
+
+  test('come and go while people use them, and no request is lost', async () => {
+    await settled({ internalUrlWeight: 1, backends: [] });
+    let isOver = false;
+    const failures: string[] = [];
+    const load = Array.from({ length: 4 }, async (_, user) => {
+      const client = await connectClient();
+      for (let at = 0; !isOver; at++) {
+        const answer = await client.ask(request(`/load/${user}/${at}`));
+        if (!/^HTTP\/1\.1 200 /.test(answer)) failures.push(answer);
+      }
+    });
+
+    await publish({ backends: [{ url: second.url }, { url: third.url }] });
+    await new Promise(resolve => setTimeout(resolve, boundMs));
+    const [all, before] = [new Set(await answersTo(30)), second.paths.length];
+    await publish({ backends: [{ url: third.url, weight: 3 }] });
+    await new Promise(resolve => setTimeout(resolve, boundMs));
+    const after = second.paths.length;
+    const rest = await answersTo(40);
+    isOver = true;
+    await Promise.all(load);
+
+    assert.deepEqual(failures, []);
+    assert.deepEqual([...all].sort(), ['first', 'second', 'third']);
+    assert.ok(after > before);
+    assert.equal(second.paths.length, after);
+    assert.equal(shareOf(rest, 'second'), 0);
+  });
+
+  test('keep a client each where the application asks for it', async () => {
+    await settled({
+      internalUrlWeight: 1,
+      backends: [{ url: second.url }, { url: third.url }],
+      isSessionAffinityEnabled: true,
+    });
+
+    const names = new Set(await answersTo(30));
+    const [kept] = names;
+    const own = backends.find(backend => backend.name === kept)!;
+
+    assert.equal(names.size, 1);
+    await own.kill();
+    const others = new Set(await answersTo(30));
+    assert.equal(others.size, 1);
+    assert.notDeepEqual(others, names);
+    await settled({ isSessionAffinityEnabled: false });
+  });
+});
