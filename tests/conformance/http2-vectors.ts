@@ -737,9 +737,39 @@ const malformed = stream([
   ],
   ['CONNECT without :authority', 'RFC 9113 §8.5', of([':method', 'CONNECT']), 'RST_STREAM PROTOCOL_ERROR'],
   [
-    'extended CONNECT that was not offered',
-    'RFC 8441 §3',
-    headers(1, fields('CONNECT', '/unwanted', [':protocol', 'websocket'])),
+    'extended CONNECT with :protocol after other fields',
+    'RFC 9113 §8.3',
+    headers(1, fields('CONNECT', '/unwanted', ['x', '1'], [':protocol', 'websocket'])),
+    'RST_STREAM PROTOCOL_ERROR',
+  ],
+  [
+    'extended CONNECT for another protocol',
+    'RFC 8441 §4',
+    headers(1, [[':protocol', 'connect-ip'], ...fields('CONNECT', '/unwanted')]),
+    '405',
+  ],
+  [
+    'extended CONNECT without :path',
+    'RFC 8441 §4',
+    headers(1, [
+      [':protocol', 'websocket'],
+      ...fields('CONNECT', '/unwanted').filter(([name]) => name !== ':path'),
+    ]),
+    'RST_STREAM PROTOCOL_ERROR',
+  ],
+  [
+    'extended CONNECT without :scheme',
+    'RFC 8441 §4',
+    headers(1, [
+      [':protocol', 'websocket'],
+      ...fields('CONNECT', '/unwanted').filter(([name]) => name !== ':scheme'),
+    ]),
+    'RST_STREAM PROTOCOL_ERROR',
+  ],
+  [
+    'GET with :protocol',
+    'RFC 8441 §4',
+    headers(1, [[':protocol', 'websocket'], ...fields('GET', '/unwanted')]),
     'RST_STREAM PROTOCOL_ERROR',
   ],
   ['TRACE', 'A11', headers(1, fields('TRACE', '/unwanted')), '405'],

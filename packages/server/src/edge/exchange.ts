@@ -260,6 +260,13 @@ export class Exchange implements ContentReceiver {
     this.#end();
   }
 
+  /** The sink cannot pass on the answer whose head it was just given: the client gets a failure in its place. */
+  refuseAnswer(error: EdgeError): void {
+    if (this.isEnded) return;
+    this.#dropConnection();
+    this.#fail(error);
+  }
+
   /** Ends the exchange because it is not allowed any more. */
   revoke(): void {
     if (this.isEnded) return;

@@ -171,6 +171,8 @@ function sessionOptions(limits: HeadLimits): ServerOptions & { strictSingleValue
     settings: {
       initialWindowSize: streamWindowBytes,
       maxConcurrentStreams,
+      // RFC 8441: WebSockets on streams of their own.
+      enableConnectProtocol: true,
       maxHeaderListSize: limits.maxHeadBytes + maxHeaderListPairs * fieldOverheadBytes,
     },
   };

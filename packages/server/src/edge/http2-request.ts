@@ -18,6 +18,8 @@ import { MalformedRequest, parseFieldList } from './http2-request-head.ts';
 import { failureAnswer, type LocalAnswer, withFields } from './local-answer.ts';
 import { namesConnectionScheme } from './pinned-connections.ts';
 import { addressesOf, type ClientContext, handleRequest, type RequestOutcome } from './request.ts';
+import { closeFrame, FrameTracker } from './websocket-frames.ts';
+import { acceptsWebSocket } from './websocket-handshake.ts';
 
 /** What the streams of a connection share. */
 export interface Http2RequestParts {
@@ -30,6 +32,8 @@ export interface Http2RequestParts {
 
 /** Answers up to this size go out in one write. */
 const maxJoinBytes = 64 * 1024;
+/** How long a client may take to end its side of a WebSocket after the backend's has ended. */
+const maxHalfClosedMs = 5_000;
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_CANCEL } = constants;
 const { NGHTTP2_HTTP_1_1_REQUIRED, NGHTTP2_ENHANCE_YOUR_CALM } = constants;
@@ -66,6 +70,11 @@ export class Http2Request implements ResponseSink {
   #pieces: Buffer[] = noPieces;
   #isEnding = false;
   #isAnswered = false;
+  /** Of the handshake that the backend has to accept; null where the request is none (RFC 8441). */
+  #webSocketKey: string | null = null;
+  /** After the handshake: what goes to the client. */
+  #frames: FrameTracker | null = null;
+  #endedAt = 0;
   #needsDrain = false;
   #lastActiveAt: number;
   #unsentBefore = 0;
@@ -93,7 +102,7 @@ export class Http2Request implements ResponseSink {
     const parts = this.#parts;
     const { head } = parts;
     try {
-      parseFieldList(list, !this.#isRequestDone, parts.edge.limits.head, head);
+      this.#webSocketKey = parseFieldList(list, !this.#isRequestDone, parts.edge.limits.head, head);
       this.#headBytes = head.bytes;
       this.#isHead = head.method === 'HEAD';
       this.#bodyKind = head.bodyKind;
@@ -130,7 +139,11 @@ export class Http2Request implements ResponseSink {
     }
     this.#exchange = outcome.exchange;
     outcome.exchange.start();
-    if (!this.#isRequestDone && this.#exchange !== null) this.#readBody();
+    if (this.#isRequestDone || this.#exchange === null) return;
+    // A reset with NO_ERROR closes a stream only after its content is read, which may be never while it is paused.
+    this.#stream.once('aborted', () => this.closed());
+    // What comes before a backend has accepted a handshake waits in the stream's window (threat A7).
+    if (this.#webSocketKey === null) this.#readBody();
   }
 
   #readBody(): void {
@@ -138,8 +151,20 @@ export class Http2Request implements ResponseSink {
     stream.on('trailers', (_fields: unknown, _flags: number, list: string[]) => this.#receiveTrailers(list));
     stream.on('end', () => this.#bodyEnded());
     stream.on('data', (bytes: Buffer) => this.#receive(bytes));
-    // A reset with NO_ERROR closes a stream only after its content is read, which may be never while it is paused.
-    stream.once('aborted', () => this.closed());
+  }
+
+  #readFrames(exchange: Exchange): void {
+    const stream = this.#stream;
+    // Nothing but DATA may follow (RFC 9113 §8.5).
+    stream.on('trailers', () => this.#breakOff());
+    stream.on('end', () => {
+      this.#isRequestDone = true;
+      if (!stream.closed) exchange.endUpgraded();
+    });
+    stream.on('data', (bytes: Buffer) => {
+      this.#lastActiveAt = this.#parts.edge.now();
+      if (!exchange.writeBody(bytes)) this.#pause();
+    });
   }
 
   #receive(bytes: Buffer): void {
@@ -223,6 +248,10 @@ export class Http2Request implements ResponseSink {
     if (isConnectionScheme) return this.#reset(NGHTTP2_HTTP_1_1_REQUIRED);
     // Three digits beyond 599 are no status (RFC 9110 §15), and cannot be sent.
     if (head.status > 599) return this.#reset(NGHTTP2_INTERNAL_ERROR);
+    if (this.#webSocketKey !== null && head.status < 300) {
+      // A client of HTTP/2 would take it for the start of its WebSocket (RFC 8441 §5).
+      return exchange.refuseAnswer(new EdgeError('bad_response', `${head.status} in place of an upgrade`));
+    }
     this.#fields = listResponseFields(head, {
       addresses: addressesOf(route),
       links: exchange.links,
@@ -251,14 +280,17 @@ export class Http2Request implements ResponseSink {
     const exchange = this.#exchange;
     if (exchange === null || this.#isBodiless) return;
     exchange.bytesToClient += end - start;
+    this.#frames?.push(bytes, start, end);
     const piece = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
     if (this.#pieces === noPieces) this.#pieces = [piece];
     else this.#pieces.push(piece);
   }
 
   onResponseEnd(trailers: Buffer): void {
-    this.#exchange = null;
     this.#isEnding = true;
+    // The client ends its side of a WebSocket next, and the exchange with it.
+    if (this.#frames !== null) return this.#endFrames();
+    this.#exchange = null;
     if (this.#sendsTrailers) {
       this.#stream.once('wantTrailers', () => this.#stream.sendTrailers(trailerFields(trailers)));
     }
@@ -315,8 +347,32 @@ export class Http2Request implements ResponseSink {
     });
   }
 
-  onUpgraded(): void {
-    throw new TypeError('HTTP/2 requests are no upgrades');
+  onUpgraded(head: MessageHead): void {
+    const exchange = this.#exchange!;
+    const { route } = exchange;
+    if (this.#webSocketKey === null || !acceptsWebSocket(head, this.#webSocketKey)) {
+      return exchange.refuseAnswer(new EdgeError('bad_response', 'the handshake was not accepted'));
+    }
+    const list = listResponseFields(head, {
+      addresses: addressesOf(route),
+      links: exchange.links,
+      changesContent: false,
+      keepsOwnCookies: route.backend === 'control',
+      isPersonalPage: false,
+      custom: route.responseHeaders,
+      claims: exchange,
+      addsHttpOnly: route.addsHttpOnly,
+      cors: exchange.cors,
+    });
+    this.#fields = acceptedFields(list);
+    this.#frames = new FrameTracker();
+    this.flush();
+    this.#readFrames(exchange);
+  }
+
+  #endFrames(): void {
+    this.#endedAt = this.#parts.edge.now();
+    this.flush();
   }
 
   onFailure(error: EdgeError): void {
@@ -336,7 +392,12 @@ export class Http2Request implements ResponseSink {
 
   onRevoked(): void {
     this.#exchange = null;
-    this.#reset(NGHTTP2_CANCEL);
+    if (this.#frames?.isAtBoundary !== true || this.#isEnding) return this.#reset(NGHTTP2_CANCEL);
+    const frame = closeFrame(1008, 'access was withdrawn');
+    this.#pieces = [...this.#pieces, frame];
+    this.#isEnding = true;
+    this.#endFrames();
+    this.#stream.resume();
   }
 
   onRequestDrain(): void {
@@ -348,7 +409,7 @@ export class Http2Request implements ResponseSink {
 
   /** The stream is over; its exchange, if there still is one, has lost its client. */
   closed(): void {
-    if (!this.#isAnswered) this.isBroken = true;
+    if (!this.#isAnswered && this.#frames === null) this.isBroken = true;
     this.#exchange?.abort();
     this.#exchange = null;
   }
@@ -364,9 +425,16 @@ export class Http2Request implements ResponseSink {
     const silentMs = now - this.#lastActiveAt;
     const { bodyIdleTimeoutMs, stallTimeoutMs } = this.#parts.edge.limits;
     const isStalled = unsent > 0 && stallTimeoutMs > 0 && now - this.#takenAt > stallTimeoutMs;
-    const isSendingSlowly = !this.#isRequestDone && !this.#isPaused && this.#exchange !== null;
+    if (isStalled) return this.#reset(NGHTTP2_CANCEL);
+    if (this.#frames !== null) {
+      // A WebSocket may be silent for as long as it likes, until the backend has ended it.
+      const isOver = this.#isAnswered && unsent === 0 && now - this.#endedAt > maxHalfClosedMs;
+      if (isOver) this.#reset(NGHTTP2_NO_ERROR);
+      return;
+    }
+    const isSending = !this.#isRequestDone && this.#webSocketKey === null;
+    const isSendingSlowly = isSending && !this.#isPaused && this.#exchange !== null;
     if (this.#isAnswered && unsent === 0 && !this.#isRequestDone) this.#reset(NGHTTP2_NO_ERROR);
-    else if (isStalled) this.#reset(NGHTTP2_CANCEL);
     else if (isSendingSlowly && bodyIdleTimeoutMs > 0 && silentMs > bodyIdleTimeoutMs) {
       this.isBroken = true;
       this.#reset(NGHTTP2_CANCEL);
@@ -437,6 +505,17 @@ export class Http2Request implements ResponseSink {
 }
 
 const nobody = { onData() {} };
+
+/** The answer that accepts a WebSocket in the terms of RFC 8441 §5: 200, and nothing about keys. */
+function acceptedFields(list: readonly string[]): string[] {
+  const fields = [':status', '200'];
+  for (let at = 2; at < list.length; at += 2) {
+    const name = list[at]!;
+    // A length would be one of what follows.
+    if (name !== 'sec-websocket-accept' && name !== 'content-length') fields.push(name, list[at + 1]!);
+  }
+  return fields;
+}
 
 function trailerFields(trailers: Buffer): OutgoingHttpHeaders {
   const fields: Record<string, string[]> = {};
