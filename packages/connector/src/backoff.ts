@@ -1,5 +1,7 @@
 /** Most that is waited between two attempts while the network fails. */
 export const networkCapMs = 4_000;
+/** Most that is waited while the service takes connections, but has no time to answer them. */
+export const unansweredCapMs = 15_000;
 /** Most that is waited while the service says busy, or refuses trust. */
 export const refusedCapMs = 60_000;
 

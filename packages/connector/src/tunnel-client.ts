@@ -45,6 +45,8 @@ const renewalTimeoutMs = 30_000;
 const directTimeoutMs = 3_000;
 /** The same through a proxy, which may have to look up a name, ask for the password and find out who has it. */
 const proxiedTimeoutMs = 10_000;
+/** The most patience with a service that has taken the connection. */
+const maxAnswerMs = 30_000;
 
 /** How a tunnel ended, or why there was none. */
 export class TunnelError extends Error {
@@ -99,6 +101,8 @@ export interface TunnelClientOptions {
   readonly backendOutbound: Outbound;
   /** For a tunnel. Default 3 000, through a proxy 10 000. */
   readonly connectTimeoutMs?: number;
+  /** How many times as long a service that has taken the connection may take for its welcome. Default 1. */
+  readonly patience?: number;
   /** For a backend. */
   readonly backendTimeoutMs: number;
   /** Milliseconds, monotonic. */
@@ -142,7 +146,7 @@ export class TunnelClient {
   readonly #decoder = new ControlDecoder();
   readonly #served = new Map<number, ServedStream>();
   readonly #serveParts: ServeParts;
-  readonly #attempt: NodeJS.Timeout;
+  #attempt: NodeJS.Timeout;
   #session: YamuxSession | null = null;
   #control: YamuxStream | null = null;
   #beat: NodeJS.Timeout | null = null;
@@ -186,6 +190,11 @@ export class TunnelClient {
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** Somebody at the service's address has taken a connection, and may not have said a word yet. */
+  get hasConnection(): boolean {
+    return this.#socket !== null;
   }
 
   /** Data streams whose backend's side is not over. */
@@ -263,6 +272,7 @@ export class TunnelClient {
     } catch (error) {
       return this.#close(noConnection(error));
     }
+    this.#waitForAnswer(timeoutMs);
     const socket = connect({
       socket: connection,
       servername: connectHost,
@@ -459,9 +469,23 @@ export class TunnelClient {
     this.#control.write(encodeControlMessage(message));
   }
 
+  // The kernel takes connections for a service that has no time for them.
+  #waitForAnswer(timeoutMs: number): void {
+    const { patience = 1 } = this.#options;
+    if (patience === 1 || this.#isClosed) return;
+    const answerMs = Math.min(timeoutMs * patience, maxAnswerMs);
+    clearTimeout(this.#attempt);
+    this.#attempt = setTimeout(() => this.#giveUp(answerMs), answerMs);
+  }
+
   #giveUp(timeoutMs: number): void {
-    const what = this.#session === null ? 'no connection' : 'no welcome';
-    this.#close(new TunnelError('unreachable', `${what} within ${timeoutMs / 1000} s`));
+    this.#close(new TunnelError('unreachable', `${this.#missing()} within ${timeoutMs / 1000} s`));
+  }
+
+  /** What an attempt was waiting for. */
+  #missing(): string {
+    if (this.#session !== null) return 'no welcome';
+    return this.#socket === null ? 'no connection' : 'the connection was taken, and not answered';
   }
 
   #describeWay(socket: TLSSocket): string {

@@ -1,5 +1,5 @@
 import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
-import { networkCapMs, pauseBefore, refusedCapMs } from './backoff.ts';
+import { networkCapMs, pauseBefore, refusedCapMs, unansweredCapMs } from './backoff.ts';
 import type { CertificatePair } from './identity/certificate-store.ts';
 import type { Identity } from './identity/identity.ts';
 import type { ServiceSettings } from './identity/service-settings.ts';
@@ -37,10 +37,17 @@ export interface TunnelKeeperHooks {
 const stableMs = 10_000;
 /** An expired certificate does not become valid by itself; a wrong clock may be set right. */
 const expiredPauseMs = 3_600_000;
+/**
+ * Handshakes that are given up are work for nothing: a service that has more connectors to take back than it can within
+ * the first attempt's patience would take back none. Each attempt that was not answered doubles it, so many times.
+ */
+const maxDoublings = 3;
 
 /** The place of one tunnel: filled again whenever it is lost. */
 interface Slot {
   failures: number;
+  /** Attempts in a row whose connection was taken and not answered in time. */
+  unanswered: number;
   attemptedAt: number;
   timer: NodeJS.Timeout | null;
   current: TunnelClient | null;
@@ -80,6 +87,7 @@ export class TunnelKeeper {
     this.#pairs = options.identity.pairs;
     this.#slots = Array.from({ length: options.count }, () => ({
       failures: 0,
+      unanswered: 0,
       attemptedAt: 0,
       timer: null,
       current: null,
@@ -189,13 +197,19 @@ export class TunnelKeeper {
   #attempt(slot: Slot): void {
     slot.timer = null;
     slot.attemptedAt = this.#options.tunnel.now();
-    slot.current = this.#open(this.pair, { onWelcome: () => this.#welcomed(), onConfigured: () => {} });
+    const patience = 2 ** Math.min(slot.unanswered, maxDoublings);
+    slot.current = this.#open(
+      this.pair,
+      { onWelcome: () => this.#welcomed(), onConfigured: () => {} },
+      patience,
+    );
   }
 
   /** @param more What is done beside what is done for every tunnel. */
   #open(
     pair: CertificatePair,
     more: { readonly onWelcome: () => void; readonly onConfigured: () => void },
+    patience = 1,
   ): TunnelClient {
     const { hooks, tunnel } = this.#options;
     const service = this.#service;
@@ -204,6 +218,7 @@ export class TunnelKeeper {
       service,
       machineName: service.machineName,
       pair,
+      patience,
       hooks: {
         onWelcome: () => {
           this.#refused.clear();
@@ -264,6 +279,7 @@ export class TunnelKeeper {
     if (slot === undefined || this.#isStopping) return hooks.onEnded(client);
     slot.current = null;
     slot.failures = livedMs(client) >= stableMs ? 1 : slot.failures + 1;
+    slot.unanswered = wasUnanswered(client, error) ? slot.unanswered + 1 : 0;
     if (isRefusedTrust(error)) this.#tryAnotherPair(client.pair);
     const pauseMs = this.#pauseAfter(slot, client, error);
     slot.timer = setTimeout(() => this.#attempt(slot), pauseMs);
@@ -276,6 +292,7 @@ export class TunnelKeeper {
     // The life of a tunnel that was accepted is no part of a failed attempt.
     const spentMs = client.since > 0 ? 0 : tunnel.now() - slot.attemptedAt;
     if (this.#isExpired(error)) return Math.round(expiredPauseMs * (0.9 + random() / 5));
+    if (slot.unanswered > 0) return pauseBefore(slot.failures, unansweredCapMs, 0, random());
     const cap = error.code === 'refused' ? refusedCapMs : networkCapMs;
     return pauseBefore(slot.failures, cap, spentMs, random());
   }
@@ -295,6 +312,10 @@ export class TunnelKeeper {
 
 function livedMs(client: TunnelClient): number {
   return client.since === 0 ? 0 : Date.now() - client.since;
+}
+
+function wasUnanswered(client: TunnelClient, error: TunnelError): boolean {
+  return error.code === 'unreachable' && client.hasConnection;
 }
 
 function isRefusedTrust(error: TunnelError): boolean {
