@@ -12,8 +12,10 @@ import { type Figure, figure } from './report.ts';
 const processes = 4;
 const connectorsEach = 125;
 const tunnels = processes * connectorsEach * 2;
-/** Share of one processor below which the service rests. */
-const restingShare = 0.05;
+/** The service rests when it takes this much of one processor more than it took for the same tunnels before, or less. */
+const restingMargin = 0.01;
+/** Long enough for every tunnel to be pinged several times. */
+const idleMs = 12_000;
 const limitMs = 120_000;
 
 interface Report {
@@ -34,15 +36,17 @@ export async function measureReconnectStorm({ say }: RunOptions): Promise<Figure
   const connectors = Array.from({ length: processes }, () =>
     workplace.start([process.execPath, program, ...parameters]),
   );
-  await untilTrue(() => liveOf(connectors) === tunnels);
+  await untilAllLive(connectors);
   const before = refusedOf(connectors);
+  await untilResting(testbed.service.pid!, 0.05);
+  const idleShare = await shareOf(testbed.service.pid!, idleMs);
 
   const killedAt = performance.now();
   await testbed.restartService();
   const readyAt = performance.now();
-  await untilTrue(() => liveOf(connectors) === tunnels);
+  await untilAllLive(connectors);
   const backAt = performance.now();
-  await untilResting(testbed.service.pid!);
+  await untilResting(testbed.service.pid!, idleShare + restingMargin);
   const restingAt = performance.now();
 
   const refused = refusedOf(connectors) - before;
@@ -50,9 +54,15 @@ export async function measureReconnectStorm({ say }: RunOptions): Promise<Figure
   say(
     `${tunnels} tunnels back ${seconds(readyAt, backAt).toFixed(1)} s after the service was ready, ` +
       `${seconds(killedAt, backAt).toFixed(1)} s after it was killed; ${refused} handshakes refused; ` +
-      `at rest ${seconds(backAt, restingAt).toFixed(1)} s later`,
+      `at rest ${seconds(backAt, restingAt).toFixed(1)} s later, as before at ${(idleShare * 100).toFixed(1)} % of a processor`,
   );
   return [
+    figure({
+      name: `processor of the service for ${tunnels} idle tunnels`,
+      unit: '% of one',
+      runs: [idleShare * 100],
+      target: { comparison: '≤', value: 5 },
+    }),
     figure({
       name: `${tunnels} tunnels back after the service was killed`,
       unit: 's',
@@ -94,22 +104,30 @@ function refusedOf(connectors: readonly Program[]): number {
   return reportsOf(connectors).reduce((sum, report) => sum + refusals(report), 0);
 }
 
-async function untilTrue(isTrue: () => boolean): Promise<void> {
+async function untilAllLive(connectors: readonly Program[]): Promise<void> {
   const deadline = performance.now() + limitMs;
-  while (!isTrue()) {
-    if (performance.now() > deadline) throw new Error(`not within ${limitMs / 1000} s`);
+  while (liveOf(connectors) < tunnels) {
+    if (performance.now() > deadline) {
+      const found = JSON.stringify(reportsOf(connectors));
+      throw new Error(`not all tunnels are up within ${limitMs / 1000} s: ${found}`);
+    }
     await new Promise(resolve => setTimeout(resolve, 100));
   }
 }
 
-async function untilResting(pid: number): Promise<void> {
+async function untilResting(pid: number, share: number): Promise<void> {
   const deadline = performance.now() + limitMs;
-  for (;;) {
-    const from = cpuSeconds([pid]);
-    await new Promise(resolve => setTimeout(resolve, 2_000));
-    if ((cpuSeconds([pid]) - from) / 2 < restingShare) return;
+  while ((await shareOf(pid, 3_000)) > share) {
     if (performance.now() > deadline) throw new Error(`the service did not rest within ${limitMs / 1000} s`);
   }
+}
+
+/** The share of one processor that a process and its descendants take for so long. */
+async function shareOf(pid: number, ms: number): Promise<number> {
+  const from = cpuSeconds([pid]);
+  const startedAt = performance.now();
+  await new Promise(resolve => setTimeout(resolve, ms));
+  return (cpuSeconds([pid]) - from) / ((performance.now() - startedAt) / 1000);
 }
 
 if (import.meta.main) await measureAndPrint(measureReconnectStorm);
