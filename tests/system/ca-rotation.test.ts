@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
 import { loadIdentity } from '@postern/connector/identity/identity';
 import { readServiceSettings } from '@postern/connector/identity/service-settings';
 import { registerConnector } from '@postern/connector/register';
+import { sha256Of, splitCertificates } from '@postern/protocol/x509/certificate';
 import { openData } from '@postern/server/operate/open-data';
 import { type Authorities, openAuthorities } from '@postern/server/registration/authorities';
 import { revocationListUrl } from '@postern/server/registration/revocation-lists';
@@ -222,4 +224,19 @@ describe('the registration authority is exchanged, and nobody has to register ag
     const list = execFileSync('openssl', ['crl', '-inform', 'DER', '-noout', '-text'], { input: der });
     return Array.from(list.toString().matchAll(/Serial Number: ([0-9A-F]+)/g), ([, serial]) => serial!);
   }
+});
+
+test('the authority that people trust stands beside the next one in their file, before that signs', async () => {
+  using commandLine = await CommandLine.signIn(bed);
+
+  const rotated = (await commandLine.run(['ca', 'rotate', 'local'])) as AuthorityShown[];
+
+  const local = rotated.filter(({ name }) => name === 'local');
+  assert.deepEqual(statesOf(local), ['signing', 'announced']);
+  const trusted = splitCertificates(readFileSync(bed.caFile, 'utf8'));
+  assert.deepEqual(
+    trusted.map(pem => sha256Of(new X509Certificate(pem))),
+    local.map(({ sha256 }) => sha256),
+  );
+  await assertServed();
 });

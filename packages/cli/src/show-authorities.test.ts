@@ -12,6 +12,7 @@ const signing: CertificateAuthority = {
   startDateTime: '2026-01-01T00:00:00.000Z',
   expirationDateTime: '2036-01-01T00:00:00.000Z',
   retirementDateTime: null,
+  signingDateTime: null,
   waitsForCount: 0,
   waitsFor: [],
 };
@@ -20,7 +21,12 @@ test('authorities are a line each, and below stands who is waited for', () => {
   const waitsFor = [{ id: 'c-1', machineName: 'srv-01', lastSeenDateTime: null }];
   const announced: CertificateAuthority = { ...signing, state: 'announced', waitsForCount: 3, waitsFor };
 
-  const text = authorityTable([signing, announced]);
+  const local: CertificateAuthority = {
+    ...{ ...signing, name: 'local', state: 'announced' },
+    signingDateTime: '2026-04-01T00:00:00.000Z',
+  };
+
+  const text = authorityTable([signing, announced, local]);
 
   assert.equal(
     text,
@@ -28,6 +34,7 @@ test('authorities are a line each, and below stands who is waited for', () => {
       'AUTHORITY  STATE                       EXPIRES     SHA-256',
       'service    signs                       2036-01-01  ABABABABABABABAB…',
       'service    trusted, does not sign yet  2036-01-01  ABABABABABABABAB…',
+      'local      signs from 2026-04-01 on    2036-01-01  ABABABABABABABAB…',
       '',
       'The new authority signs when these have connected, or were revoked:',
       '  srv-01 (c-1), never seen',

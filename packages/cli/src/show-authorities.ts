@@ -13,9 +13,15 @@ export function authorityTable(authorities: readonly CertificateAuthority[]): st
   return [table, ...authorities.flatMap(waitingLines)].join('\n');
 }
 
-function stateOf({ state, retirementDateTime, waitsForCount }: CertificateAuthority): string {
+function stateOf({
+  state,
+  retirementDateTime,
+  signingDateTime,
+  waitsForCount,
+}: CertificateAuthority): string {
   if (state === 'signing') return 'signs';
   if (state === 'former') return `trusted until ${formatTime(retirementDateTime)}`;
+  if (signingDateTime !== null) return `signs from ${signingDateTime.slice(0, 10)} on`;
   return waitsForCount === 0 ? 'trusted, signs within a minute' : 'trusted, does not sign yet';
 }
 

@@ -15,6 +15,7 @@ import { registerAdminApi } from './admin/register.ts';
 import { Alerts } from './alerts/alerts.ts';
 import { createChannels } from './alerts/create-channels.ts';
 import { watchExpiry } from './alerts/expiry-watch.ts';
+import { watchLocalAuthority } from './alerts/local-authority-watch.ts';
 import { watchPublicExpiry } from './alerts/public-expiry-watch.ts';
 import { coveredByFiles } from './config/covered-by-files.ts';
 import { ConfigError, loadConfig } from './config/load.ts';
@@ -115,7 +116,7 @@ export async function startControl(
   const tunnelTrust = createTunnelTrust(authorities, config.domain, now, revocationLists);
   const renewLocalCertificates = async () => {
     if (!config.certificates.local) return;
-    await writeLocalCertificates(authorities.local, config.domain, config.dataDir, now());
+    await writeLocalCertificates(authorities.rotating.local, config.domain, config.dataDir, now());
   };
   // Before the relay hears of us: it reads the files when its listener opens.
   await renewLocalCertificates();
@@ -148,6 +149,7 @@ export async function startControl(
     db,
     authorities,
     refreshTrust: () => publisher.settleTunnelTrust(),
+    writeLocalCertificates: config.certificates.local ? renewLocalCertificates : null,
     record: event => events.authorityChanged(log, event),
     now,
   });
@@ -291,6 +293,7 @@ export async function startControl(
         run: async () => {
           await watchPublicExpiry(db, alerts, config.domain, now());
           await watchExpiry(db, alerts, now());
+          await watchLocalAuthority(await rotation.list(), alerts, paths.localAuthority, now());
         },
       },
       { name: 'deliver alerts', everyMs: minuteMs, run: () => alerts.deliverDue() },

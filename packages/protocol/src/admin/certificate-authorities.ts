@@ -2,9 +2,9 @@ import { z } from 'zod';
 
 /**
  * `registration` issues the connectors' trust certificates; `service` issues the certificate that connectors see at
- * `connect.<domain>`.
+ * `connect.<domain>`; `local` issues that of the public names, where `certificates.local` is chosen.
  */
-export const certificateAuthorityName = z.enum(['registration', 'service']);
+export const certificateAuthorityName = z.enum(['registration', 'service', 'local']);
 
 export const certificateAuthority = z
   .object({
@@ -18,6 +18,9 @@ export const certificateAuthority = z
     startDateTime: z.string(),
     expirationDateTime: z.string(),
     retirementDateTime: z.string().nullable(),
+    signingDateTime: z.string().nullable().meta({
+      description: 'When it signs: of an announced local one, which people have to trust by then.',
+    }),
     waitsForCount: z.int().meta({
       description:
         'Connectors that have to connect before it signs, since they would not know their service again; those that are revoked or expired do not count.',

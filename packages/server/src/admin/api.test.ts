@@ -342,17 +342,18 @@ describe('admin API', () => {
       assert.equal(mixed.statusCode, 400);
     });
 
-    test('exchanging an authority is for Global Administrators, and names one of two', async () => {
+    test('exchanging an authority is for Global Administrators, and names one that is used', async () => {
       const url = `${profile}/certificateAuthorities`;
 
       const listed = await call('application', 'GET', url);
       const refused = await call('application', 'POST', `${url}/service/rotate`);
-      const unknown = await call('global', 'POST', `${url}/local/rotate`);
+      const unknown = await call('global', 'POST', `${url}/other/rotate`);
+      const unused = await call('global', 'POST', `${url}/local/rotate`);
       const rotated = await call('global', 'POST', `${url}/service/rotate`);
 
       assert.deepEqual(
-        [listed, refused, unknown, rotated].map(one => one.statusCode),
-        [200, 403, 400, 200],
+        [listed, refused, unknown, unused, rotated].map(one => one.statusCode),
+        [200, 403, 400, 409, 200],
       );
       assert.deepEqual(bench.rotated, ['service']);
     });

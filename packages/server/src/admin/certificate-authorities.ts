@@ -8,6 +8,7 @@ import { sha256Of, validityOf } from '@postern/protocol/x509/certificate';
 import { z } from 'zod';
 import type { AuthorityState } from '../registration/rotation.ts';
 import * as events from '../telemetry/events.ts';
+import { AdminError } from './admin-error.ts';
 import { actorOf } from './authorize.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
 import { profilePath } from './publishing-profile.ts';
@@ -40,7 +41,7 @@ export function addCertificateAuthorities(app: AdminApp, { rotation, log }: Reso
       schema: {
         summary: 'Exchange a certificate authority',
         description:
-          'Makes a new one, which is trusted before it signs; nobody has to register again. Asked again while that is under way, it changes nothing. Answers as the list does.',
+          'Makes a new one, which is trusted before it signs; nobody has to register again. The next local one is in the file that people import 90 days before it signs. Asked again while that is under way, it changes nothing. Answers as the list does.',
         tags,
         params: z.strictObject({ name: certificateAuthorityName }),
         response: { 200: collection(certificateAuthority) },
@@ -48,6 +49,12 @@ export function addCertificateAuthorities(app: AdminApp, { rotation, log }: Reso
     },
     async request => {
       const { name } = request.params;
+      if (!rotation.uses(name)) {
+        throw new AdminError(
+          'Request_Conflict',
+          'This service does not use its local authority: certificates.local is off in its configuration.',
+        );
+      }
       events.authorityRotationWanted(log, { authority: name, actor: actorOf(request) });
       await rotation.rotate(name);
       return list();
@@ -55,7 +62,14 @@ export function addCertificateAuthorities(app: AdminApp, { rotation, log }: Reso
   );
 }
 
-function represent({ name, certificate, state, retiresAt, waitsFor }: AuthorityState): CertificateAuthority {
+function represent({
+  name,
+  certificate,
+  state,
+  retiresAt,
+  signsAt,
+  waitsFor,
+}: AuthorityState): CertificateAuthority {
   const { notBefore, notAfter } = validityOf(certificate);
   return {
     name,
@@ -65,6 +79,7 @@ function represent({ name, certificate, state, retiresAt, waitsFor }: AuthorityS
     startDateTime: dateTime(notBefore),
     expirationDateTime: dateTime(notAfter),
     retirementDateTime: dateTimeOrNull(retiresAt),
+    signingDateTime: dateTimeOrNull(signsAt),
     waitsForCount: waitsFor.length,
     waitsFor: waitsFor.slice(0, maxNamed).map(({ id, machineName, lastSeenAt }) => ({
       id,

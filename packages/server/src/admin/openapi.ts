@@ -30,7 +30,7 @@ export async function describeAdminApi(): Promise<string> {
     createInvitation: async () => ({ url: '', expiresAt: 0 }),
     isConnectorActive: () => false,
     inactiveAfterDays: 0,
-    rotation: { list: async () => [], rotate: async () => {} },
+    rotation: { list: async () => [], rotate: async () => {}, uses: () => true },
     examineConnector: async () => null,
     journal: { record: () => {} },
     testAlerts: async () => [],

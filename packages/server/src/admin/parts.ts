@@ -30,7 +30,7 @@ export interface AdminApiParts {
   /** After how many days without a sign of life lists leave a connector out; 0 never. */
   readonly inactiveAfterDays: number;
   /** Exchanges certificate authorities. */
-  readonly rotation: Pick<Rotation, 'list' | 'rotate'>;
+  readonly rotation: Pick<Rotation, 'list' | 'rotate' | 'uses'>;
   /** Lets a connector look at itself; null where it has no tunnel or does not answer. */
   readonly examineConnector: (connectorId: string) => Promise<DoctorReport | null>;
   /** What is known about custom domains. */

@@ -103,7 +103,11 @@ export async function openAdminApi(): Promise<AdminApiBench> {
     }),
     isConnectorActive: id => live.has(id),
     inactiveAfterDays: 10,
-    rotation: { list: async () => [], rotate: async name => void rotated.push(name) },
+    rotation: {
+      list: async () => [],
+      rotate: async name => void rotated.push(name),
+      uses: name => name !== 'local',
+    },
     examineConnector: async () => null,
     journal,
     testAlerts: async () => alertResults,

@@ -2,7 +2,11 @@
 export interface Alert {
   /** UUID; the same in every attempt and channel, so that receivers can tell a repetition. */
   readonly id: string;
-  readonly type: 'connector_certificate_expiring' | 'public_certificate_expiring' | 'test';
+  readonly type:
+    | 'connector_certificate_expiring'
+    | 'public_certificate_expiring'
+    | 'local_authority_changing'
+    | 'test';
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   /** One line. */

@@ -1,6 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { failed, notRun, type Outcome, passed, warning } from '@postern/protocol/doctor/check';
+import { sha256Of } from '@postern/protocol/x509/certificate';
+import type { KeptAuthority } from '../registration/rotating-authority.ts';
+import { localSigningAt } from '../registration/rotation.ts';
 import { loadMasterKey } from '../store/master-key.ts';
 import { unsealSecret } from '../store/sealed-secrets.ts';
 import { StoreError } from '../store/store-error.ts';
@@ -32,6 +35,14 @@ export const keyChecks: readonly ServiceCheck[] = [
     otherwise: 'What an expired authority has issued is accepted by nobody; a warning in the last year.',
     needs: ['keys.authorities'],
     run: context => examineExpiry(context),
+  },
+  {
+    id: 'keys.local',
+    title: 'No change of the local authority is ahead that people have to prepare for',
+    otherwise:
+      'A warning with the day and the file: from then on, browsers may warn on machines that do not trust the next authority.',
+    needs: ['keys.authorities'],
+    run: context => examineLocal(context),
   },
 ];
 
@@ -110,8 +121,26 @@ function examineAuthorities(context: ServiceContext): Outcome {
   );
 }
 
+function examineLocal(context: ServiceContext): Outcome {
+  if (!context.config.certificates.local) return notRun('The service does not use its local authority.');
+  const secret = unsealAll(context).get('local-ca');
+  const kept = secret === undefined ? null : parse(secret);
+  if (kept === null) return notRun('There is no local authority yet.');
+  const tried = 'the local authority, and the one that comes after it';
+  if (kept.next === undefined) return passed({ tried, seen: 'there is no other one yet' });
+  const signsAt = localSigningAt(kept.certificate, kept.next.announcedAt);
+  const sha256 = sha256Of(new X509Certificate(kept.next.certificate));
+  const command = `openssl crl2pkcs7 -nocrl -certfile ${context.paths.localAuthority} | openssl pkcs7 -print_certs -noout`;
+  return warning(
+    { tried, seen: `another one, ${sha256.slice(0, 16)}…, signs from ${day(signsAt)} on`, command },
+    `The local authority changes on ${day(signsAt)}: browsers may warn on machines that do not trust the next one by then.`,
+    `Install the certificates of ${context.paths.localAuthority}, which holds both, on every machine where the present one is trusted.`,
+  );
+}
+
 function examineExpiry(context: ServiceContext): Outcome {
-  const authorities = authoritiesOf(unsealAll(context));
+  const isUsed = ({ name }: Authority) => name !== 'local-ca' || context.config.certificates.local;
+  const authorities = authoritiesOf(unsealAll(context)).filter(isUsed);
   if (authorities.length === 0) return notRun('There is no authority yet.');
   const end = (one: Authority) => one.certificate.validToDate.getTime();
   const soonest = authorities.reduce((one, other) => (end(one) <= end(other) ? one : other));
@@ -144,12 +173,12 @@ function authoritiesOf(secrets: ReadonlyMap<string, Buffer>): Authority[] {
   });
 }
 
-function parse(secret: Buffer): { certificate: string; privateKey: string } | null {
+function parse(secret: Buffer): KeptAuthority | null {
   try {
-    const value = JSON.parse(secret.toString('utf8')) as Record<string, unknown> | null;
+    const value = JSON.parse(secret.toString('utf8')) as Partial<KeptAuthority> | null;
     const { certificate, privateKey } = value ?? {};
     const isAuthority = typeof certificate === 'string' && typeof privateKey === 'string';
-    return isAuthority ? { certificate, privateKey } : null;
+    return isAuthority ? (value as KeptAuthority) : null;
   } catch {
     return null;
   }

@@ -259,7 +259,7 @@ async function createService(
     now: () => now,
   });
   if (config.certificates.local) {
-    await writeLocalCertificates(authorities.local, config.domain, config.dataDir, now);
+    await writeLocalCertificates(authorities.rotating.local, config.domain, config.dataDir, now);
   }
   const administrator = await createAdministrator(data.db, admin, now);
   const link = await createInvitation(

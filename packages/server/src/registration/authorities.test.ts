@@ -86,7 +86,8 @@ test('local certificates are written, kept, renewed and repaired', async t => {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'postern-local-'));
   t.after(() => rmSync(dataDir, { recursive: true }));
   const authority = openSigner(await createAuthority('p384', 'Postern local CA for x.localhost', start));
-  const write = (now: number) => writeLocalCertificates(authority, 'x.localhost', dataDir, now);
+  const alone = { all: [authority], current: authority, former: [] };
+  const write = (now: number) => writeLocalCertificates(alone, 'x.localhost', dataDir, now);
   const read = (file: string) => readFileSync(file, 'utf8');
 
   const files = await write(start);
@@ -116,7 +117,8 @@ test('a TLS client that trusts the local authority accepts every name of the dom
   const dataDir = mkdtempSync(path.join(tmpdir(), 'postern-local-'));
   t.after(() => rmSync(dataDir, { recursive: true }));
   const authority = openSigner(await createAuthority('p384', 'Postern local CA for x.test', Date.now()));
-  const files = await writeLocalCertificates(authority, 'x.test', dataDir, Date.now());
+  const alone = { all: [authority], current: authority, former: [] };
+  const files = await writeLocalCertificates(alone, 'x.test', dataDir, Date.now());
   const server = createServer({
     cert: readFileSync(files.certificateFile),
     key: readFileSync(files.keyFile),

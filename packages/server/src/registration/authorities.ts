@@ -32,7 +32,7 @@ export interface AuthoritiesParts {
 }
 
 /** Authorities that can be exchanged while the service runs. */
-export const rotatingNames = ['registration', 'service'] as const;
+export const rotatingNames = ['registration', 'service', 'local'] as const;
 export type RotatingName = (typeof rotatingNames)[number];
 
 /** Which authority issues what; each has a key of its own, so that none can be used in another's place. */
@@ -60,26 +60,35 @@ const generate = promisify(generateKeyPair);
  * @throws Error if a kept authority cannot be read: a new one in its place would cut off every connector.
  */
 export async function openAuthorities(parts: AuthoritiesParts): Promise<Authorities> {
-  const open = (secret: string, kind: AuthorityKind, commonName: string, hasList = false) =>
-    openAuthority(parts, secret, kind, commonName, hasList);
-  const hasRevocationList = true;
+  const open = (secret: string, kind: AuthorityKind, commonName: string, traits: AuthorityTraits = {}) =>
+    openAuthority(parts, secret, kind, commonName, traits);
   const [registration, service, local] = await Promise.all([
-    open('registration-ca', 'rsa4096', `connectorregistrationca.${parts.domain}`, hasRevocationList),
+    open('registration-ca', 'rsa4096', `connectorregistrationca.${parts.domain}`, {
+      hasRevocationList: true,
+    }),
     open('service-ca', 'p384', `serviceca.${parts.domain}`),
-    open('local-ca', 'p384', `Postern local CA for ${parts.domain}`),
+    // People's machines are not told of the next one as connectors are.
+    open('local-ca', 'p384', `Postern local CA for ${parts.domain}`, { certifiesSuccessor: true }),
   ]);
   const { trustCertificateDays = 180 } = parts;
   return {
     trustCertificateMs: trustCertificateDays * 86_400_000,
-    rotating: { registration, service },
+    rotating: { registration, service, local },
     get registration() {
       return registration.current;
     },
     get service() {
       return service.current;
     },
-    local: local.current,
+    get local() {
+      return local.current;
+    },
   };
+}
+
+interface AuthorityTraits {
+  readonly hasRevocationList?: boolean;
+  readonly certifiesSuccessor?: boolean;
 }
 
 /** Certificates of the registration authority that has issued a trust certificate: one that signs, or signed before. */
@@ -172,16 +181,21 @@ async function openAuthority(
   secret: string,
   kind: AuthorityKind,
   commonName: string,
-  hasRevocationList: boolean,
+  { hasRevocationList = false, certifiesSuccessor = false }: AuthorityTraits,
 ): Promise<RotatingAuthority> {
   const create = () => createAuthority(kind, commonName, now());
+  const createNext = async (by: Signer) => {
+    const material = await create();
+    if (!certifiesSuccessor) return material;
+    return { ...material, crossCertificate: await by.certifySuccessor(material.certificate) };
+  };
   const save = (kept: KeptAuthority) => secrets.seal(secret, JSON.stringify(kept));
   const sealed = await secrets.unseal(secret);
   const kept = sealed === null ? await create() : parseKept(secret, sealed.toString('utf8'));
   if (sealed === null) await save(kept);
   return new RotatingAuthority({
     kept,
-    create,
+    create: createNext,
     open: material =>
       openSigner(material, hasRevocationList ? revocationListUrl(material.certificate, domain) : undefined),
     save,

@@ -38,7 +38,7 @@ describe('the first contact', () => {
   const rootSha256 = () => sha256Of(new X509Certificate(signer.certificate));
 
   test('with the local authority names its fingerprint', async () => {
-    await writeLocalCertificates(signer, domain, folder, Date.now());
+    await writeLocalCertificates({ all: [signer], current: signer, former: [] }, domain, folder, Date.now());
 
     const contact = contactOf([], true);
 

@@ -2,13 +2,16 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDueForRenewal, issueServerLeaf } from './authorities.ts';
-import type { Signer } from './signer.ts';
+import type { RotatingAuthority } from './rotating-authority.ts';
+
+/** The local authority, with those before and after it. */
+export type LocalAuthority = Pick<RotatingAuthority, 'all' | 'current' | 'former'>;
 
 /** Files with the certificates of the local authority, PEM. */
 export interface LocalCertificateFiles {
-  /** The authority: what people import into their browser. */
+  /** Every authority that is trusted, the next one included: what people import into their browser. */
   readonly authorityFile: string;
-  /** Leaf for `<domain>` and `*.<domain>`, followed by the authority. */
+  /** Leaf for `<domain>` and `*.<domain>`, followed by the way to the oldest authority that is still trusted. */
   readonly certificateFile: string;
   /** Mode 0600. */
   readonly keyFile: string;
@@ -20,7 +23,7 @@ export interface LocalCertificateFiles {
  * authority. To be called at start and then every few hours; the relay reloads files that change.
  */
 export async function writeLocalCertificates(
-  signer: Signer,
+  authority: LocalAuthority,
   domain: string,
   dataDir: string,
   now: number,
@@ -32,20 +35,33 @@ export async function writeLocalCertificates(
     keyFile: join(folder, `local-${domain}.key`),
   };
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  if ((await readOrNull(files.authorityFile)) !== signer.certificate) {
-    await replaceFile(files.authorityFile, signer.certificate, 0o644);
+  const trusted = authority.all.map(({ certificate }) => certificate).join('');
+  if ((await readOrNull(files.authorityFile)) !== trusted) {
+    await replaceFile(files.authorityFile, trusted, 0o644);
   }
-  if (await isUsable(files, signer, domain, now)) return files;
-  const leaf = await issueServerLeaf(signer, [domain, `*.${domain}`], now);
+  if (await isUsable(files, authority, domain, now)) return files;
+  const leaf = await issueServerLeaf(authority.current, [domain, `*.${domain}`], now);
   // The key first: a reader that sees the old certificate with the new key reloads when the certificate changes.
   await replaceFile(files.keyFile, leaf.privateKey, 0o600);
-  await replaceFile(files.certificateFile, leaf.certificate + signer.certificate, 0o644);
+  await replaceFile(files.certificateFile, leaf.certificate + chainOf(authority), 0o644);
   return files;
+}
+
+/** From the authority that signs to the oldest one: for those who trust any of them. */
+function chainOf({ current, former }: LocalAuthority): string {
+  let chain = '';
+  let signer = current;
+  for (const before of former.map(one => one.signer).reverse()) {
+    if (signer.crossCertificate === null) break;
+    chain += signer.crossCertificate;
+    signer = before;
+  }
+  return chain + signer.certificate;
 }
 
 async function isUsable(
   files: LocalCertificateFiles,
-  signer: Signer,
+  authority: LocalAuthority,
   domain: string,
   now: number,
 ): Promise<boolean> {
@@ -57,7 +73,8 @@ async function isUsable(
   try {
     const certificate = new X509Certificate(certificatePem);
     return (
-      certificate.verify(new X509Certificate(signer.certificate).publicKey) &&
+      certificate.verify(new X509Certificate(authority.current.certificate).publicKey) &&
+      certificatePem.endsWith(chainOf(authority)) &&
       certificate.checkPrivateKey(createPrivateKey(keyPem)) &&
       certificate.checkHost(`login.${domain}`) !== undefined &&
       !isDueForRenewal(certificate, now)

@@ -21,7 +21,8 @@ export interface KeptAuthority extends AuthorityMaterial {
 
 export interface RotatingAuthorityParts {
   readonly kept: KeptAuthority;
-  readonly create: () => Promise<AuthorityMaterial>;
+  /** @param by The one that signs now. */
+  readonly create: (by: Signer) => Promise<AuthorityMaterial>;
   readonly open: (material: AuthorityMaterial) => Signer;
   readonly save: (kept: KeptAuthority) => Promise<void>;
 }
@@ -69,7 +70,7 @@ export class RotatingAuthority {
   announce(now: number): Promise<boolean> {
     return this.#alone(async () => {
       if (this.#kept.next !== undefined) return false;
-      const material = await this.#parts.create();
+      const material = await this.#parts.create(this.current);
       await this.#keep({ ...this.#kept, next: { ...material, announcedAt: now } });
       return true;
     });
@@ -82,13 +83,10 @@ export class RotatingAuthority {
    */
   promote(retiresAt: number): Promise<boolean> {
     return this.#alone(async () => {
-      const { certificate, privateKey, next, former = [] } = this.#kept;
+      const { next, former = [], ...present } = this.#kept;
       if (next === undefined) return false;
-      await this.#keep({
-        certificate: next.certificate,
-        privateKey: next.privateKey,
-        former: [...former, { certificate, privateKey, retiresAt }],
-      });
+      const { announcedAt: _, ...material } = next;
+      await this.#keep({ ...material, former: [...former, { ...present, retiresAt }] });
       return true;
     });
   }
@@ -113,7 +111,7 @@ export class RotatingAuthority {
   #signerOf(material: AuthorityMaterial): Signer {
     const known = this.#signers.get(material.certificate);
     if (known !== undefined) return known;
-    const signer = this.#parts.open({ certificate: material.certificate, privateKey: material.privateKey });
+    const signer = this.#parts.open(material);
     this.#signers.set(material.certificate, signer);
     return signer;
   }

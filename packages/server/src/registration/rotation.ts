@@ -11,6 +11,8 @@ export interface RotationParts {
   readonly authorities: Authorities;
   /** Tells relays which authorities there are now; resolves with whether every relay has that in force. */
   readonly refreshTrust: () => Promise<boolean>;
+  /** Writes the files of the local authority anew; null where the service does not use it. */
+  readonly writeLocalCertificates: (() => Promise<unknown>) | null;
   readonly record: (event: RotationEvent) => void;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -32,6 +34,8 @@ export interface AuthorityState {
   readonly state: 'announced' | 'signing' | 'former';
   /** Milliseconds since the epoch; null but for a former one. */
   readonly retiresAt: number | null;
+  /** When it signs, in milliseconds since the epoch; null but for an announced one that waits for nothing else. */
+  readonly signsAt: number | null;
   /** Connectors that have not said yet that they trust it; it does not sign before. Empty but for an announced one. */
   readonly waitsFor: readonly WaitedFor[];
 }
@@ -45,6 +49,8 @@ export interface WaitedFor {
 }
 
 const yearMs = 365 * 86_400_000;
+/** How long people have for trusting the next local authority before it signs. */
+const localNoticeMs = 90 * 86_400_000;
 
 /**
  * Exchanges the authorities that connectors and relays trust, without anybody having to register again.
@@ -52,7 +58,9 @@ const yearMs = 365 * 86_400_000;
  * The registration authority: relays trust the next one before it signs; the former one is accepted, and its list of
  * revoked certificates served, until the last certificate that it issued has expired. The service's own: connectors are
  * told of the next one over their tunnels, and it signs when every connector that could come back has said that it keeps
- * it; the former one stays announced as long, so that a backup from before still finds its connectors.
+ * it; the former one stays announced as long, so that a backup from before still finds its connectors. The local one:
+ * people have to trust the next one on their machines, so that it is in the file that they import 90 days before it signs,
+ * and is certified by the one before for whoever has not done so.
  */
 export class Rotation {
   readonly #parts: RotationParts;
@@ -74,7 +82,7 @@ export class Rotation {
 
   /** Takes every step that is due: a rotation in time before an authority expires, the next one's turn, the former one's end. */
   async advance(): Promise<void> {
-    for (const name of rotatingNames) {
+    for (const name of this.#names) {
       if (this.#isDue(name)) await this.#announce(name);
       await this.#advanceOne(name);
     }
@@ -104,16 +112,38 @@ export class Rotation {
   async list(): Promise<AuthorityState[]> {
     const { rotating } = this.#parts.authorities;
     const waitsFor = await this.#waitsFor();
-    return rotatingNames.flatMap(name => {
+    return this.#names.flatMap(name => {
       const { former, current, next } = rotating[name];
       return [
         ...former.map(({ signer, retiresAt }) => stateOf(name, signer, 'former', retiresAt)),
         stateOf(name, current, 'signing'),
         ...(next === null
           ? []
-          : [{ ...stateOf(name, next.signer, 'announced'), waitsFor: name === 'service' ? waitsFor : [] }]),
+          : [
+              {
+                ...stateOf(name, next.signer, 'announced'),
+                signsAt: name === 'local' ? localSigningAt(current.certificate, next.announcedAt) : null,
+                waitsFor: name === 'service' ? waitsFor : [],
+              },
+            ]),
       ];
     });
+  }
+
+  /** Those that this service uses. */
+  get #names(): readonly RotatingName[] {
+    return rotatingNames.filter(name => this.uses(name));
+  }
+
+  uses(name: RotatingName): boolean {
+    return name !== 'local' || this.#parts.writeLocalCertificates !== null;
+  }
+
+  /** @returns whether everybody who has to know of a change of this authority does. */
+  async #refresh(name: RotatingName): Promise<boolean> {
+    if (name !== 'local') return this.#parts.refreshTrust();
+    await this.#parts.writeLocalCertificates?.();
+    return true;
   }
 
   /** Twice the life of what it issues, and at least a year; but no more than half of its own. */
@@ -127,27 +157,34 @@ export class Rotation {
   }
 
   async #announce(name: RotatingName): Promise<void> {
-    const { authorities, now, refreshTrust } = this.#parts;
+    const { authorities, now } = this.#parts;
     const authority = authorities.rotating[name];
     if (!(await authority.announce(now()))) return;
     if (authority.next !== null) this.#record(name, 'announced', authority.next.signer.certificate);
-    await refreshTrust();
+    await this.#refresh(name);
   }
 
   async #advanceOne(name: RotatingName): Promise<void> {
-    const { authorities, db, now, refreshTrust } = this.#parts;
+    const { authorities, now } = this.#parts;
     const authority = authorities.rotating[name];
     if (authority.next !== null && (await this.#mayPromote(name))) {
-      const retiresAt = Math.max(await findLastExpiry(db), now() + authorities.trustCertificateMs);
-      // A clock that is behind takes an expired certificate for a valid one, and looks for its list.
-      if (await authority.promote(retiresAt + backDatedMs)) {
+      if (await authority.promote(await this.#retirementOf(name))) {
         this.#record(name, 'signing', authority.current.certificate);
-        await refreshTrust();
+        await this.#refresh(name);
       }
     }
     const retired = await authority.retire(now());
     for (const certificate of retired) this.#record(name, 'retired', certificate);
-    if (retired.length > 0) await refreshTrust();
+    if (retired.length > 0) await this.#refresh(name);
+  }
+
+  /** How long an authority stays trusted that gives way now. */
+  async #retirementOf(name: RotatingName): Promise<number> {
+    const { authorities, db, now } = this.#parts;
+    if (name === 'local') return Math.min(endOf(authorities.local.certificate), now() + yearMs);
+    const lastExpiry = await findLastExpiry(db);
+    // A clock that is behind takes an expired certificate for a valid one, and looks for its list.
+    return Math.max(lastExpiry, now() + authorities.trustCertificateMs) + backDatedMs;
   }
 
   /** However many connectors say so at once, it is looked one time after the other whether the last one has. */
@@ -167,6 +204,10 @@ export class Rotation {
 
   /** Whether everybody who has to trust the next authority does. */
   async #mayPromote(name: RotatingName): Promise<boolean> {
+    if (name === 'local') {
+      const { current, next } = this.#parts.authorities.rotating.local;
+      return next !== null && this.#parts.now() >= localSigningAt(current.certificate, next.announcedAt);
+    }
     // Asked again here: a relay may have been busy when the authority was announced.
     if (!(await this.#parts.refreshTrust())) return false;
     return name === 'registration' || (await this.#waitsFor()).length === 0;
@@ -184,13 +225,35 @@ export class Rotation {
   }
 }
 
+/**
+ * When the next local authority signs: people have 90 days, or where the present one ends soon, a quarter of what is left.
+ *
+ * @param current The one that signs until then, PEM.
+ * @param announcedAt Of the next one; milliseconds since the epoch, as the answer.
+ */
+export function localSigningAt(current: string, announcedAt: number): number {
+  const leftMs = Math.max(0, endOf(current) - announcedAt);
+  return Math.round(announcedAt + Math.min(localNoticeMs, leftMs / 4));
+}
+
+function endOf(certificate: string): number {
+  return validityOf(new X509Certificate(certificate)).notAfter;
+}
+
 function stateOf(
   name: RotatingName,
   signer: Signer,
   state: AuthorityState['state'],
   retiresAt: number | null = null,
 ): AuthorityState {
-  return { name, certificate: new X509Certificate(signer.certificate), state, retiresAt, waitsFor: [] };
+  return {
+    name,
+    certificate: new X509Certificate(signer.certificate),
+    state,
+    retiresAt,
+    signsAt: null,
+    waitsFor: [],
+  };
 }
 
 function fingerprintOf({ certificate }: Signer): string {

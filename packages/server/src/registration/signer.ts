@@ -48,16 +48,25 @@ export interface RevocationListTemplate {
 export interface Signer {
   /** The authority's own certificate, PEM. */
   readonly certificate: string;
+  /** See {@link AuthorityMaterial}; null where there is none. */
+  readonly crossCertificate: string | null;
   /** Issues a leaf with a random 128-bit serial number, PEM. Issuing touches no earlier certificate. */
   issue(template: LeafTemplate): Promise<string>;
   /** Signs a list of revoked certificates, DER. Its number is its time in seconds, and so never goes back. */
   signRevocationList(template: RevocationListTemplate): Promise<Buffer>;
+  /** Certifies the authority that comes after this one, of the same name: gives its cross-certificate, PEM. */
+  certifySuccessor(certificate: string): Promise<string>;
 }
 
 /** Key and certificate of an authority, as it is sealed in the store. */
 export interface AuthorityMaterial {
   readonly certificate: string;
   readonly privateKey: string;
+  /**
+   * Name and key of this authority, certified by the one before it: who trusts that one and not this one yet accepts its
+   * leaves all the same, with this in the chain (RFC 4210 §4.4 calls it "new with old"). PEM.
+   */
+  readonly crossCertificate?: string;
 }
 
 /**
@@ -91,11 +100,7 @@ export async function createAuthority(
     publicKey: spki,
     notBefore: wholeSeconds(now - backDatedMs),
     notAfter: wholeSeconds(now + authorityYears * 365 * 86_400_000),
-    extensions: [
-      new BasicConstraintsExtension(true, 0, true),
-      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-      await SubjectKeyIdentifierExtension.create(spki),
-    ],
+    extensions: await extensionsOfAuthority(spki),
     ...signing(privateKey),
   });
   return {
@@ -119,6 +124,26 @@ export function openSigner(material: AuthorityMaterial, revocationListUrl?: stri
   }
   return {
     certificate: material.certificate,
+    crossCertificate: material.crossCertificate ?? null,
+    certifySuccessor: async pem => {
+      const successor = new X509Certificate(pem);
+      const ends = [authority.notAfter.getTime(), successor.notAfter.getTime()];
+      const certificate = await X509CertificateGenerator.create({
+        serialNumber: createSerial(),
+        subject: successor.subjectName.toJSON(),
+        issuer: authority.subjectName.toJSON(),
+        publicKey: successor.publicKey,
+        notBefore: successor.notBefore,
+        notAfter: new Date(Math.min(...ends)),
+        extensions: [
+          // Issued by its own name, it does not count against the path length of the one before (RFC 5280 §6.1.4 l).
+          ...(await extensionsOfAuthority(Buffer.from(successor.publicKey.rawData))),
+          await AuthorityKeyIdentifierExtension.create(spki),
+        ],
+        ...signing(privateKey),
+      });
+      return `${certificate.toString('pem')}\n`;
+    },
     issue: async template => {
       const certificate = await X509CertificateGenerator.create({
         serialNumber: createSerial(),
@@ -173,6 +198,14 @@ function subjectOf(template: LeafTemplate): JsonName {
   const name: JsonName = [{ CN: [template.commonName] }];
   if (template.organization !== undefined) name.push({ O: [template.organization] });
   return name;
+}
+
+async function extensionsOfAuthority(spki: Buffer<ArrayBuffer>): Promise<Extension[]> {
+  return [
+    new BasicConstraintsExtension(true, 0, true),
+    new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+    await SubjectKeyIdentifierExtension.create(spki),
+  ];
 }
 
 async function extensionsOf(

@@ -165,7 +165,7 @@ export function authorityChanged(
   log.warn({ event: 'authority_changed', ...fields }, 'a certificate authority of the service was exchanged');
 }
 
-/** @param fields.authority `registration` or `service`. */
+/** @param fields.authority `registration`, `service` or `local`. */
 export function authorityRotationWanted(log: Logger, fields: { authority: string; actor: Actor }): void {
   log.warn({ event: 'authority_rotation_wanted', ...fields }, 'the exchange of an authority was asked for');
 }

@@ -19,7 +19,8 @@ export function addCaRotate(parent: Command): void {
       'Makes a new authority, which everybody trusts before it signs; no connector has to register again. registration issues the ' +
         'trust certificates of connectors: the new one signs as soon as every relay trusts it. service issues the certificate that ' +
         'connectors see: the new one signs when every connector that could come back has said that it trusts it; revoke those that ' +
-        'never will. The service does both by itself in time before an authority expires.',
+        'never will. local issues the certificate of the public names where the service has no other: people have to trust the new one ' +
+        'on their machines, and it signs 90 days later. The service does all this by itself in time before an authority expires.',
     )
     .action(async (authority: string, _options: unknown, command: Command) => {
       const context = contextOf(command);
