@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { addAlertTest } from './commands/alert/send-test.ts';
 import { addAppAssign } from './commands/app/assign.ts';
 import { addAppCors } from './commands/app/cors.ts';
+import { addAppCredential } from './commands/app/credential.ts';
 import { addAppHeaders } from './commands/app/headers.ts';
 import { addAppLimits } from './commands/app/limits.ts';
 import { addAppList } from './commands/app/list.ts';
@@ -98,6 +99,7 @@ export function createProgram(version: string): Command {
     addAppLimits,
     addAppMaintenance,
     addAppSegment,
+    addAppCredential,
     addAppCors,
     addAppAssign,
     addAppUnassign,

@@ -22,6 +22,7 @@ import { ConfigError, loadConfig } from './config/load.ts';
 import { controlHosts, dataPaths, originOf } from './config/names.ts';
 import type { Config } from './config/schema.ts';
 import { createControlServer } from './control-server.ts';
+import { recordCredentialUse } from './directory/application-credentials.ts';
 import { ConnectorJournal } from './directory/connector-journal.ts';
 import { revokeConnector } from './directory/connectors.ts';
 import { Directory } from './directory/directory.ts';
@@ -163,6 +164,11 @@ export async function startControl(
     presence,
     tunnelEvents: createTunnelEvents({ directory, log, presence, journal, rotation }),
     renew: request => renewTrustCertificate(renewal, request),
+    onCredentialUsed: credentialId => {
+      recordCredentialUse(directory, credentialId).catch((error: unknown) =>
+        log.error({ err: error }, 'the use of a credential could not be noted'),
+      );
+    },
     log,
   });
   let automaticCertificates: AutomaticCertificates | null = null;
@@ -187,8 +193,10 @@ export async function startControl(
     directory,
     secrets,
     log,
+    onKeysChanged: () => publisher.publishTokenTrust(signIn.tokenTrust),
     onServerError: error => log.error({ err: error }, 'sign-in failed for a reason of its own'),
   });
+  publisher.publishTokenTrust(signIn.tokenTrust);
 
   const outbound = serviceOutbound(config, environment);
   const alerts = new Alerts({ db, channels: createChannels(config, outbound, now), log, now });

@@ -11,12 +11,14 @@ import { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import type { ListenTarget, ListenTargets } from './config/listen-targets.ts';
 import { certificateFiles, controlHosts, dataPaths } from './config/names.ts';
 import type { Config } from './config/schema.ts';
+import { TokenVerifier } from './edge/access-tokens.ts';
 import { isStillAllowed, publishedApplication } from './edge/admit.ts';
 import { Backends } from './edge/backends.ts';
 import { Certificates } from './edge/certificates.ts';
 import { answerChallenge, ChallengeListener } from './edge/challenge-listener.ts';
 import type { EdgeParts } from './edge/edge-parts.ts';
 import type { Exchange } from './edge/exchange.ts';
+import { FailedClients } from './edge/failed-clients.ts';
 import { EdgeListener } from './edge/listener.ts';
 import { PlainHttpListener } from './edge/plain-http.ts';
 import { PrivateListener } from './edge/private-listener.ts';
@@ -58,6 +60,10 @@ export interface RelayPartsOptions {
 }
 
 const now = () => performance.now();
+const usesEveryMs = 60_000;
+const maxCredentialUses = 10_000;
+/** Timers hold 31 bits; a credential may work for two years. */
+const maxTimerMs = 2 ** 31 - 1;
 
 /** The relay without its process: takes records, listens, relays. */
 export class RelayParts {
@@ -83,6 +89,9 @@ export class RelayParts {
   readonly #refusals = new RecentRefusals(now);
   #uncoveredHosts: ReadonlySet<string> = new Set();
   #certificatesVersion = 0;
+  #credentialTimer: NodeJS.Timeout | null = null;
+  /** When the use of each was last told of. */
+  readonly #credentialUses = new Map<string, number>();
 
   /** @throws Error naming a certificate file that cannot be used. */
   constructor(options: RelayPartsOptions) {
@@ -126,6 +135,19 @@ export class RelayParts {
       silentForMs: () => feed.silentForMs(),
       feedGraceMs: config.limits.feedGraceMs,
       findSession: (idHash, host) => feed.findSession(idHash, host),
+      clients: {
+        tokens: new TokenVerifier(() => state.tokenTrust),
+        failures: new FailedClients(
+          {
+            maxFailures: config.signIn.maxFailuresPerAddress,
+            windowMs: config.signIn.failureWindowMs,
+          },
+          Date.now,
+        ),
+        currentSession: id => state.currentSession(id),
+        onUse: id => this.#noteUse(id),
+        now: Date.now,
+      },
     };
     const metrics = createMetrics(
       state,
@@ -217,6 +239,7 @@ export class RelayParts {
       this.#certificates.setStored(state.certificates.values());
     }
     this.#connectorsByCertificate = indexCertificates(state.connectors.values());
+    if (hasOtherApplications) this.#watchCredentials();
     if (state.tunnelTrust !== null) this.#tunnelListener.setTrust(state.tunnelTrust);
     this.#announceAnchors();
     for (const exchange of [...this.#open]) {
@@ -230,6 +253,40 @@ export class RelayParts {
     if (hasOtherApplications) this.#backends.closeUnserved();
     // With thousands of hosts it takes a while; most changes are of sessions.
     if (hasOtherApplications || hasOtherCertificates) this.#warnOfUncoveredHosts();
+  }
+
+  /** Comes back when the next credential expires, to end what it has let in; nobody else would tell. */
+  #watchCredentials(): void {
+    if (this.#credentialTimer !== null) clearTimeout(this.#credentialTimer);
+    this.#credentialTimer = null;
+    let next = Number.POSITIVE_INFINITY;
+    for (const { credentials } of this.#options.state.applications.values()) {
+      for (const { expiresAt } of credentials ?? []) {
+        if (expiresAt > Date.now() && expiresAt < next) next = expiresAt;
+      }
+    }
+    if (next === Number.POSITIVE_INFINITY) return;
+    this.#credentialTimer = setTimeout(
+      () => {
+        for (const exchange of [...this.#open]) {
+          if (exchange.session?.credential != null && !isStillAllowed(exchange, this.#admit))
+            exchange.revoke();
+        }
+        this.#watchCredentials();
+      },
+      Math.min(next - Date.now() + 1, maxTimerMs),
+    );
+    this.#credentialTimer.unref();
+  }
+
+  /** Tells the control process that a credential is in use, once a minute. */
+  #noteUse(credentialId: string): void {
+    const at = now();
+    const last = this.#credentialUses.get(credentialId);
+    if (last !== undefined && at - last < usesEveryMs) return;
+    if (this.#credentialUses.size >= maxCredentialUses) this.#credentialUses.clear();
+    this.#credentialUses.set(credentialId, at);
+    this.#options.feed.send({ type: 'credential-used', credentialId });
   }
 
   /** The tunnels that are up, for a control process that has just come back. */
@@ -264,6 +321,7 @@ export class RelayParts {
   }
 
   stop(): void {
+    if (this.#credentialTimer !== null) clearTimeout(this.#credentialTimer);
     this.#certificates.stop();
     this.#private.stop();
     this.#accessLog?.flush();
@@ -503,11 +561,13 @@ function logFailure(log: Logger, exchange: Exchange): void {
 
 function accessEntryOf(exchange: Exchange): AccessEntry {
   const { requestId, route, method, status, session, bytesToClient, startedAt } = exchange;
+  const isProgram = session !== null && session.credential !== null;
   return {
     requestId,
     applicationId: route.application.id,
     host: null,
-    userId: session === null ? null : session.user.id,
+    userId: session === null || isProgram ? null : session.user.id,
+    clientId: isProgram ? session.user.id : null,
     method,
     status,
     bytesToClient,
@@ -515,7 +575,14 @@ function accessEntryOf(exchange: Exchange): AccessEntry {
   };
 }
 
-const localAnswer = { applicationId: null, userId: null, method: null, bytesToClient: 0, ms: 0 };
+const localAnswer = {
+  applicationId: null,
+  userId: null,
+  clientId: null,
+  method: null,
+  bytesToClient: 0,
+  ms: 0,
+};
 
 function addressOf(target: ListenTarget) {
   return target.kind === 'descriptor' ? { fd: target.fd } : target.endpoint;

@@ -7,6 +7,7 @@ import {
   internalUrlWeight,
   storedBackends,
 } from './publishing-backends.ts';
+import { clientAuthentication, clientAuthenticationDefault } from './publishing-clients.ts';
 import { customHeaders, headerDefaults, robotsTxt, securityHeaders } from './publishing-headers.ts';
 import { applicationLimits, limitDefaults, maintenanceMode } from './publishing-limits.ts';
 
@@ -111,6 +112,7 @@ export const publishingDefaults = {
   useAlternateUrlForTranslationAndRedirect: false,
   corsConfigurations: [],
   robotsTxt: 'disallowAll',
+  clientAuthentication: clientAuthenticationDefault,
   ...backendDefaults,
   ...headerDefaults,
   ...limitDefaults,
@@ -173,6 +175,7 @@ export const onPremisesPublishingUpdate = z
     }),
     corsConfigurations,
     robotsTxt,
+    clientAuthentication: clientAuthentication.partial(),
     customHeaders: customHeaders.partial(),
     securityHeaders: securityHeaders.partial(),
     limits: applicationLimits.partial(),
@@ -218,6 +221,7 @@ export const onPremisesPublishing = z
     useAlternateUrlForTranslationAndRedirect: z.boolean(),
     corsConfigurations,
     robotsTxt,
+    clientAuthentication,
     customHeaders,
     securityHeaders,
     limits: applicationLimits,

@@ -16,6 +16,7 @@ import { findUser } from '../store/users.ts';
 import { AdminError } from './admin-error.ts';
 import { addAlerts } from './alerts.ts';
 import { answerError } from './answer-error.ts';
+import { addApplicationCredentials } from './application-credentials.ts';
 import { addApplicationSegments } from './application-segments.ts';
 import { addApplicationTemplates } from './application-templates.ts';
 import { addApplications } from './applications.ts';
@@ -78,6 +79,7 @@ const resources: readonly ((app: AdminApp, parts: ResourceParts) => void)[] = [
   addDirectoryRoles,
   addApplications,
   addApplicationSegments,
+  addApplicationCredentials,
   addApplicationTemplates,
   addServicePrincipals,
   addPublishingProfile,

@@ -8,7 +8,8 @@ import {
   publishingDefaults,
 } from '@postern/protocol/admin/publishing';
 import { isWildcardHost, wildcardLabels } from '@postern/protocol/tunnel/wildcard-host';
-import type { ApplicationRecord } from '../feed/messages.ts';
+import type { ApplicationRecord, CredentialRecord } from '../feed/messages.ts';
+import type { ApplicationCredentialRow } from '../store/application-credentials.ts';
 import type { ApplicationRow } from '../store/applications.ts';
 import type { CustomDomainRow } from '../store/custom-domains.ts';
 import { parseBackendAuthorities } from './backend-authorities.ts';
@@ -85,6 +86,7 @@ export function updatePublishing(
     limits: { ...settings.limits, ...update.limits },
     linkTranslation: { ...settings.linkTranslation, ...update.linkTranslation },
     maintenanceMode: { ...settings.maintenanceMode, ...update.maintenanceMode },
+    clientAuthentication: { ...settings.clientAuthentication, ...update.clientAuthentication },
     healthProbe: { ...settings.healthProbe, ...update.healthProbe },
     internalUrl: parsedInternalUrl,
     backends: parseBackends(update.backends ?? settings.backends, parsedInternalUrl),
@@ -143,7 +145,11 @@ function refuseIdentityHeaders(
 /** A published application as relays need it; null where it is not published. */
 export function applicationRecordOf(
   row: ApplicationRow,
-  assigned: { readonly userIds: readonly string[]; readonly groupIds: readonly string[] },
+  assigned: {
+    readonly userIds: readonly string[];
+    readonly groupIds: readonly string[];
+    readonly credentials: readonly ApplicationCredentialRow[];
+  },
   address: ServiceAddress,
 ): ApplicationRecord | null {
   const publishing = storedPublishing(row);
@@ -174,11 +180,18 @@ export function applicationRecordOf(
     ...unlessDefault('customHeaders', publishing.customHeaders),
     ...unlessDefault('securityHeaders', publishing.securityHeaders),
     ...unlessDefault('limits', publishing.limits),
+    ...unlessDefault('clientAuthentication', publishing.clientAuthentication),
     ...(publishing.corsConfigurations.length > 0 ? { cors: publishing.corsConfigurations } : {}),
     ...(publishing.alternateUrl === null ? {} : { alternateUrl: alternateOf(publishing, address) }),
     ...(publishing.segments === undefined ? {} : { segments: segmentRecords(publishing.segments, address) }),
     ...(publishing.maintenanceMode.isEnabled ? { maintenanceMode: publishing.maintenanceMode } : {}),
+    ...(assigned.credentials.length > 0 ? { credentials: assigned.credentials.map(credentialRecordOf) } : {}),
   };
+}
+
+function credentialRecordOf(row: ApplicationCredentialRow): CredentialRecord {
+  const { id, clientId, displayName, secretHash, expiresAt } = row;
+  return { id, clientId, displayName, secretHash, expiresAt };
 }
 
 function alternateOf(
@@ -228,7 +241,7 @@ function linkSettingsOf(
 }
 
 /** A group of settings for relays, or nothing where it is as if it were not there: then it costs nothing there. */
-function unlessDefault<Name extends 'customHeaders' | 'securityHeaders' | 'limits'>(
+function unlessDefault<Name extends 'customHeaders' | 'securityHeaders' | 'limits' | 'clientAuthentication'>(
   name: Name,
   value: StoredPublishing[Name],
 ): Partial<Pick<StoredPublishing, Name>> {

@@ -8,6 +8,11 @@ import type {
   SessionRecord,
   UserRecord,
 } from '../feed/messages.ts';
+import {
+  type ApplicationCredentialRow,
+  readAllApplicationCredentials,
+  readApplicationCredentials,
+} from '../store/application-credentials.ts';
 import { type ApplicationRow, readAllApplications, readApplications } from '../store/applications.ts';
 import { type AssignmentRow, readAllAssignments, readAssignments } from '../store/assignments.ts';
 import { readAllConnectorGroups, readConnectorGroups } from '../store/connector-groups.ts';
@@ -80,6 +85,7 @@ export async function readState(
 ): Promise<DirectoryState> {
   const applications = await readAllApplications(db);
   const assignments = await readAllAssignments(db);
+  const credentials = await readAllApplicationCredentials(db);
   const groups = await readAllConnectorGroups(db);
   const connectors = await readAllConnectors(db);
   const fingerprints = await readAllFingerprints(db);
@@ -88,7 +94,7 @@ export async function readState(
   const sessions = await readLiveEdgeSessions(db, now);
   const certificates = await listPublicCertificates(db);
   return {
-    applications: applicationRecords(applications, assignments, address),
+    applications: applicationRecords(applications, assignments, credentials, address),
     connectorGroups: groups.map(({ id, name }) => ({ id, name })),
     connectors: connectorRecords(connectors, fingerprints),
     users: userRecords(users, memberships),
@@ -112,6 +118,7 @@ export async function readChanges(
     db,
     applications.map(row => row.servicePrincipalId),
   );
+  const credentials = await readApplicationCredentials(db, touched.idsOf('applications'));
   const users = await readUsers(db, touched.idsOf('users'));
   const memberships = await readMemberships(db, touched.idsOf('users'));
   const sessions = await readEdgeSessions(db, touched.idsOf('sessions'));
@@ -131,7 +138,10 @@ export async function readChanges(
     ...changesOf(
       touched,
       'applications',
-      applicationRecords(applications, assignments, address).map(put => ({ set: 'applications', put })),
+      applicationRecords(applications, assignments, credentials, address).map(put => ({
+        set: 'applications',
+        put,
+      })),
     ),
     ...changesOf(
       touched,
@@ -162,8 +172,10 @@ function changesOf(touched: Touched, set: RecordSet, puts: readonly Put[]): Chan
 function applicationRecords(
   rows: readonly ApplicationRow[],
   assignments: readonly AssignmentRow[],
+  credentials: readonly ApplicationCredentialRow[],
   address: ServiceAddress,
 ): ApplicationRecord[] {
+  const ofApplication = Map.groupBy(credentials, row => row.applicationId);
   const ofResource = Map.groupBy(assignments, row => row.resourceId);
   const principals = (row: ApplicationRow, type: string) =>
     (ofResource.get(row.servicePrincipalId) ?? [])
@@ -173,7 +185,11 @@ function applicationRecords(
     .map(row =>
       applicationRecordOf(
         row,
-        { userIds: principals(row, 'User'), groupIds: principals(row, 'Group') },
+        {
+          userIds: principals(row, 'User'),
+          groupIds: principals(row, 'Group'),
+          credentials: ofApplication.get(row.id) ?? [],
+        },
         address,
       ),
     )

@@ -10,7 +10,7 @@ export interface NewSession {
   /** Lower case, without port. */
   readonly host: string;
   readonly userId: string;
-  /** The OpenID Provider's session that it came from, if any. */
+  /** The OpenID Provider's session that it came from, if any; of an access token for an application its grant. */
   readonly loginSessionUid: string | null;
   readonly lifetimeMs: number;
 }

@@ -5,11 +5,20 @@ import { Http1Error } from '../http1/error.ts';
 import { fieldIds } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
 import { checkTarget, parseHost, RequestTarget } from '../http1/target.ts';
-import { decide } from '../policy/decide.ts';
+import { type Decision, decide, decideForProgram } from '../policy/decide.ts';
 import type { CorsGrant, Preflight, PreflightAnswer } from '../routes/cors.ts';
 import { networksOf } from '../routes/route-settings.ts';
 import type { HostRoutes, Route, RouteTable } from '../routes/route-table.ts';
 import { readSessionCookie } from '../translation/session-cookie.ts';
+import {
+  type ClientCheckParts,
+  type ClientProblem,
+  checkClient,
+  isOurs,
+  type Presented,
+  type PresentedBefore,
+  readPresented,
+} from './client-credentials.ts';
 import type { Exchange } from './exchange.ts';
 import type { FailureCode } from './failure.ts';
 import type { Client, Protection } from './protection.ts';
@@ -24,6 +33,7 @@ export interface AdmitParts {
   readonly silentForMs: () => number;
   readonly feedGraceMs: number;
   readonly findSession: (idHash: string, host: string) => Promise<SessionRecord | null>;
+  readonly clients: ClientCheckParts;
 }
 
 /** What is known of a connection before any request on it, and what was looked up for the last one. */
@@ -34,6 +44,8 @@ export interface ConnectionFacts {
   lastHost: { readonly sent: string; readonly table: RouteTable; readonly host: HostRoutes } | null;
   /** The session cookie of the last request on this connection, good while the client's fields repeat. */
   lastCookie: { readonly fieldsVersion: number; readonly value: string | null } | null;
+  /** What the last request with an Authorization field said there. */
+  lastPresented: PresentedBefore | null;
 }
 
 /** The outcome of admission; the only way to a backend is `allow`. */
@@ -45,18 +57,40 @@ export type Admission =
       /** What to send instead of the client's target; null keeps it. */
       readonly target: string | null;
     }
-  /** Nobody is signed in. A navigation is sent to sign in; everything else is told so with 401. */
-  | { readonly kind: 'sign-in'; readonly host: HostRoutes; readonly route: Route }
+  /**
+   * Nobody is signed in. A navigation is sent to sign in; everything else is told so with 401, and so is whoever presented
+   * something wrong.
+   */
+  | {
+      readonly kind: 'sign-in';
+      readonly host: HostRoutes;
+      readonly route: Route;
+      readonly problem: ClientProblem | null;
+    }
+  /** An access token that was not seen before; verify it, remember what came of it, then admit again. */
+  | { readonly kind: 'verify'; readonly token: string }
   /** A cookie that only the control process may know; ask it, then admit again. */
   | { readonly kind: 'ask'; readonly idHash: string; readonly host: string }
   /** A browser asks whether a page of another origin may send a request; the service answers by the route's rules. */
   | { readonly kind: 'preflight'; readonly route: Route; readonly answer: PreflightAnswer }
+  /** A program asks what an application takes in place of a sign-in. */
+  | { readonly kind: 'resource-metadata'; readonly route: Route; readonly issuer: string }
   /** The service answers this one: /robots.txt. */
   | { readonly kind: 'robots'; readonly host: string }
-  | { readonly kind: 'refuse'; readonly code: FailureCode; readonly route: Route | null };
+  | {
+      readonly kind: 'refuse';
+      readonly code: FailureCode;
+      readonly route: Route | null;
+      readonly retryAfterSeconds?: number;
+    };
 
 const target = new RequestTarget();
 const robotsPath = Buffer.from('/robots.txt', 'latin1');
+/** Where programs find what an application takes (RFC 9728 §3.1). */
+export const resourceMetadataPath = '/.well-known/oauth-protected-resource';
+const metadataPath = Buffer.from(resourceMetadataPath, 'latin1');
+const dot = 0x2e;
+const slash = 0x2f;
 
 /**
  * Decides about one request, upgrade or HTTP/2 stream: route → session → policy. There is no second door: everything that
@@ -77,6 +111,13 @@ export function admit(
   checkTarget(head, target);
   const route = routeOf(head, target, host);
   if (asksForRobotsTxt(head) && route?.answersRobotsTxt !== false) return { kind: 'robots', host: host.host };
+  if (asksForMetadata(head)) {
+    const described = describedRoute(head, host);
+    const issuer = parts.state.tokenTrust?.issuer;
+    if (described !== null && issuer !== undefined) {
+      return { kind: 'resource-metadata', route: described, issuer };
+    }
+  }
   if (route === undefined) return { kind: 'refuse', code: 'not_found', route: null };
 
   if (route.loopTag !== '' && head.find(fieldIds.cdnLoop) >= 0 && hasBeenHere(head, route)) {
@@ -108,27 +149,76 @@ export function admit(
     return { kind: 'allow', route, session: null, target: targetFor(head, target, route) };
   }
   if (parts.silentForMs() > parts.feedGraceMs) return { kind: 'refuse', code: 'state_stale', route };
+  const { clients } = route;
+  if (clients !== null && head.find(fieldIds.authorization) >= 0) {
+    const presented = presentedBy(head, facts, parts);
+    const check = checkClient(presented, application.id, clients, client.key, parts.clients);
+    switch (check.kind) {
+      case 'known':
+        return admitAs(check.session, head, host, route);
+      case 'verify':
+        return { kind: 'verify', token: check.token };
+      case 'wrong':
+        return { kind: 'sign-in', host, route, problem: check.what };
+      case 'blocked': {
+        const { waitSeconds: retryAfterSeconds } = check;
+        return { kind: 'refuse', code: 'too_many_failures', route, retryAfterSeconds };
+      }
+      case 'foreign':
+      // It may be the backend's own; the cookie says who asks.
+    }
+  }
   const cookie = cookieOf(head, facts);
-  if (cookie === null) return { kind: 'sign-in', host, route };
+  if (cookie === null) return { kind: 'sign-in', host, route, problem: null };
   const session = parts.state.findSession(cookie, host.host);
   if (session === undefined) {
-    if (hasAsked) return { kind: 'sign-in', host, route };
+    if (hasAsked) return { kind: 'sign-in', host, route, problem: null };
     return { kind: 'ask', idHash: hashCookie(cookie), host: host.host };
   }
-  if (session.record.expiresAt <= Date.now()) return { kind: 'sign-in', host, route };
-  const decision = decide(application, route.assigned, session.user);
+  return admitAs(session, head, host, route);
+}
+
+/** Decides about a request of which is known who sends it. */
+function admitAs(session: Session, head: MessageHead, host: HostRoutes, route: Route): Admission {
+  const { application, maintenance, assigned } = route;
+  if (session.record.expiresAt <= Date.now()) return { kind: 'sign-in', host, route, problem: null };
+  const decision = decideAbout(session, application, assigned);
   if (decision.allowed) {
     if (maintenance !== null && !isExcepted(maintenance, session)) {
       return { kind: 'refuse', code: 'maintenance', route };
     }
     return { kind: 'allow', route, session, target: targetFor(head, target, route) };
   }
-  if (decision.reason === 'user_disabled') return { kind: 'sign-in', host, route };
+  if (decision.reason === 'user_disabled' || decision.reason === 'credential_ended') {
+    return { kind: 'sign-in', host, route, problem: null };
+  }
   return {
     kind: 'refuse',
     code: decision.reason === 'not_assigned' ? 'not_allowed' : 'application_disabled',
     route,
   };
+}
+
+/** Whether the Authorization field of a request was made for the service, so that the backend does not get it. */
+export function keepsAuthorization(
+  head: MessageHead,
+  facts: ConnectionFacts,
+  { clients }: Route,
+  parts: AdmitParts,
+): boolean {
+  if (clients === null) return false;
+  const presented = presentedBy(head, facts, parts);
+  if (presented?.kind === 'bearer' && clients.isTokenPassedOn) return false;
+  return isOurs(presented, clients);
+}
+
+function decideAbout(
+  { credential, user }: Session,
+  application: ApplicationRecord,
+  assigned: ReadonlySet<string>,
+): Decision {
+  if (credential === null) return decide(application, assigned, user);
+  return decideForProgram(application, credential, Date.now());
 }
 
 /**
@@ -165,6 +255,7 @@ function isAllowed(current: ApplicationRecord, exchange: Exchange, parts: AdmitP
   if (maintenance !== undefined && exchange.status === 101 && !isExcepted(maintenance, session)) return false;
   if (current.preAuthentication === 'passthrough') return true;
   if (session === null) return false;
+  if (session.credential !== null) return decideAbout(session, current, nobody).allowed;
   const live = session.ended ? parts.state.currentSession(session.record.id) : session;
   if (live === undefined) return false;
   // Few exchanges are open when records change, so the set is made here rather than kept.
@@ -214,11 +305,38 @@ function isExcepted({ exceptPrincipalIds }: MaintenanceMode, session: Session | 
   return exceptPrincipalIds.some(excepted => excepted === id || groupIds.includes(excepted));
 }
 
+/** What follows names the application, for a host with several (RFC 9728 §3.1). */
+function asksForMetadata(head: MessageHead): boolean {
+  const { length } = metadataPath;
+  if (target.pathEnd - target.start < length || head.bytes[target.start + 1] !== dot) return false;
+  if (head.method !== 'GET' && head.method !== 'HEAD') return false;
+  if (head.bytes.compare(metadataPath, 0, length, target.start, target.start + length) !== 0) return false;
+  const end = target.start + length;
+  return end === target.pathEnd || head.bytes[end] === slash;
+}
+
+function describedRoute(head: MessageHead, host: HostRoutes): Route | null {
+  const rest = head.bytes.toString('latin1', target.start + metadataPath.length, target.pathEnd);
+  const route = host.only ?? host.find(rest === '' ? '/' : rest);
+  return route?.clients?.isBearerAllowed === true && route.application.enabled ? route : null;
+}
+
+const nobody: ReadonlySet<string> = new Set();
+
 /** The one file that search engines ask a host for (RFC 9309 §2.3), whatever is published there. */
 function asksForRobotsTxt(head: MessageHead): boolean {
   if (target.pathEnd - target.start !== robotsPath.length) return false;
   if (head.method !== 'GET' && head.method !== 'HEAD') return false;
   return head.bytes.compare(robotsPath, 0, robotsPath.length, target.start, target.pathEnd) === 0;
+}
+
+function presentedBy(head: MessageHead, facts: ConnectionFacts, parts: AdmitParts): Presented | null {
+  if (head.find(fieldIds.authorization) < 0) return null;
+  const last = facts.lastPresented;
+  if (last !== null && last.fieldsVersion === head.fieldsVersion) return last.presented;
+  const presented = readPresented(head, parts.clients.tokens);
+  facts.lastPresented = { fieldsVersion: head.fieldsVersion, presented };
+  return presented;
 }
 
 function cookieOf(head: MessageHead, facts: ConnectionFacts): string | null {

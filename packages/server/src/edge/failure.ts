@@ -99,6 +99,14 @@ export const failures = {
     sentence: 'More requests from your address are under way than are allowed at a time.',
     advice: 'Close pages that you do not need, wait a moment, then try again.',
   },
+  too_many_failures: {
+    status: 429,
+    hop: 'client',
+    title: 'Too many wrong credentials',
+    sentence: 'Programs at your address have presented wrong credentials too often.',
+    advice:
+      'Correct the credentials, then wait as long as Retry-After says. People who sign in are not held up.',
+  },
   application_busy: {
     status: 429,
     hop: 'edge',

@@ -465,7 +465,9 @@ export class Http2Request implements ResponseSink {
     this.#fields = [
       ':status',
       String(status),
-      ...Object.entries(fields).flat(),
+      ...Object.entries(fields).flatMap(([name, value]) =>
+        typeof value === 'string' ? [name, value] : value.flatMap(one => [name, one]),
+      ),
       'content-length',
       String(body.length),
     ];

@@ -217,6 +217,7 @@ export class EdgeListener {
       lastHost: null,
       lastForwarded: null,
       lastCookie: null,
+      lastPresented: null,
       lastFields: null,
       lastTranslation: null,
     };

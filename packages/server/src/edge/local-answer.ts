@@ -1,16 +1,18 @@
 import { STATUS_CODES } from 'node:http';
+import { fieldIds } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
 import { failurePageContentSecurityPolicy, renderFailurePage } from '../pages/failure-page.ts';
 import type { CorsGrant, PreflightAnswer } from '../routes/cors.ts';
 import type { Route } from '../routes/route-table.ts';
-import { acceptsHtml, hostNameOf } from './admit.ts';
+import { acceptsHtml, hostNameOf, resourceMetadataPath } from './admit.ts';
+import type { ClientProblem } from './client-credentials.ts';
 import { type EdgeError, type FailureCode, failures } from './failure.ts';
 
 /** An answer that the edge gives itself. */
 export interface LocalAnswer {
   readonly status: number;
   /** Lower-case names; Content-Length and connection fields are the sender's business. */
-  readonly fields: Readonly<Record<string, string>>;
+  readonly fields: Readonly<Record<string, string | readonly string[]>>;
   readonly body: Buffer;
 }
 
@@ -31,6 +33,7 @@ const decisions: ReadonlySet<FailureCode> = new Set([
   'application_disabled',
   'not_found',
   'too_many_requests',
+  'too_many_failures',
   'too_many_open',
   'application_busy',
   'service_busy',
@@ -91,26 +94,88 @@ function nameApplication(title: string, name: string | undefined): string {
 }
 
 /**
- * What a script gets that nobody is signed in for: 401 with where to sign in, never a redirect that it could not follow
- * (a CORS preflight, which has no cookies, is such a request too).
+ * What a script or a program gets that nobody is signed in for: 401 with where to sign in and what else would be taken,
+ * never a redirect that it could not follow (a CORS preflight, which has no cookies, is such a request too).
+ *
+ * @param problem What was wrong with what was presented; null where nothing was.
  */
-export function challengeAnswer(origin: string, requestId: string): LocalAnswer {
-  const signIn = `${origin}/.postern/sign-in`;
+export function challengeAnswer(
+  head: MessageHead,
+  route: Route,
+  requestId: string,
+  problem: ClientProblem | null,
+): LocalAnswer {
+  const signIn = `${route.externalOrigin}/.postern/sign-in`;
   return {
     status: 401,
     fields: {
       'content-type': 'application/json',
-      'www-authenticate': `Postern realm="${origin}", sign_in="${signIn}"`,
+      'www-authenticate': challengesOf(head, route, signIn, problem),
       ...commonFields(requestId),
     },
     body: Buffer.from(
       JSON.stringify({
         error: {
-          code: 'sign_in_required',
-          message: 'Nobody is signed in. Open signIn in a browser window, then send the request again.',
+          code: problem ?? 'sign_in_required',
+          message: problem === null ? nobodySignedIn : problemTexts[problem],
           signIn,
           requestId,
         },
+      }),
+    ),
+  };
+}
+
+const nobodySignedIn = 'Nobody is signed in. Open signIn in a browser window, then send the request again.';
+const problemTexts: Readonly<Record<ClientProblem, string>> = {
+  invalid_token: 'The access token is not valid here, or not any more. Get a new one for this application.',
+  invalid_credentials: 'The client id or its secret is wrong here, or has expired.',
+};
+
+/** A field each: programs differ in how well they take several challenges of one field apart. */
+function challengesOf(
+  head: MessageHead,
+  { clients, externalOrigin, externalPath }: Route,
+  signIn: string,
+  problem: ClientProblem | null,
+): readonly string[] {
+  const challenges: string[] = [];
+  const realm = `realm="${externalOrigin}${externalPath}"`;
+  // Browsers would ask people for a name and a password, which people do not have.
+  const isBrowser = head.find(fieldIds.secFetchMode) >= 0;
+  if (clients !== null && clients.isBasicAllowed && !isBrowser) {
+    challenges.push(`Basic ${realm}, charset="UTF-8"`);
+  }
+  if (clients !== null && clients.isBearerAllowed) {
+    const metadata = `${externalOrigin}${resourceMetadataPath}${externalPath === '/' ? '' : externalPath}`;
+    // RFC 6750 §3.1: nothing of an error where nothing was presented.
+    const error = problem === 'invalid_token' ? ', error="invalid_token"' : '';
+    challenges.push(`Bearer ${realm}, resource_metadata="${metadata}"${error}`);
+  }
+  challenges.push(`Postern realm="${externalOrigin}", sign_in="${signIn}"`);
+  return challenges;
+}
+
+/** What an application takes and which provider gives it (RFC 9728 §3.2), for whoever asks, scripts of any page too. */
+export function resourceMetadataAnswer(
+  { application, externalOrigin, externalPath }: Route,
+  issuer: string,
+  requestId: string,
+): LocalAnswer {
+  return {
+    status: 200,
+    fields: {
+      ...commonFields(requestId),
+      'content-type': 'application/json',
+      'cache-control': 'max-age=300',
+      'access-control-allow-origin': '*',
+    },
+    body: Buffer.from(
+      JSON.stringify({
+        resource: `${externalOrigin}${externalPath}`,
+        resource_name: application.displayName,
+        authorization_servers: [issuer],
+        bearer_methods_supported: ['header'],
       }),
     ),
   };
@@ -144,7 +209,7 @@ export function preflightAnswer(answer: PreflightAnswer, requestId: string): Loc
 /** The answer with what pages of other origins may do with it. */
 export function withFields(answer: LocalAnswer, grant: CorsGrant | null): LocalAnswer {
   if (grant === null) return answer;
-  const fields: Record<string, string> = { ...answer.fields };
+  const fields: Record<string, string | readonly string[]> = { ...answer.fields };
   for (let at = 0; at < grant.list.length; at += 2) fields[grant.list[at]!] = grant.list[at + 1]!;
   return { ...answer, fields };
 }
@@ -167,7 +232,9 @@ const robotsTxt = Buffer.from('User-agent: *\nDisallow: /\n');
 /** The bytes of a local answer for HTTP/1.1. */
 export function encodeLocalAnswer(answer: LocalAnswer, isHead: boolean, close: boolean): Buffer {
   let head = `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ''}\r\n`;
-  for (const [name, value] of Object.entries(answer.fields)) head += `${name}: ${value}\r\n`;
+  for (const [name, value] of Object.entries(answer.fields)) {
+    for (const one of typeof value === 'string' ? [value] : value) head += `${name}: ${one}\r\n`;
+  }
   head += `content-length: ${answer.body.length}\r\n${close ? 'connection: close\r\n' : ''}\r\n`;
   const bytes = Buffer.from(head, 'latin1');
   return isHead ? bytes : Buffer.concat([bytes, answer.body]);

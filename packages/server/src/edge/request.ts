@@ -14,7 +14,9 @@ import {
   hostNameOf,
   isForeignWebSocket,
   isNavigation,
+  keepsAuthorization,
 } from './admit.ts';
+import type { Presented } from './client-credentials.ts';
 import type { EdgeParts } from './edge-parts.ts';
 import { Exchange, type ResponseSink } from './exchange.ts';
 import { EdgeError, type FailureCode } from './failure.ts';
@@ -23,6 +25,7 @@ import {
   failureAnswer,
   type LocalAnswer,
   preflightAnswer,
+  resourceMetadataAnswer,
   robotsAnswer,
   signInAnswer,
   withFields,
@@ -88,13 +91,35 @@ export function handleRequest(
   const refusal = parts.protection.refusesClient(client);
   if (refusal !== null) return refuse(refusal.code, null, head, requestId, parts, refusal.retryAfterSeconds);
   const admission = admit(head, context, client, parts.admit, false);
-  if (admission.kind !== 'ask') return outcomeOf(admission, head, context, client, sink, parts, requestId);
-  const outcome = parts.admit.findSession(admission.idHash, admission.host).then(record => {
-    if (record !== null) parts.admit.state.putSession(record);
+  if (admission.kind !== 'ask' && admission.kind !== 'verify') {
+    return outcomeOf(admission, head, context, client, sink, parts, requestId);
+  }
+  const learned = admission.kind === 'ask' ? askFor(admission, parts) : verify(admission, client, parts);
+  const outcome = learned.then(presented => {
+    if (presented !== null) context.lastPresented = { fieldsVersion: head.fieldsVersion, presented };
     const known = admit(head, context, client, parts.admit, true);
     return outcomeOf(known, head, context, client, sink, parts, requestId);
   });
   return { kind: 'later', outcome };
+}
+
+async function askFor(
+  { idHash, host }: Extract<Admission, { kind: 'ask' }>,
+  { admit: { findSession, state } }: EdgeParts,
+): Promise<null> {
+  const record = await findSession(idHash, host);
+  if (record !== null) state.putSession(record);
+  return null;
+}
+
+async function verify(
+  { token }: Extract<Admission, { kind: 'verify' }>,
+  client: Client,
+  { admit: { clients } }: EdgeParts,
+): Promise<Presented> {
+  const claims = await clients.tokens.verify(token);
+  if (claims === null) clients.failures.count(client.key);
+  return { kind: 'bearer', token, claims };
 }
 
 function outcomeOf(
@@ -115,9 +140,9 @@ function outcomeOf(
       return openExchange(head, route, session, target, context, client, sink, parts, requestId);
     }
     case 'sign-in': {
-      const { route, host } = admission;
-      if (!isNavigation(head)) {
-        const answer = challengeAnswer(route.externalOrigin, requestId);
+      const { route, host, problem } = admission;
+      if (problem !== null || !isNavigation(head)) {
+        const answer = challengeAnswer(head, route, requestId, problem);
         const grant = corsGrant(head, route);
         return { kind: 'answer', answer: withFields(answer, grant), requestId, host: host.host };
       }
@@ -136,16 +161,24 @@ function outcomeOf(
         head,
         requestId,
         parts,
-        admission.code === 'maintenance' ? admission.route?.maintenance?.retryAfterSeconds : undefined,
+        admission.code === 'maintenance'
+          ? admission.route?.maintenance?.retryAfterSeconds
+          : admission.retryAfterSeconds,
       );
     case 'preflight': {
       const { route, answer } = admission;
       return { kind: 'answer', answer: preflightAnswer(answer, requestId), requestId, host: route.host };
     }
+    case 'resource-metadata': {
+      const { route, issuer } = admission;
+      const answer = resourceMetadataAnswer(route, issuer, requestId);
+      return { kind: 'answer', answer, requestId, host: route.host };
+    }
     case 'robots':
       return { kind: 'answer', answer: robotsAnswer(requestId), requestId, host: admission.host };
     case 'ask':
-      throw new TypeError('a session is asked for once');
+    case 'verify':
+      throw new TypeError('what admission asks for is asked for once');
   }
 }
 
@@ -235,6 +268,7 @@ function translatedFields(
     identityFields: withCustomFields(identityFields(session, route, parts.identity), source, parts),
     reservedNames: parts.identity.reserved,
     keepsOwnCookies: route.backend === 'control',
+    keepsAuthorization: keepsAuthorization(head, context, route, parts.admit),
     addresses: route.translatesRequests ? route : null,
     links: parts.admit.routes().links,
     custom: route.requestHeaders,

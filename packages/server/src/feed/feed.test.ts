@@ -32,6 +32,7 @@ describe('both ends of the feed', () => {
         refused: () => undefined,
         anchorsKept: () => undefined,
       },
+      onCredentialUsed: () => undefined,
       renew: async () => ({ error: { code: 'unavailable', message: 'not in this test' } }),
       log,
     });

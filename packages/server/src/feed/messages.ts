@@ -1,5 +1,6 @@
 import type { CorsConfiguration } from '@postern/protocol/admin/cors';
 import type { HealthProbe } from '@postern/protocol/admin/publishing-backends';
+import type { ClientAuthentication } from '@postern/protocol/admin/publishing-clients';
 import type { CustomHeaders, SecurityHeaders } from '@postern/protocol/admin/publishing-headers';
 import type { ApplicationLimits, MaintenanceMode } from '@postern/protocol/admin/publishing-limits';
 import type { DoctorReport } from '@postern/protocol/doctor';
@@ -70,6 +71,22 @@ export interface ApplicationRecord {
   readonly limits?: ApplicationLimits;
   /** Absent while it is off. */
   readonly maintenanceMode?: MaintenanceMode;
+  /** How programs may say who they are; absent where it is as by default. */
+  readonly clientAuthentication?: ClientAuthentication;
+  /** Of programs that may use it; absent where there are none. */
+  readonly credentials?: readonly CredentialRecord[];
+}
+
+/** What a program may present in place of a person. */
+export interface CredentialRecord {
+  readonly id: string;
+  /** Who the program is; several credentials may be the same client's. */
+  readonly clientId: string;
+  readonly displayName: string | null;
+  /** base64url SHA-256 of the secret, which is stored nowhere. */
+  readonly secretHash: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
 }
 
 /** A backend beside the internal URL. */
@@ -139,6 +156,21 @@ export interface TunnelTrust {
   readonly revocationLists?: readonly RevocationList[];
 }
 
+/** What access tokens of our OpenID Provider are verified with. */
+export interface TokenTrust {
+  readonly issuer: string;
+  /** Public keys (RFC 7517), ES256. */
+  readonly keys: readonly TokenKey[];
+}
+
+export interface TokenKey {
+  readonly kid: string;
+  readonly kty: string;
+  readonly crv: string;
+  readonly x: string;
+  readonly y: string;
+}
+
 /** What one registration CA has revoked. */
 export interface RevocationList {
   /** Where it is served: `/crl/<name>.crl`. */
@@ -187,6 +219,8 @@ export interface RelayState {
   readonly users: readonly UserRecord[];
   readonly sessions: readonly SessionRecord[];
   readonly tunnelTrust: TunnelTrust;
+  /** Absent: no access token is let in. */
+  readonly tokenTrust?: TokenTrust;
   readonly certificates?: readonly CertificateRecord[];
   readonly challenges?: readonly ChallengeRecord[];
 }
@@ -199,6 +233,7 @@ export type Change =
   | { readonly set: 'users'; readonly put: UserRecord }
   | { readonly set: 'sessions'; readonly put: SessionRecord }
   | { readonly set: 'tunnelTrust'; readonly put: TunnelTrust }
+  | { readonly set: 'tokenTrust'; readonly put: TokenTrust }
   | { readonly set: 'certificates'; readonly put: CertificateRecord }
   | { readonly set: 'challenges'; readonly put: ChallengeRecord }
   | {
@@ -240,6 +275,8 @@ export type RelayMessage =
     }
   /** A connector asks for a new trust certificate through its tunnel. */
   | ({ readonly type: 'renew'; readonly question: number } & RenewalRequest)
+  /** A credential of an application has let a request in; said at most once a minute. */
+  | { readonly type: 'credential-used'; readonly credentialId: string }
   /** A connector asks through its tunnel to be revoked: it is being uninstalled. */
   | { readonly type: 'leave'; readonly connectorId: string }
   /** Answer to `examine`; null where this relay has no tunnel of that connector, or the connector did not answer. */

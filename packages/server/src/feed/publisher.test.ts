@@ -73,6 +73,7 @@ async function startPublisher(context: TestContext, parts: Partial<FeedPublisher
       refused: ({ connectorId, reason }) => void seen.push(`refused ${connectorId} ${reason}`),
       anchorsKept: (connectorId, anchors) => void seen.push(`keeps ${connectorId} ${anchors.join()}`),
     },
+    onCredentialUsed: () => undefined,
     renew: async () => ({ error: { code: 'unavailable', message: 'not in this test' } }),
     log: createLogger({ program: 'test', level: 'silent' }),
     ...parts,

@@ -11,6 +11,7 @@ import type {
   RelayState,
   RenewalRequest,
   SessionRecord,
+  TokenTrust,
   TunnelRefusal,
   TunnelReport,
   TunnelTrust,
@@ -20,7 +21,9 @@ import { RelayConnection } from './relay-connection.ts';
 
 /** Where the publisher reads from. Whatever it is handed lies before every change that is published afterwards. */
 export interface FeedSource {
-  readState(use: (state: Omit<RelayState, 'tunnelTrust' | 'challenges'>) => void): Promise<void>;
+  readState(
+    use: (state: Omit<RelayState, 'tunnelTrust' | 'tokenTrust' | 'challenges'>) => void,
+  ): Promise<void>;
   findSession(idHash: string, host: string, use: (session: SessionRecord | null) => void): Promise<void>;
 }
 
@@ -46,6 +49,8 @@ export interface FeedPublisherParts {
   readonly tunnelEvents: TunnelEvents;
   /** Issues a new trust certificate; its record has been published when this resolves. */
   readonly renew: (request: RenewalRequest) => Promise<RenewalAnswer>;
+  /** A credential of an application was used. */
+  readonly onCredentialUsed: (credentialId: string) => void;
   readonly log: Logger;
   /** Bytes that may wait for a relay beyond its snapshot before it is taken for stuck; default 64 MiB. */
   readonly maxQueuedBytes?: number;
@@ -78,6 +83,7 @@ export class FeedPublisher {
   readonly #relays = new Set<RelayConnection>();
   readonly #waiters = new Set<Waiter>();
   #trust: TunnelTrust | null = null;
+  #tokenTrust: TokenTrust | null = null;
   /** Of the change that brought it. */
   #trustSequence = 0;
   readonly #challenges = new Map<string, ChallengeRecord>();
@@ -151,6 +157,12 @@ export class FeedPublisher {
     return this.#isApplied(sequence);
   }
 
+  /** Tells relays what access tokens of our OpenID Provider are verified with. */
+  publishTokenTrust(trust: TokenTrust): void {
+    this.#tokenTrust = trust;
+    this.publish([{ set: 'tokenTrust', put: trust }]);
+  }
+
   /** Lets every relay answer a challenge; resolves when they do, or after `challengeMs`. */
   async putChallenge(challenge: ChallengeRecord): Promise<void> {
     this.#challenges.set(challenge.id, challenge);
@@ -198,6 +210,7 @@ export class FeedPublisher {
       onHello: () => this.#subscribe(relay),
       onApplied: () => this.#settleWaiters(),
       onFindSession: (question, idHash, host) => this.#findSession(relay, question, idHash, host),
+      onCredentialUsed: this.#parts.onCredentialUsed,
       onLeave: connectorId => this.#parts.tunnelEvents.leaving(connectorId),
       onExamined: (question, report) => this.#examinations.get(question)?.(report),
       onRenew: (question, request) => this.#renew(relay, question, request),
@@ -229,7 +242,8 @@ export class FeedPublisher {
         // The trust is read here and not above: it may have changed while this waited for its turn.
         const tunnelTrust = this.#trust ?? trust;
         const challenges = [...this.#challenges.values()];
-        const full = { ...state, tunnelTrust, challenges };
+        const tokenTrust = this.#tokenTrust === null ? {} : { tokenTrust: this.#tokenTrust };
+        const full = { ...state, ...tokenTrust, tunnelTrust, challenges };
         relay.subscribe({ type: 'snapshot', sequence: this.#sequence, state: full });
       });
     } catch (error) {

@@ -12,6 +12,7 @@ export interface RelayConnectionOptions {
   readonly onHello: () => void;
   readonly onApplied: () => void;
   readonly onFindSession: (question: number, idHash: string, host: string) => void;
+  readonly onCredentialUsed: (credentialId: string) => void;
   readonly onLeave: (connectorId: string) => void;
   readonly onExamined: (question: number, report: DoctorReport | null) => void;
   readonly onRenew: (question: number, request: RenewalRequest) => void;
@@ -118,6 +119,9 @@ export class RelayConnection {
         return;
       case 'renew':
         this.#options.onRenew(message.question, message);
+        return;
+      case 'credential-used':
+        this.#options.onCredentialUsed(message.credentialId);
         return;
       case 'leave':
         this.#options.onLeave(message.connectorId);

@@ -29,6 +29,7 @@ const relayMessage: z.ZodType<RelayMessage> = z.discriminatedUnion('type', [
     proofCertificate: z.string().max(maxProofLength),
   }),
   z.object({ type: z.literal('examined'), question: z.number(), report: doctorReport.nullable() }),
+  z.object({ type: z.literal('credential-used'), credentialId: text }),
   z.object({ type: z.literal('leave'), connectorId: text }),
   z.object({ type: z.literal('tunnel-up'), tunnel: tunnelReport }),
   z.object({ type: z.literal('tunnel-probe'), tunnelId: text, isAnswered: z.boolean() }),

@@ -5,16 +5,23 @@ import type {
   ChallengeRecord,
   Change,
   ConnectorRecord,
+  CredentialRecord,
   RelayState as RelayStateRecords,
   SessionRecord,
+  TokenTrust,
   TunnelTrust,
   UserRecord,
 } from './messages.ts';
 
-/** A signed-in browser at one host, joined with its user; one object lives as long as the session does. */
+/**
+ * A signed-in browser at one host, joined with its user; one object lives as long as the session does. The same form
+ * stands for a program that presents a credential: its client id is then in the place of the user's id and name.
+ */
 export interface Session {
   readonly record: SessionRecord;
   readonly user: UserRecord;
+  /** What the program presented; null where it is a person's session. */
+  readonly credential: CredentialRecord | null;
   /** True once the session or its user is gone: whoever holds the object must not use it any more. */
   ended: boolean;
   /** Bytes that depend on session and user alone, made once by whoever needs them. */
@@ -42,6 +49,7 @@ export class RelayState {
   /** Counts changes of `certificates`, whose index is costly to make. */
   certificatesVersion = 0;
   tunnelTrust: TunnelTrust | null = null;
+  tokenTrust: TokenTrust | null = null;
   readonly #sessionsByHash = new Map<string, Session>();
   readonly #sessionsById = new Map<string, Session>();
   readonly #sessionsByUser = new Map<string, Set<Session>>();
@@ -69,6 +77,7 @@ export class RelayState {
     this.certificatesVersion += 1;
     this.applicationsVersion += 1;
     this.tunnelTrust = records.tunnelTrust;
+    this.tokenTrust = records.tokenTrust ?? null;
     const kept = new Set<string>();
     for (const value of records.sessions) {
       kept.add(value.id);
@@ -105,6 +114,9 @@ export class RelayState {
       case 'tunnelTrust':
         this.tunnelTrust = change.put;
         return;
+      case 'tokenTrust':
+        this.tokenTrust = change.put;
+        return;
       case 'certificates':
         this.certificates.set(change.put.id, change.put);
         return;
@@ -137,7 +149,7 @@ export class RelayState {
     }
     if (existing && existing.user === user && existing.record.expiresAt === record.expiresAt) return;
     if (existing) this.#removeSession(record.id);
-    const session: Session = { record, user, ended: false, identityFields: null };
+    const session: Session = { record, user, credential: null, ended: false, identityFields: null };
     this.#sessionsById.set(record.id, session);
     this.#sessionsByHash.set(record.idHash, session);
     const siblings = this.#sessionsByUser.get(user.id);

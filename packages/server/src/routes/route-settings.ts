@@ -7,6 +7,7 @@ import {
   type ResponseHeaders,
 } from '../translation/custom-headers.ts';
 import { Networks } from './networks.ts';
+import { clientsOf, type RouteClients } from './route-clients.ts';
 
 /** Settings of an application, made ready for the request path. Null: the application does not use it, and pays nothing. */
 export interface RouteSettings {
@@ -20,6 +21,8 @@ export interface RouteSettings {
   readonly limits: ApplicationLimits | null;
   /** Null where every address may come in. */
   readonly networks: Networks | null;
+  /** How programs say who they are; null where Authorization is no business of the service. */
+  readonly clients: RouteClients | null;
   /** Null while it is off. */
   readonly maintenance: MaintenanceMode | null;
   /** Addresses in the fields of answers are turned outwards. */
@@ -45,6 +48,7 @@ export const noSettings: RouteSettings = {
   answersRobotsTxt: false,
   limits: null,
   networks: null,
+  clients: null,
   maintenance: null,
   translatesAnswers: false,
   translatesRequests: false,
@@ -60,6 +64,7 @@ export function settingsOf(application: ApplicationRecord): RouteSettings {
     answersRobotsTxt: application.ownRobotsTxt !== true,
     limits: limits !== undefined && hasNumber(limits) ? limits : null,
     networks: networksOf(limits),
+    clients: clientsOf(application),
     maintenance: maintenanceMode ?? null,
     translatesAnswers: application.translateAnswers ?? application.translateHostHeader,
     translatesRequests: application.translateHostHeader,

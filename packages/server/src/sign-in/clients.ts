@@ -7,6 +7,7 @@ import { controlHosts, originOf } from '../config/names.ts';
 import type { Config } from '../config/schema.ts';
 import { storedPublishing } from '../directory/publishing.ts';
 import { coveringWildcards } from '../directory/wildcard-urls.ts';
+import { listCredentialsOfClient } from '../store/application-credentials.ts';
 import {
   findApplicationsOfAlternateHost,
   findApplicationsOfHost,
@@ -23,6 +24,8 @@ export const cliClientId = 'postern-cli';
 export const callbackPath = '/.postern/callback';
 /** Grant type of name and password without a page. */
 export const credentialsGrantType = 'urn:postern:params:grant-type:credentials';
+/** Grant type with which a program of ours gets an access token for an application (RFC 8693 §2.1). */
+export const tokenExchangeGrantType = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
 /** Something that people sign in to, for the sign-in page and for preauth/. */
 export interface RelyingParty {
@@ -55,7 +58,7 @@ export class Clients {
   async findMetadata(clientId: string): Promise<AdapterPayload | undefined> {
     if (clientId === cliClientId) return cliMetadata;
     const relyingParty = await this.findById(clientId);
-    if (relyingParty === undefined) return undefined;
+    if (relyingParty === undefined) return await this.#programMetadata(clientId);
     const metadata = {
       client_id: clientId,
       client_name: relyingParty.name,
@@ -64,6 +67,23 @@ export class Clients {
       grant_types: ['authorization_code'],
       response_types: ['code'],
       scope: 'openid profile email',
+    };
+    return metadata as AdapterPayload;
+  }
+
+  /** Of a program with a credential of an application that has not expired. */
+  async #programMetadata(clientId: string): Promise<AdapterPayload | undefined> {
+    const credentials = await listCredentialsOfClient(this.#db, clientId);
+    if (credentials.length === 0) return undefined;
+    const metadata = {
+      client_id: clientId,
+      client_name: credentials.at(-1)?.displayName ?? clientId,
+      // Nobody knows it: application-tokens.ts compares with the hashes of the secrets that were given out.
+      client_secret: this.secretOf(`program ${clientId}`),
+      redirect_uris: [],
+      grant_types: ['client_credentials'],
+      response_types: [],
+      scope: '',
     };
     return metadata as AdapterPayload;
   }
@@ -135,6 +155,11 @@ export class Clients {
   }
 }
 
+/** Id of the application that a relying party is; null for the portal. */
+export function applicationIdOf({ clientId }: RelyingParty): string | null {
+  return clientId === portalClientId ? null : clientId.split(hostSeparator)[0]!;
+}
+
 /** Between an application's id and the host, where it has several hosts: each of them is a client. */
 const hostSeparator = '~';
 /** Hosts of segments that a person is signed in to along with the first; at others when they are opened. */
@@ -170,6 +195,7 @@ const cliMetadata = {
     'refresh_token',
     'urn:ietf:params:oauth:grant-type:device_code',
     credentialsGrantType,
+    tokenExchangeGrantType,
   ],
   response_types: ['code'],
   scope: 'openid profile email api register',

@@ -18,6 +18,8 @@ export interface OidcAdapterParts {
   readonly now: () => number;
   /** Metadata of a relying party, or undefined where there is none with this id. */
   readonly findClient: (clientId: string) => Promise<AdapterPayload | undefined>;
+  /** Everything that came from this grant is being taken back. */
+  readonly onGrantEnded: (grantId: string) => Promise<void>;
 }
 
 /**
@@ -28,7 +30,7 @@ export function oidcAdapter(model: string, parts: OidcAdapterParts): Adapter {
   return model === 'Client' ? clientAdapter(parts) : recordAdapter(model, parts);
 }
 
-function recordAdapter(model: string, { db, sealer, now }: OidcAdapterParts): Adapter {
+function recordAdapter(model: string, { db, sealer, now, onGrantEnded }: OidcAdapterParts): Adapter {
   const read = (record: OidcRecord | undefined) => readPayload(record, sealer);
   return {
     async upsert(id, payload, expiresIn) {
@@ -59,7 +61,10 @@ function recordAdapter(model: string, { db, sealer, now }: OidcAdapterParts): Ad
       if (await consumeOidcRecord(db, model, hashId(id), now())) return;
       // Somebody else was faster: the secret is known to two. What the first one got ends with it (RFC 9700 §4.5).
       const grantId = (await findOidcRecord(db, model, { id: hashId(id) }))?.grantId;
-      if (grantId != null) await deleteOidcRecordsOfGrant(db, grantId);
+      if (grantId != null) {
+        await deleteOidcRecordsOfGrant(db, grantId);
+        await onGrantEnded(grantId);
+      }
       throw new errors.InvalidGrant(`${model} was already used`);
     },
     async destroy(id) {
@@ -67,6 +72,8 @@ function recordAdapter(model: string, { db, sealer, now }: OidcAdapterParts): Ad
     },
     async revokeByGrantId(grantId) {
       await deleteOidcRecordsOfGrant(db, grantId, model);
+      // Called for every kind of record; this one is there whatever the grant has given.
+      if (model === 'AccessToken') await onGrantEnded(grantId);
     },
   };
 }

@@ -11,6 +11,7 @@ import type { Config } from '../config/schema.ts';
 import { renderNotFound } from '../pages/not-found-page.ts';
 import type { Database } from '../store/schema.ts';
 import { findUser } from '../store/users.ts';
+import { type ApplicationTokenParts, registerApplicationTokens } from './application-tokens.ts';
 import { clientAddress } from './client-address.ts';
 import { type Clients, cliClientId } from './clients.ts';
 import { type CredentialsParts, registerCredentialsGrant } from './credentials-grant.ts';
@@ -36,6 +37,7 @@ export interface ProviderParts {
   readonly db: Kysely<Database>;
   readonly clients: Clients;
   readonly credentials: CredentialsParts;
+  readonly applicationTokens: ApplicationTokenParts;
   /** Seals the provider's records at rest. */
   readonly sealer: Sealer;
   /** Signs the provider's cookies. */
@@ -44,6 +46,8 @@ export interface ProviderParts {
   readonly now: () => number;
   /** The login session with this uid has been ended in the provider. */
   readonly onLoginSessionEnded: (uid: string) => Promise<void>;
+  /** Everything that came from this grant has ended in the provider. */
+  readonly onGrantEnded: (grantId: string) => Promise<void>;
   readonly onServerError: (error: unknown) => void;
 }
 
@@ -81,6 +85,7 @@ export function createProvider(parts: ProviderParts): Provider {
   provider.use((ctx, next) => withOwnPages(ctx, next));
   provider.use((ctx, next) => endSessionsOfLogout(ctx, next, parts));
   registerCredentialsGrant(provider, parts.credentials);
+  registerApplicationTokens(provider, parts.applicationTokens);
   return provider;
 }
 
@@ -102,6 +107,7 @@ function configurationOf(parts: ProviderParts): Configuration {
         sealer: parts.sealer,
         now,
         findClient: clientId => clients.findMetadata(clientId),
+        onGrantEnded: parts.onGrantEnded,
       }),
     jwks: { keys: publishedKeys(parts.signingKeys, now()) },
     cookies: {

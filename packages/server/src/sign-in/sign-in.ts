@@ -4,6 +4,8 @@ import type Provider from 'oidc-provider';
 import type { Config } from '../config/schema.ts';
 import type { Directory } from '../directory/directory.ts';
 import { endSessionsOfLogin } from '../directory/sessions.ts';
+import { FailedClients } from '../edge/failed-clients.ts';
+import type { TokenTrust } from '../feed/messages.ts';
 import { deleteExpiredInvitations } from '../store/invitations.ts';
 import {
   deleteExpiredOidcRecords,
@@ -21,7 +23,7 @@ import type { CredentialsParts } from './credentials.ts';
 import { FailureCounter } from './failure-counter.ts';
 import { hashId, readPayload } from './oidc-adapter.ts';
 import { PasswordHasher } from './password-hash.ts';
-import { createProvider } from './provider.ts';
+import { createProvider, issuerOf } from './provider.ts';
 import { deriveKey, Sealer } from './sealer.ts';
 import { loadSigningKeys, type SigningKey, sameKeys, signingKeyAt } from './signing-keys.ts';
 
@@ -31,6 +33,8 @@ export interface SignInParts {
   readonly secrets: SealedSecrets;
   /** Gets an event for every sign-in, every session and every attempt. */
   readonly log: Logger;
+  /** The keys that access tokens are signed with have changed: {@link SignIn.tokenTrust}. */
+  readonly onKeysChanged?: () => void;
   /** Something of ours went wrong while a request was answered. */
   readonly onServerError?: (error: unknown) => void;
 }
@@ -58,6 +62,7 @@ export class SignIn {
   readonly #parts: SignInParts;
   readonly #rootKey: Buffer;
   readonly #recordSealer: Sealer;
+  readonly #failedClients: FailedClients;
   #signingKeys: readonly SigningKey[];
   #signingKid: string;
   #provider: Provider;
@@ -89,6 +94,10 @@ export class SignIn {
       now: this.now,
       log: this.log,
     };
+    this.#failedClients = new FailedClients(
+      { maxFailures: config.signIn.maxFailuresPerAddress, windowMs: config.signIn.failureWindowMs },
+      this.now,
+    );
     this.transactionSealer = new Sealer(deriveKey(rootKey, 'sign-in transactions'));
     this.#recordSealer = new Sealer(deriveKey(rootKey, 'provider records'));
     this.#signingKeys = signingKeys;
@@ -116,6 +125,13 @@ export class SignIn {
     this.#signingKeys = keys;
     this.#signingKid = kid;
     this.#provider = this.#createProvider();
+    this.#parts.onKeysChanged?.();
+  }
+
+  /** What access tokens for applications are verified with, for relays. */
+  get tokenTrust(): TokenTrust {
+    const keys = this.#signingKeys.map(({ kid, kty, crv, x, y }) => ({ kid, kty, crv, x, y }));
+    return { issuer: issuerOf(this.config), keys };
   }
 
   /** Deletes what has expired. */
@@ -171,10 +187,21 @@ export class SignIn {
       db: this.db,
       clients: this.clients,
       credentials: this.credentials,
+      applicationTokens: {
+        issuer: issuerOf(this.config),
+        db: this.db,
+        directory: this.directory,
+        clients: this.clients,
+        signingKey: signingKeyAt(this.#signingKeys, this.now()),
+        failures: this.#failedClients,
+        now: this.now,
+        log: this.log,
+      },
       sealer: this.#recordSealer,
       cookieKey: deriveKey(this.#rootKey, 'provider cookies'),
       signingKeys: this.#signingKeys,
       now: this.now,
+      onGrantEnded: async grantId => void (await endSessionsOfLogin(this.directory, grantId)),
       onLoginSessionEnded: uid => this.#endEdgeSessions(uid),
       onServerError: error => this.reportServerError(error),
     });

@@ -9,6 +9,7 @@ import { alerts } from './migrations/0004-alerts.ts';
 import { customDomains } from './migrations/0005-custom-domains.ts';
 import { keptAnchors } from './migrations/0006-kept-anchors.ts';
 import { drainingConnectors } from './migrations/0007-draining-connectors.ts';
+import { applicationCredentials } from './migrations/0008-application-credentials.ts';
 import type { Database } from './schema.ts';
 import { StoreError } from './store-error.ts';
 import { syncToDisk } from './sync-to-disk.ts';
@@ -21,6 +22,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0005-custom-domains': customDomains,
   '0006-kept-anchors': keptAnchors,
   '0007-draining-connectors': drainingConnectors,
+  '0008-application-credentials': applicationCredentials,
 };
 
 export interface MigrateOptions {

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import { type ExpressionBuilder, type Kysely, sql } from 'kysely';
 import type { Database } from './schema.ts';
 
 /** An application that has an external URL, as sign-in and My Apps need it. */
@@ -49,30 +49,22 @@ export async function listApplicationsOfPerson(
 ): Promise<readonly PublishedApplication[]> {
   return await published(db)
     .where('visibleToUsers', '=', 1)
-    .where(where =>
-      where.or([
-        where('assignmentRequired', '=', 0),
-        where(
-          'servicePrincipalId',
-          'in',
-          where
-            .selectFrom('appRoleAssignment')
-            .select('resourceId')
-            .where(assignment =>
-              assignment.or([
-                assignment('principalId', '=', userId),
-                assignment(
-                  'principalId',
-                  'in',
-                  assignment.selectFrom('userGroupMember').select('groupId').where('userId', '=', userId),
-                ),
-              ]),
-            ),
-        ),
-      ]),
-    )
+    .where(isUsableBy(userId))
     .orderBy('displayName')
     .execute();
+}
+
+/** Id or name of an application. */
+export type ApplicationName = { readonly id: string } | { readonly displayName: string };
+
+/** Gives the enabled application of a name that a person may use, shown in My Apps or not. */
+export async function findApplicationOfPerson(
+  db: Kysely<Database>,
+  userId: string,
+  name: ApplicationName,
+): Promise<PublishedApplication | undefined> {
+  const [column, value] = 'id' in name ? (['id', name.id] as const) : (['displayName', name.displayName] as const);
+  return await published(db).where(column, '=', value).where(isUsableBy(userId)).executeTakeFirst();
 }
 
 /**
@@ -89,6 +81,31 @@ export async function findApplicationsOfAlternateHost(
     .where(alternateUrl, '>=', `${origin}/`)
     .where(alternateUrl, '<', `${origin}0`)
     .execute();
+}
+
+/** Open to everybody, or assigned to the person or to a group of theirs. */
+function isUsableBy(userId: string) {
+  return (where: ExpressionBuilder<Database, 'application'>) =>
+    where.or([
+      where('assignmentRequired', '=', 0),
+      where(
+        'servicePrincipalId',
+        'in',
+        where
+          .selectFrom('appRoleAssignment')
+          .select('resourceId')
+          .where(assignment =>
+            assignment.or([
+              assignment('principalId', '=', userId),
+              assignment(
+                'principalId',
+                'in',
+                assignment.selectFrom('userGroupMember').select('groupId').where('userId', '=', userId),
+              ),
+            ]),
+          ),
+      ),
+    ]);
 }
 
 function published(db: Kysely<Database>) {

@@ -10,6 +10,7 @@ export interface Database {
   userGroupMember: UserGroupMemberTable;
   roleAssignment: RoleAssignmentTable;
   application: ApplicationTable;
+  applicationCredential: ApplicationCredentialTable;
   appRoleAssignment: AppRoleAssignmentTable;
   connectorGroup: ConnectorGroupTable;
   connector: ConnectorTable;
@@ -83,6 +84,22 @@ export interface ApplicationTable {
   externalUrl: string | null;
   createdAt: number;
   version: Generated<number>;
+}
+
+/** Secrets with which programs use an application; what is kept of one is its hash. */
+export interface ApplicationCredentialTable {
+  id: string;
+  applicationId: string;
+  /** Who the program is; several secrets may be the same client's. */
+  clientId: string;
+  displayName: string | null;
+  /** base64url SHA-256 of the secret. */
+  secretHash: string;
+  /** The first characters of the secret, to tell it from others. */
+  hint: string;
+  createdAt: number;
+  expiresAt: number;
+  lastUsedAt: number | null;
 }
 
 export interface AppRoleAssignmentTable {
@@ -202,7 +219,7 @@ export interface EdgeSessionTable {
   idHash: string;
   host: string;
   userId: string;
-  /** Session of the OpenID Provider that this one came from: signing out there ends it. */
+  /** Session or, of an access token, grant of the OpenID Provider that this one came from: it ends with that one. */
   loginSessionUid: string | null;
   createdAt: number;
   expiresAt: number;

@@ -7,6 +7,7 @@ const entry: AccessEntry = {
   applicationId: 'app-1',
   host: null,
   userId: 'user-1',
+  clientId: null,
   method: 'GET',
   status: 200,
   bytesToClient: 1_024,

@@ -8,6 +8,8 @@ export interface AccessEntry {
   /** Null where it names none that can be read; known already where there is an application. */
   readonly host: string | null;
   readonly userId: string | null;
+  /** Of the program that presented a credential of the application; null for people. */
+  readonly clientId: string | null;
   /** Null for an answer of the service's own. */
   readonly method: string | null;
   readonly status: number;
@@ -65,6 +67,7 @@ export class AccessLog {
     applicationId,
     host,
     userId,
+    clientId,
     method,
     status,
     bytesToClient,
@@ -74,6 +77,7 @@ export class AccessLog {
     if (applicationId !== null) line += `,"applicationId":${JSON.stringify(applicationId)}`;
     if (host !== null) line += `,"host":${JSON.stringify(host)}`;
     if (userId !== null) line += `,"userId":${JSON.stringify(userId)}`;
+    if (clientId !== null) line += `,"clientId":${JSON.stringify(clientId)}`;
     if (method !== null) {
       line += `,"method":${JSON.stringify(method)},"bytesToClient":${bytesToClient},"ms":${Math.round(ms)}`;
     }

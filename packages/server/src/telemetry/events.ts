@@ -193,6 +193,22 @@ export function applicationChanged(
   log.info({ event: 'application_changed', ...fields }, 'an application was changed');
 }
 
+/** Whoever got it: a person, or a program with a credential of the application. */
+export function applicationTokenIssued(
+  log: Logger,
+  fields: { applicationId: string; userId?: string; clientId?: string; requestId: string | undefined },
+): void {
+  log.info({ event: 'application_token_issued', ...fields }, 'an access token for an application was issued');
+}
+
+/** @param fields.what `added` or `removed`. */
+export function applicationCredentialChanged(
+  log: Logger,
+  fields: { applicationId: string; keyId: string; clientId?: string; what: string; actor: Actor },
+): void {
+  log.warn({ event: 'application_credential_changed', ...fields }, 'a credential of an application was changed');
+}
+
 export function connectorGroupChanged(
   log: Logger,
   fields: { connectorGroupId: string; what: string; actor: Actor },

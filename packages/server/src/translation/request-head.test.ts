@@ -16,6 +16,7 @@ function translate(
     target?: string;
     reserved?: string[];
     keepsOwnCookies?: boolean;
+    keepsAuthorization?: boolean;
     custom?: CustomHeaders;
     addresses?: PublishedAddress;
   } = {},
@@ -28,6 +29,7 @@ function translate(
     identityFields: identity,
     reservedNames: new Set(options.reserved ?? []),
     keepsOwnCookies: options.keepsOwnCookies ?? false,
+    keepsAuthorization: options.keepsAuthorization ?? false,
     addresses: options.addresses ?? null,
     links: new PublishedLinks([address('http://shop/', 'https://shop.example.com/')]),
     custom: prepareRequestHeaders(options.custom),

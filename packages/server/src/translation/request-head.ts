@@ -14,6 +14,8 @@ export interface RequestFieldChanges {
   readonly reservedNames: ReadonlySet<string>;
   /** Whether the service's own cookies go on: to the control process, which set them, and to nobody else (threat C3). */
   readonly keepsOwnCookies: boolean;
+  /** Whether Authorization stays with the service, for which it was made. */
+  readonly keepsAuthorization: boolean;
   /** Whose addresses are turned inwards, as the host is; null leaves them alone. */
   readonly addresses: PublishedAddress | null;
   readonly links: PublishedLinks;
@@ -27,11 +29,13 @@ const cookie = 2;
 const check = 3;
 const upgradeOnly = 4;
 const turnInwards = 5;
+const authorization = 6;
 
 const actions = new Uint8Array(fieldIdCount);
 actions[fieldIds.other] = check;
 actions[fieldIds.cookie] = cookie;
 actions[fieldIds.upgrade] = upgradeOnly;
+actions[fieldIds.authorization] = authorization;
 // Backends compare these with the host that they are asked for: against forged requests, and to copy and move (RFC 4918).
 const addressFieldIds = [fieldIds.origin, fieldIds.referer, fieldIds.destination] as const;
 for (const id of addressFieldIds) actions[id] = turnInwards;
@@ -123,6 +127,7 @@ export function writeRequestFields(head: MessageHead, changes: RequestFieldChang
       continue;
     }
     if (action === upgradeOnly && head.upgrade) continue;
+    if (action === authorization && !changes.keepsAuthorization) continue;
     if (action === check && !isReserved(head, index, changes.reservedNames)) continue;
     if (action === cookie) {
       if (changes.keepsOwnCookies) continue;
