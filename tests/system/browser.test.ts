@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import type { Page } from 'playwright-core';
+import type { CDPSession, Page } from 'playwright-core';
 import { Chromium, seriousViolations } from '../testbed/chromium.ts';
 import { CommandLine } from '../testbed/command-line.ts';
 import { type ForeignBackend, startNginx, startWebsockify } from '../testbed/foreign-backends.ts';
@@ -180,9 +180,16 @@ describe('in a real browser that trusts the CA', { timeout: 600_000 }, () => {
     assert.deepEqual(chromium.takeErrors(), []);
   });
 
-  test('noVNC shows a desktop over its WebSocket, and keys reach it; signing out in another tab ends both', async () => {
+  test('noVNC shows a desktop over a WebSocket of its HTTP/2 connection, and keys reach it; signing out in another tab ends both', async () => {
     const page = await openSignedIn(addressOf('desktop', '/vnc_lite.html'));
+    const inspector = await page.context().newCDPSession(page);
+    await inspector.send('Network.enable');
+    const answered = nextWebSocketAnswer(inspector);
+    await page.reload();
     await page.getByText('Connected to One colour').waitFor();
+    // Over HTTP/1.1 it would be 101 (RFC 8441 §5); for this, Chromium takes no connection but one that is there.
+    assert.equal((await answered).status, 200);
+    assert.equal(await page.evaluate(`performance.getEntriesByType('navigation')[0].nextHopProtocol`), 'h2');
     await page.waitForFunction(
       `document.querySelector('canvas').getContext('2d').getImageData(20, 20, 1, 1).data.join() === '15,107,92,255'`,
     );
@@ -282,6 +289,13 @@ describe('in a real browser that trusts the CA', { timeout: 600_000 }, () => {
     });
   }
 });
+
+/** What Chromium gets in answer to the next WebSocket that a page opens. */
+function nextWebSocketAnswer(inspector: CDPSession): Promise<{ status: number }> {
+  return new Promise(resolve => {
+    inspector.once('Network.webSocketHandshakeResponseReceived', ({ response }) => resolve(response));
+  });
+}
 
 function invitationLink(created: unknown): string {
   assert.ok(typeof created === 'object' && created !== null);
