@@ -18,6 +18,7 @@ export interface PublishingOptions {
   readonly keepAlternateUrl?: boolean;
   readonly verifyBackend?: boolean;
   readonly backendCa?: string | null;
+  readonly backendProtocol?: OnPremisesPublishingUpdate['backendProtocol'];
   readonly sessionAffinity?: boolean;
   readonly httpOnlyCookies?: boolean;
   readonly persistentCookie?: boolean;
@@ -59,6 +60,12 @@ export function addPublishingOptions(command: Command): Command {
       '--backend-ca <file>',
       'PEM file with certificates to trust for an https backend beside those of the connector machine; "" for none',
       readCertificates,
+    )
+    .addOption(
+      new Option(
+        '--backend-protocol <protocol>',
+        'what backends are spoken to in: HTTP/1.1 (default), HTTP/2 over TLS, or HTTP/2 in the clear; gRPC needs one of the latter',
+      ).choices(['http1', 'http2', 'h2c']),
     )
     .option('--session-affinity', 'keep each session with one connector of the group while that can serve it')
     .option('--no-session-affinity', 'give each request to the less busy connector (default)')
@@ -103,6 +110,7 @@ export function toPublishingUpdate(options: PublishingOptions): OnPremisesPublis
     useAlternateUrlForTranslationAndRedirect: options.keepAlternateUrl,
     isBackendCertificateValidationEnabled: options.verifyBackend,
     backendCertificateAuthorities: options.backendCa,
+    backendProtocol: options.backendProtocol,
     isSessionAffinityEnabled: options.sessionAffinity,
     isHttpOnlyCookieEnabled: options.httpOnlyCookies,
     isPersistentCookieEnabled: options.persistentCookie,

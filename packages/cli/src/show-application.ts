@@ -52,6 +52,9 @@ export function formatApplicationDetails(details: ApplicationDetails): string {
     ['Translate host', publishing && yesNo(publishing.isTranslateHostHeaderEnabled)],
     ['Translate links', publishing && yesNo(publishing.isTranslateLinksInBodyEnabled)],
     ['Verify backend', publishing && yesNo(publishing.isBackendCertificateValidationEnabled)],
+    ...(publishing && publishing.backendProtocol !== 'http1'
+      ? [['Backend protocol', publishing.backendProtocol] as const]
+      : []),
     ...(publishing?.isSessionAffinityEnabled ? [['Session affinity', 'yes'] as const] : []),
     ['Id', application.id],
     ['Application id', application.appId],

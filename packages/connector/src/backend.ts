@@ -170,9 +170,11 @@ class Attempt {
       this.#connectedAt = now();
       this.#address = `${socket.remoteFamily === 'IPv6' ? `[${socket.remoteAddress}]` : socket.remoteAddress}:${socket.remotePort}`;
     });
-    socket.once(tls ? 'secureConnect' : 'connect', () =>
-      resolve({ socket, detail: this.detail(socket, now()) }),
-    );
+    socket.once(tls ? 'secureConnect' : 'connect', () => {
+      const detail = this.detail(socket, now());
+      if (tls && this.#backend.http2 && detail.alpn !== 'h2') fail(this.#withoutHttp2());
+      else resolve({ socket, detail });
+    });
     return promise;
   }
 
@@ -204,8 +206,14 @@ class Attempt {
     return new DialError('connection_timed_out', message, this.#known());
   }
 
+  #withoutHttp2(cause?: Error): DialError {
+    const message = `${describe(this.#backend)} does not choose HTTP/2 (h2) in the TLS handshake`;
+    return new DialError('no_http2', message, this.#known(), { cause });
+  }
+
   #explain(error: Error): DialError {
     const { code = '' } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL') return this.#withoutHttp2(error);
     const failure =
       this.#connectedAt > 0 && this.#backend.tls ? 'tls_failed' : (failures[code] ?? 'unreachable');
     const said = error.message === '' ? code : error.message;
@@ -289,8 +297,8 @@ function tlsOptions(backend: BackendConfiguration) {
   return {
     secureContext: trustFor(backend),
     rejectUnauthorized: backend.validateCertificate,
-    // The edge frames HTTP/1.1 on the stream.
-    ALPNProtocols: ['http/1.1'],
+    // What the edge frames on the stream.
+    ALPNProtocols: [backend.http2 ? 'h2' : 'http/1.1'],
     // An address is no server name (RFC 6066 §3); it is still what the certificate is compared with.
     servername: isIP(backend.host) === 0 ? backend.host : '',
   };

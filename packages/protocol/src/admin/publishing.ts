@@ -75,6 +75,11 @@ const isTranslateResponseHeadersEnabled = z.boolean().nullable().meta({
     'Turn addresses in headers of answers outwards (Location, cookies, policies). null: as isTranslateHostHeaderEnabled says, which is how Entra application proxy knows it. Default null.',
 });
 
+const backendProtocol = z.enum(['http1', 'http2', 'h2c']).meta({
+  description:
+    'What backends are spoken to in: http1 is HTTP/1.1; http2 is HTTP/2 over TLS, for an internal URL with https; h2c is HTTP/2 in the clear, for one with http. gRPC needs one of the latter. Default http1.',
+});
+
 const linkTranslation = z
   .strictObject({
     isJsonLdEnabled: z.boolean().meta({
@@ -107,6 +112,7 @@ export const publishingDefaults = {
   linkTranslation: { isJsonLdEnabled: false, inlineScriptUrls: [] },
   isBackendCertificateValidationEnabled: true,
   backendCertificateAuthorities: null,
+  backendProtocol: 'http1',
   isSessionAffinityEnabled: false,
   alternateUrl: null,
   useAlternateUrlForTranslationAndRedirect: false,
@@ -158,6 +164,7 @@ export const onPremisesPublishingUpdate = z
       description:
         'PEM of certificates, at most ten, that connectors trust for https backends of this application beside those of their machine: a CA, or the certificate of the backend itself. Default null.',
     }),
+    backendProtocol,
     isSessionAffinityEnabled: z.boolean().meta({
       description:
         'Each session stays with one connector of the group, and with one backend where there are several, while that one can serve it, and so does each address without a session. Default false.',
@@ -213,6 +220,7 @@ export const onPremisesPublishing = z
     linkTranslation,
     isBackendCertificateValidationEnabled: z.boolean(),
     backendCertificateAuthorities: z.string().nullable(),
+    backendProtocol,
     isSessionAffinityEnabled: z.boolean(),
     internalUrlWeight,
     backends: storedBackends,

@@ -55,6 +55,7 @@ function isBackend(value: unknown): value is PackedBackend {
     backend.port! < 65_536 &&
     typeof backend.tls === 'boolean' &&
     typeof backend.validateCertificate === 'boolean' &&
+    (backend.http2 === undefined || backend.http2 === true) &&
     (backend.authorities === undefined || Number.isInteger(backend.authorities))
   );
 }

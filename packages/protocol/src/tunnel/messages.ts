@@ -35,6 +35,8 @@ export interface BackendConfiguration {
   readonly validateCertificate: boolean;
   /** Certificates that are trusted for this backend beside those of the connector's machine, PEM. */
   readonly authorities?: string;
+  /** The service speaks HTTP/2: with `tls`, the backend must choose it by ALPN. */
+  readonly http2?: true;
 }
 
 /** Connector → service. */

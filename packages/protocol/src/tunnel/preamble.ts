@@ -24,6 +24,8 @@ export const openCodes = {
   tls_failed: 7,
   busy: 8,
   internal: 9,
+  /** The backend does not choose HTTP/2 in the TLS handshake. */
+  no_http2: 10,
 } as const;
 
 export type OpenFailure = Exclude<keyof typeof openCodes, 'ok'>;

@@ -100,6 +100,7 @@ export function updatePublishing(
     throw invalid('alternateUrl', 'An application with a wildcard has no alternate URL: set it to null.');
   }
   checkSegments(publishing);
+  checkBackendProtocol(publishing);
   return publishing;
 }
 
@@ -123,6 +124,28 @@ function checkSegments({ externalUrl, segments = [] }: StoredPublishing): void {
   throw invalid(
     'externalUrl',
     `The segment ${left.externalUrl} would not lie under ${externalUrl} any more. Remove or change the segment first.`,
+  );
+}
+
+const schemeOf = { http2: 'https:', h2c: 'http:' } as const;
+
+/**
+ * HTTP/2 over TLS and in the clear are two things, and an address says which of them it can be.
+ *
+ * @throws DirectoryError `invalid` where one says another than the application is set to.
+ */
+export function checkBackendProtocol(publishing: StoredPublishing): void {
+  const { backendProtocol, internalUrl, backends, segments = [] } = publishing;
+  if (backendProtocol === 'http1') return;
+  const scheme = schemeOf[backendProtocol];
+  const urls = [internalUrl, ...backends.map(one => one.url), ...segments.map(one => one.internalUrl)];
+  const other = urls.find(url => new URL(url).protocol !== scheme);
+  if (other === undefined) return;
+  const example = scheme === 'http:' ? 'http://grpc.corp.example:50051/' : 'https://grpc.corp.example/';
+  const fitting = scheme === 'http:' ? 'http2' : 'h2c';
+  throw invalid(
+    'backendProtocol',
+    `${backendProtocol} is for addresses that begin with ${scheme}//, such as ${example}; for ${other} set ${fitting}.`,
   );
 }
 
@@ -173,6 +196,7 @@ export function applicationRecordOf(
     ...(publishing.backendCertificateAuthorities === null
       ? {}
       : { backendAuthorities: publishing.backendCertificateAuthorities }),
+    ...(publishing.backendProtocol === 'http1' ? {} : { backendProtocol: publishing.backendProtocol }),
     ...(publishing.isSessionAffinityEnabled ? { keepsClients: true } : {}),
     ...backendSettingsOf(publishing),
     ...(publishing.isHttpOnlyCookieEnabled ? { httpOnlyCookies: true } : {}),

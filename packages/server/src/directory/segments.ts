@@ -13,7 +13,7 @@ import { requireApplication } from './applications.ts';
 import type { Directory } from './directory.ts';
 import { checkVersion, DirectoryError, invalid, notFound } from './directory-error.ts';
 import { externalUrlOf, parseExternalUrl, parseInternalUrl, type ServiceAddress } from './published-urls.ts';
-import { type StoredPublishing, storedPublishing } from './publishing.ts';
+import { checkBackendProtocol, type StoredPublishing, storedPublishing } from './publishing.ts';
 import { requireUnclaimed } from './url-claims.ts';
 import { isWildcardUrl } from './wildcard-urls.ts';
 
@@ -109,6 +109,7 @@ async function changeSegments(
     }
     const segments = await change(db, publishing);
     touched.add('applications', applicationId);
+    checkBackendProtocol({ ...publishing, segments });
     const { segments: _, ...rest } = publishing;
     const publishingJson = JSON.stringify(segments.length === 0 ? rest : { ...rest, segments });
     return updateApplication(db, applicationId, { publishingJson });

@@ -6,7 +6,7 @@ import { fieldIds } from '../http1/fields.ts';
 import { type HeadLimits, HeadReader, MessageHead } from '../http1/head.ts';
 import type { EndReport, Tunnel } from '../tunnels/tunnel.ts';
 import type { BackendStream } from './backend-stream.ts';
-import type { Exchange } from './exchange.ts';
+import type { BackendCarrier, Exchange } from './exchange.ts';
 import { EdgeError, type FailureCode } from './failure.ts';
 
 /** Where a connection came from and goes back to. */
@@ -43,7 +43,7 @@ const maxIdleMs = 4_000;
 const maxTurnBytes = 256 * 1024;
 const noBytes = Buffer.alloc(0);
 
-const failureOf: Record<OpenFailure, FailureCode> = {
+export const failureOf: Record<OpenFailure, FailureCode> = {
   unknown_application: 'no_connector',
   not_allowed: 'dial_not_allowed',
   name_not_resolved: 'name_not_resolved',
@@ -51,6 +51,7 @@ const failureOf: Record<OpenFailure, FailureCode> = {
   connection_timed_out: 'connect_timeout',
   unreachable: 'backend_refused',
   tls_failed: 'backend_tls',
+  no_http2: 'backend_not_http2',
   busy: 'connector_busy',
   internal: 'backend_refused',
 };
@@ -61,7 +62,7 @@ type Phase = 'opening' | 'idle' | 'head' | 'body' | 'raw' | 'closed';
  * One HTTP/1.1 connection to a backend over a stream: sends one exchange's request after the other, reads the answers,
  * and knows when the connection may be used again.
  */
-export class BackendConnection implements BodySink {
+export class BackendConnection implements BackendCarrier, BodySink {
   readonly tunnel: Tunnel | null;
   readonly streamId: number;
   readonly backendId: string;
@@ -379,6 +380,6 @@ export class BackendConnection implements BodySink {
 }
 
 /** The connector did not take the stream, and has read none of it. */
-function isRefusal(error: Error): boolean {
+export function isRefusal(error: Error): boolean {
   return error instanceof YamuxError && error.code === 'refused';
 }

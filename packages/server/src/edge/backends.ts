@@ -1,10 +1,14 @@
 import net from 'node:net';
-import { encodePreamble } from '@postern/protocol/tunnel/preamble';
+import { encodePreamble, type Preamble } from '@postern/protocol/tunnel/preamble';
+import { YamuxError } from '@postern/protocol/yamux/errors';
 import type { HeadLimits } from '../http1/head.ts';
 import type { BackendAddress, RouteBackends } from '../routes/route-backends.ts';
 import type { StreamPurpose, TunnelRegistry } from '../tunnels/registry.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
 import { BackendConnection, type BackendPlace } from './backend-connection.ts';
+import type { BackendRequest } from './backend-request.ts';
+import { BackendSession, type BackendSessionPlace } from './backend-session.ts';
+import { BackendSessions } from './backend-sessions.ts';
 import type { BackendStream } from './backend-stream.ts';
 import type { Connector, Exchange } from './exchange.ts';
 import { EdgeError } from './failure.ts';
@@ -29,10 +33,11 @@ const controlRetryMs = 100;
 type IdleConnections = Map<string, BackendConnection[]>;
 
 /** Connections to backends, through tunnels and to the control process: reused while they may be, opened where not. */
-export class Backends implements Connector, BackendPlace {
+export class Backends implements Connector, BackendPlace, BackendSessionPlace {
   readonly #options: BackendsOptions;
   readonly #idle = new Map<Tunnel, IdleConnections>();
   readonly #idleControl: BackendConnection[] = [];
+  readonly #sessions = new BackendSessions();
   readonly #sweep: NodeJS.Timeout;
 
   constructor(options: BackendsOptions) {
@@ -77,7 +82,12 @@ export class Backends implements Connector, BackendPlace {
     if (at >= 0) list!.splice(at, 1);
   }
 
-  opened({ tunnel, pool }: BackendConnection, wasReached: boolean): void {
+  forgetSession(session: BackendSession): void {
+    session.tunnel.forgetStream(session.streamId);
+    this.#sessions.remove(session);
+  }
+
+  opened({ tunnel, pool }: Pick<BackendConnection, 'tunnel' | 'pool'>, wasReached: boolean): void {
     if (tunnel === null) return;
     const { health } = this.#options.registry;
     if (wasReached) health.reached(tunnel.connectorId, pool);
@@ -89,10 +99,12 @@ export class Backends implements Connector, BackendPlace {
     for (const list of this.#idle.get(tunnel)?.values() ?? []) {
       for (const connection of [...list]) connection.destroy();
     }
+    this.#sessions.retireThose(tunnel);
   }
 
   /** What may be dialled has changed: connections that no exchange may use any more would only keep old backends busy. */
   closeUnserved(): void {
+    this.#sessions.retireUnserved();
     for (const [tunnel, pools] of this.#idle) {
       for (const [pool, list] of pools) {
         for (const connection of [...list]) {
@@ -106,10 +118,12 @@ export class Backends implements Connector, BackendPlace {
   /** The tunnel is gone, and its connections with it. */
   forgetTunnel(tunnel: Tunnel): void {
     this.#idle.delete(tunnel);
+    this.#sessions.forgetTunnel(tunnel);
   }
 
   stop(): void {
     clearInterval(this.#sweep);
+    this.#sessions.stop();
     for (const list of this.#lists()) for (const connection of [...list]) connection.destroy();
   }
 
@@ -121,7 +135,9 @@ export class Backends implements Connector, BackendPlace {
       void this.#waitForTunnel(exchange);
       return;
     }
-    const connection = this.#takeIdle(tunnel, exchange, to) ?? this.#openStream(tunnel, exchange, to);
+    const connection = route.speaksHttp2
+      ? this.#beginRequest(tunnel, exchange, to)
+      : (this.#takeIdle(tunnel, exchange, to) ?? this.#openStream(tunnel, exchange, to));
     if (connection !== null) exchange.useConnection(connection);
     else void this.#waitForTunnel(exchange);
   }
@@ -188,11 +204,30 @@ export class Backends implements Connector, BackendPlace {
         place: this,
         limits: this.#options.limits,
       });
-      const { backendId: applicationId, dialHost } = to;
-      const host = dialHost === null ? {} : { host: dialHost };
-      stream.write(encodePreamble({ applicationId, requestId, ...host }));
+      stream.write(encodePreamble(preambleOf(to, requestId)));
       return connection;
     } catch {
+      // The tunnel began to go away between the choice and now.
+      return null;
+    }
+  }
+
+  #beginRequest(tunnel: Tunnel, exchange: Exchange, to: BackendAddress): BackendRequest | null {
+    const known = this.#sessions.find(tunnel, to);
+    return (known ?? this.#openSession(tunnel, exchange, to))?.begin() ?? null;
+  }
+
+  #openSession(tunnel: Tunnel, { requestId }: Exchange, to: BackendAddress): BackendSession | null {
+    let session: BackendSession | null = null;
+    try {
+      const stream = tunnel.openStream(report => session?.report(report));
+      stream.write(encodePreamble(preambleOf(to, requestId)));
+      const { limits, now } = this.#options;
+      session = new BackendSession({ stream, streamId: stream.id, tunnel, to, place: this, limits, now });
+      this.#sessions.add(session);
+      return session;
+    } catch (error) {
+      if (!(error instanceof YamuxError)) throw error;
       // The tunnel began to go away between the choice and now.
       return null;
     }
@@ -235,6 +270,7 @@ export class Backends implements Connector, BackendPlace {
 
   #closeOld(): void {
     const now = this.#options.now();
+    this.#sessions.closeOld(now);
     for (const list of this.#lists()) {
       for (const connection of [...list]) {
         if (now - connection.idleSince >= connection.idleLimitMs) connection.destroy();
@@ -255,6 +291,10 @@ function purposeOf(
 ): StreamPurpose {
   const groupId = route.application.connectorGroupId;
   return { groupId, backendId, backendKey, pool, failedOn, isUpgrade, client };
+}
+
+function preambleOf({ backendId: applicationId, dialHost }: BackendAddress, requestId: string): Preamble {
+  return { applicationId, requestId, ...(dialHost !== null && { host: dialHost }) };
 }
 
 /** Pause a socket whose reader lags behind by more than this. */

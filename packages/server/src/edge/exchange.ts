@@ -9,7 +9,6 @@ import { isByteRanges, planContent } from '../translation/content-plan.ts';
 import { noLinks, type PublishedLinks } from '../translation/published-links.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
 import type { AnswerContent, ContentReceiver } from './answer-content.ts';
-import type { BackendConnection } from './backend-connection.ts';
 import { EdgeError } from './failure.ts';
 import { openContent, withoutRange } from './link-translation.ts';
 import { namesConnectionScheme, type PinnedConnections } from './pinned-connections.ts';
@@ -35,6 +34,29 @@ export interface ResponseSink {
   /** All bytes that arrived together have been given. */
   flush(): void;
   readonly isWritable: boolean;
+}
+
+/** What carries an exchange to its backend: an HTTP/1.1 connection, or one request of an HTTP/2 session. */
+export interface BackendCarrier {
+  /** Null for the control process. */
+  readonly tunnel: Tunnel | null;
+  /** Bytes handed to the stream after the preamble. */
+  readonly offset: number;
+  /** It belongs to one client connection because its backend authenticates connections. */
+  isPinned: boolean;
+  readonly isClosed: boolean;
+  /** Binds it to an exchange until it is released or closed. */
+  attach(exchange: Exchange): void;
+  /** Takes the request as HTTP/1.1: the head in one piece, then the framed body. False: stop until the exchange's `onRequestDrain`. */
+  write(bytes: Buffer): boolean;
+  /** After an upgrade: the client has sent its last byte. */
+  endWrite(): void;
+  /** The client has room again. */
+  resume(): void;
+  /** The exchange has done with it. */
+  release(now: number): void;
+  /** Ends it at once; its exchange hears nothing of it. */
+  destroy(): void;
 }
 
 /** Hands out connections to backends. */
@@ -132,7 +154,7 @@ export class Exchange implements ContentReceiver {
   /** The framed body so far, while it may have to be sent again. */
   #held: Buffer[] | null = null;
   #heldBytes = 0;
-  #connection: BackendConnection | null = null;
+  #connection: BackendCarrier | null = null;
   #attempts = 0;
   #failedOn: Set<Tunnel> | null = null;
   /** The one of several that has the request. */
@@ -207,7 +229,7 @@ export class Exchange implements ContentReceiver {
   }
 
   /** A connection was found: sends the head and what is held of the body. */
-  useConnection(connection: BackendConnection): void {
+  useConnection(connection: BackendCarrier): void {
     this.waiting = null;
     this.#connection = connection;
     this.startOffset = connection.offset;
@@ -326,7 +348,7 @@ export class Exchange implements ContentReceiver {
   }
 
   /** The answer is complete; the connection has already been let go. */
-  onResponseEnd(connection: BackendConnection, trailers: Buffer): void {
+  onResponseEnd(connection: BackendCarrier, trailers: Buffer): void {
     this.#connection = null;
     if (this.#content !== null) {
       connection.release(this.#parts.now());
@@ -401,7 +423,7 @@ export class Exchange implements ContentReceiver {
   }
 
   /** @param wasNotSent The backend certainly got no byte of this request. */
-  onConnectionLost(connection: BackendConnection, error: EdgeError, wasNotSent: boolean): void {
+  onConnectionLost(connection: BackendCarrier, error: EdgeError, wasNotSent: boolean): void {
     this.#connection = null;
     if (this.isEnded) return;
     if (this.#hasResponse) {
@@ -416,7 +438,7 @@ export class Exchange implements ContentReceiver {
     this.start();
   }
 
-  #maySendAgainAfter(connection: BackendConnection, wasNotSent: boolean): boolean {
+  #maySendAgainAfter(connection: BackendCarrier, wasNotSent: boolean): boolean {
     const isHeld = this.isRequestDone ? this.#heldBytes === 0 || this.#held !== null : this.#held !== null;
     if (!isHeld || this.#attempts >= this.#mostAttempts) return false;
     if (!wasNotSent) {

@@ -170,6 +170,27 @@ export const failures = {
     sentence: 'The connector could not make a secure connection to the application.',
     advice: 'Tell your administrator: the application’s certificate needs a look.',
   },
+  backend_not_http2: {
+    status: 502,
+    hop: 'backend',
+    title: 'The application does not speak HTTP/2',
+    sentence: 'The connector reached the application, but it does not answer in HTTP/2, as it is set to.',
+    advice: 'Tell your administrator: the application’s backend protocol needs a look.',
+  },
+  backend_reset: {
+    status: 502,
+    hop: 'backend',
+    title: 'The application broke off the request',
+    sentence: 'The application ended this request before it answered.',
+    advice: 'Try again. If it stays, tell the application’s owner.',
+  },
+  backend_busy: {
+    status: 503,
+    hop: 'backend',
+    title: 'The application takes no more requests right now',
+    sentence: 'The application refused the request before it looked at it.',
+    advice: 'Try again in a moment.',
+  },
   dial_not_allowed: {
     status: 502,
     hop: 'connector',
@@ -225,6 +246,13 @@ export const failures = {
     title: 'The service cannot check your access right now',
     sentence: 'The service has had no contact with its own records for too long, so it lets nobody in.',
     advice: 'Try again in a minute. If it stays, tell your administrator.',
+  },
+  upgrade_not_possible: {
+    status: 501,
+    hop: 'edge',
+    title: 'This application takes no WebSockets',
+    sentence: 'The application is reached over HTTP/2, which carries no connection upgrades.',
+    advice: 'Tell your administrator: WebSockets need the backend protocol http1.',
   },
   loop_detected: {
     status: 508,

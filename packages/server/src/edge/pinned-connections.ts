@@ -1,7 +1,7 @@
 import type { Session } from '../feed/relay-state.ts';
 import type { fieldIds } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
-import type { BackendConnection } from './backend-connection.ts';
+import type { BackendCarrier } from './exchange.ts';
 
 /**
  * Backend connections that belong to one client connection. NTLM and Negotiate authenticate a connection, not a request
@@ -10,11 +10,11 @@ import type { BackendConnection } from './backend-connection.ts';
 export class PinnedConnections {
   readonly #byPool = new Map<
     string,
-    { readonly session: Session | null; readonly connection: BackendConnection }
+    { readonly session: Session | null; readonly connection: BackendCarrier }
   >();
 
   /** The connection pinned for a route's pool, which is one backend; one of another session is closed instead. */
-  find(pool: string, session: Session | null): BackendConnection | null {
+  find(pool: string, session: Session | null): BackendCarrier | null {
     const pinned = this.#byPool.get(pool);
     if (pinned === undefined) return null;
     if (pinned.session === session && !pinned.connection.isClosed) return pinned.connection;
@@ -23,7 +23,7 @@ export class PinnedConnections {
     return null;
   }
 
-  pin(pool: string, session: Session | null, connection: BackendConnection): void {
+  pin(pool: string, session: Session | null, connection: BackendCarrier): void {
     connection.isPinned = true;
     const before = this.#byPool.get(pool);
     if (before !== undefined && before.connection !== connection) before.connection.destroy();

@@ -219,6 +219,9 @@ function openExchange(
   parts: EdgeParts,
   requestId: string,
 ): RequestOutcome {
+  if (route.speaksHttp2 && isWebSocket(head)) {
+    return refuse('upgrade_not_possible', route, head, requestId, parts);
+  }
   const claim = parts.protection.claim(route, client, head.upgrade);
   if ('code' in claim) return refuse(claim.code, route, head, requestId, parts, claim.retryAfterSeconds);
   const source = { session, route, requestId, clientAddress: client.address };
@@ -239,10 +242,15 @@ function openExchange(
     isUpgrade: head.upgrade,
     isPersonalPage: session !== null && isNavigation(head),
     authenticatesConnection: namesConnectionScheme(head, fieldIds.authorization),
-    pins: context.pins,
+    pins: route.speaksHttp2 ? null : context.pins,
     sink,
   });
   return { kind: 'exchange', exchange };
+}
+
+/** Other upgrades may be passed over by whoever gets them (RFC 9110 §7.8), and are. */
+function isWebSocket(head: MessageHead): boolean {
+  return head.upgrade && head.valueIs(head.find(fieldIds.upgrade), 'websocket');
 }
 
 const noFields: readonly never[] = [];

@@ -46,6 +46,8 @@ export interface ApplicationRecord {
   readonly validateBackendCertificate: boolean;
   /** PEM of certificates that connectors trust for this application's backends beside those of their machine. */
   readonly backendAuthorities?: string;
+  /** Backends are spoken to in HTTP/2: over TLS, or in the clear with prior knowledge. Absent: HTTP/1.1. */
+  readonly backendProtocol?: 'http2' | 'h2c';
   readonly enabled: boolean;
   /** With a wildcard as external URL: only these are published. Absent: every host that the wildcard stands for. */
   readonly segments?: readonly SegmentRecord[];

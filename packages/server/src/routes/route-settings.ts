@@ -31,6 +31,8 @@ export interface RouteSettings {
   readonly translatesRequests: boolean;
   /** Null where links in content are left alone. */
   readonly bodyLinks: BodyLinkSettings | null;
+  /** Backends are spoken to in HTTP/2. */
+  readonly speaksHttp2: boolean;
 }
 
 /** How links in the content of answers are turned outwards. */
@@ -53,6 +55,7 @@ export const noSettings: RouteSettings = {
   translatesAnswers: false,
   translatesRequests: false,
   bodyLinks: null,
+  speaksHttp2: false,
 };
 
 export function settingsOf(application: ApplicationRecord): RouteSettings {
@@ -69,6 +72,7 @@ export function settingsOf(application: ApplicationRecord): RouteSettings {
     translatesAnswers: application.translateAnswers ?? application.translateHostHeader,
     translatesRequests: application.translateHostHeader,
     bodyLinks: bodyLinksOf(application.bodyLinks),
+    speaksHttp2: application.backendProtocol !== undefined,
   };
 }
 

@@ -70,6 +70,7 @@ export function backendOf(
     validateCertificate: application.validateBackendCertificate,
     ...(protocol === 'https:' &&
       application.backendAuthorities !== undefined && { authorities: application.backendAuthorities }),
+    ...(application.backendProtocol !== undefined && { http2: true }),
   };
 }
 
@@ -85,9 +86,9 @@ const keys = new WeakMap<BackendConfiguration, string>();
 export function backendKeyOf(backend: BackendConfiguration): string {
   const known = keys.get(backend);
   if (known !== undefined) return known;
-  const { tls, host, port, validateCertificate, authorities } = backend;
+  const { tls, host, port, validateCertificate, authorities, http2 } = backend;
   const trust = authorities === undefined ? '' : ` ${hash('sha256', authorities)}`;
-  const key = `${tls ? 'https' : 'http'}://${host}:${port} ${validateCertificate}${trust}`;
+  const key = `${tls ? 'https' : 'http'}://${host}:${port} ${validateCertificate}${trust}${http2 ? ' http2' : ''}`;
   keys.set(backend, key);
   return key;
 }

@@ -143,6 +143,19 @@ export const publishingGroups: readonly SettingGroup[] = [
     title: 'Backend',
     settings: [
       {
+        property: 'backendProtocol',
+        label: 'Protocol of the backend',
+        help: 'What the application is spoken to in. gRPC needs HTTP/2; WebSockets need HTTP/1.1.',
+        control: {
+          kind: 'choice',
+          options: [
+            ['http1', 'HTTP/1.1'],
+            ['http2', 'HTTP/2 over TLS (https)'],
+            ['h2c', 'HTTP/2 in the clear (http)'],
+          ],
+        },
+      },
+      {
         property: 'applicationServerTimeout',
         label: 'Backend application timeout',
         help: 'How long the application may take until its answer begins.',

@@ -1,0 +1,65 @@
+import type { BackendAddress } from '../routes/route-backends.ts';
+import type { Tunnel } from '../tunnels/tunnel.ts';
+import type { BackendSession } from './backend-session.ts';
+
+/** HTTP/2 sessions with backends, by tunnel and pool. */
+export class BackendSessions {
+  readonly #sessions = new Map<Tunnel, Map<string, BackendSession[]>>();
+
+  /** A session that takes another request for a backend through a tunnel. */
+  find(tunnel: Tunnel, { pool, backendKey }: BackendAddress): BackendSession | null {
+    const list = this.#sessions.get(tunnel)?.get(pool);
+    return list?.find(one => one.backendKey === backendKey && one.hasRoom) ?? null;
+  }
+
+  add(session: BackendSession): void {
+    let ofTunnel = this.#sessions.get(session.tunnel);
+    if (ofTunnel === undefined) {
+      ofTunnel = new Map();
+      this.#sessions.set(session.tunnel, ofTunnel);
+    }
+    const ofPool = ofTunnel.get(session.pool);
+    if (ofPool) ofPool.push(session);
+    else ofTunnel.set(session.pool, [session]);
+  }
+
+  remove(session: BackendSession): void {
+    const ofTunnel = this.#sessions.get(session.tunnel);
+    const list = ofTunnel?.get(session.pool);
+    const at = list?.indexOf(session) ?? -1;
+    if (ofTunnel === undefined || list === undefined || at < 0) return;
+    list.splice(at, 1);
+    if (list.length === 0) ofTunnel.delete(session.pool);
+    if (ofTunnel.size === 0) this.#sessions.delete(session.tunnel);
+  }
+
+  /** The tunnel takes no new streams: what idles on it would only hold up its end. */
+  retireThose(tunnel: Tunnel): void {
+    for (const list of this.#sessions.get(tunnel)?.values() ?? []) {
+      for (const session of [...list]) session.retire();
+    }
+  }
+
+  /** What may be dialled has changed: old backends are only to finish what they have. */
+  retireUnserved(): void {
+    for (const session of [...this.#all()]) {
+      if (!session.tunnel.serves(session.backendId, session.backendKey)) session.retire();
+    }
+  }
+
+  closeOld(now: number): void {
+    for (const session of [...this.#all()]) if (session.isOld(now)) session.destroy();
+  }
+
+  forgetTunnel(tunnel: Tunnel): void {
+    this.#sessions.delete(tunnel);
+  }
+
+  stop(): void {
+    for (const session of [...this.#all()]) session.destroy();
+  }
+
+  *#all(): Generator<BackendSession> {
+    for (const ofTunnel of this.#sessions.values()) for (const list of ofTunnel.values()) yield* list;
+  }
+}
