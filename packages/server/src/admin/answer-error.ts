@@ -2,7 +2,7 @@ import type { AdminErrorBody } from '@postern/protocol/admin/error';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { DirectoryError, type DirectoryErrorCode } from '../directory/directory-error.ts';
-import { CertificateError } from '../domains/certificate-error.ts';
+import { CertificateError, type CertificateErrorCode } from '../domains/certificate-error.ts';
 import { StoreError } from '../store/store-error.ts';
 import { AdminError, type AdminErrorCode, statusOf } from './admin-error.ts';
 
@@ -68,10 +68,21 @@ function describeIssues(error: FastifyError): string {
   return `${described.join('; ')}.`;
 }
 
+/** What of an upload is at fault, where that is not the certificate. */
+const partOfUpload: Readonly<Partial<Record<CertificateErrorCode, string>>> = {
+  wrong_password: 'password',
+  no_private_key: 'privateKey',
+  key_mismatch: 'privateKey',
+};
+
 /** Which values of the body were refused; nothing where it is not known, or no matter of the body. */
 function detailsOf(error: FastifyError, code: AdminErrorCode): Pick<AdminErrorBody['error'], 'details'> {
   if (error instanceof DirectoryError && error.property !== undefined) {
     return { details: [{ code, target: error.property, message: error.message }] };
+  }
+  if (error instanceof CertificateError) {
+    const target = partOfUpload[error.code] ?? 'certificate';
+    return { details: [{ code: error.code, target, message: `${error.message} ${error.remedy}` }] };
   }
   if (!hasZodFastifySchemaValidationErrors(error) || error.validationContext !== 'body') return {};
   const details = issuesOf(error).filter(({ path }) => path !== '');
