@@ -73,6 +73,20 @@ const applicationUsers = createRoute({
   component: lazyRouteComponent(() => import('./screens/application/users-page.tsx'), 'ApplicationUsersPage'),
 });
 
+const applicationSegments = createRoute({
+  getParentRoute: () => root,
+  path: '/applications/$applicationId/segments',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/application/segments-page.tsx'), 'SegmentsPage'),
+});
+
+const applicationCors = createRoute({
+  getParentRoute: () => root,
+  path: '/applications/$applicationId/cors',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/application/cors-page.tsx'), 'CorsPage'),
+});
+
 const connectors = createRoute({
   getParentRoute: () => root,
   path: '/connectors',
@@ -131,6 +145,50 @@ const enrolmentTokens = createRoute({
   ),
 });
 
+const domains = createRoute({
+  getParentRoute: () => root,
+  path: '/domains',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/domains/domains-page.tsx'), 'DomainsPage'),
+});
+
+const domain = createRoute({
+  getParentRoute: () => root,
+  path: '/domains/$domainId',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/domain/domain-page.tsx'), 'DomainPage'),
+});
+
+const certificates = createRoute({
+  getParentRoute: () => root,
+  path: '/certificates',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(
+    () => import('./screens/certificates/certificates-page.tsx'),
+    'CertificatesPage',
+  ),
+});
+
+const certificate = createRoute({
+  getParentRoute: () => root,
+  path: '/certificates/$certificateId',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(
+    () => import('./screens/certificate/certificate-page.tsx'),
+    'CertificatePage',
+  ),
+});
+
+const certificateAuthorities = createRoute({
+  getParentRoute: () => root,
+  path: '/certificate-authorities',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(
+    () => import('./screens/certificate-authorities/certificate-authorities-page.tsx'),
+    'CertificateAuthoritiesPage',
+  ),
+});
+
 const requirements = createRoute({
   getParentRoute: () => root,
   path: '/requirements',
@@ -170,6 +228,8 @@ export const router = createRouter({
     application,
     applicationSettings,
     applicationUsers,
+    applicationSegments,
+    applicationCors,
     connectors,
     connector,
     connectorEvents,
@@ -178,6 +238,11 @@ export const router = createRouter({
     connectorGroup,
     enrolmentTokens,
     requirements,
+    certificateAuthorities,
+    domains,
+    domain,
+    certificates,
+    certificate,
     users,
     user,
     directoryRole,

@@ -9,7 +9,7 @@ import { connectorGroupsKey } from './connector-groups.ts';
 const groupsPath = '/onPremisesPublishingProfiles/applicationProxy/connectorGroups';
 
 /** Everything about single applications; lists of them come with their connector groups. */
-const applicationsKey = ['applications'] as const;
+export const applicationsKey = ['applications'] as const;
 
 /** An application with the side of it that says who may use it. */
 export interface ApplicationWithAccess {

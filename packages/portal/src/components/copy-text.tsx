@@ -27,13 +27,13 @@ interface CopyTextProps {
   readonly what: string;
 }
 
-/** An id or a host in one line, to be selected or copied. */
-export function CopyText({ text, what }: CopyTextProps) {
+/** An id or a host in one line, to be selected or copied; `copied` where what is shown is only its beginning. */
+export function CopyText({ text, what, copied = text }: CopyTextProps & { readonly copied?: string }) {
   const styles = useStyles();
   return (
     <span className={styles.line}>
       <code className={styles.text}>{text}</code>
-      <CopyButton text={text} what={what} isSmall />
+      <CopyButton text={copied} what={what} isSmall />
     </span>
   );
 }

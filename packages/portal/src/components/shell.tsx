@@ -198,6 +198,14 @@ const places = [
       { to: '/connector-groups', name: 'Connector groups' },
       { to: '/enrolment-tokens', name: 'Enrolment tokens' },
       { to: '/requirements', name: 'Names and ports' },
+      { to: '/certificate-authorities', name: 'Certificate authorities' },
+    ],
+  },
+  {
+    heading: 'Domains',
+    items: [
+      { to: '/domains', name: 'Custom domains' },
+      { to: '/certificates', name: 'Certificates' },
     ],
   },
   { heading: 'Users', items: [{ to: '/users', name: 'All users' }] },

@@ -65,6 +65,12 @@ export function ApplicationFrame({ applicationId, children }: ApplicationFramePr
         <PageMenuLink to="/applications/$applicationId/users" params={params}>
           Users and groups
         </PageMenuLink>
+        <PageMenuLink to="/applications/$applicationId/segments" params={params}>
+          Segments
+        </PageMenuLink>
+        <PageMenuLink to="/applications/$applicationId/cors" params={params}>
+          CORS
+        </PageMenuLink>
       </PageMenu>
       <PageContent>
         {query.isError && (

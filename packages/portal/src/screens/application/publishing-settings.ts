@@ -359,29 +359,6 @@ export const publishingGroups: readonly SettingGroup[] = [
     ],
   },
   {
-    title: 'Requests of other origins (CORS)',
-    settings: [
-      {
-        property: 'corsConfigurations',
-        label: 'Rules',
-        help: 'A list of rules as the admin API writes them. Preflight requests are answered by the service and never meet a sign-in page.',
-        control: {
-          kind: 'json',
-          isList: true,
-          example: [
-            {
-              resource: '/api',
-              allowedOrigins: ['https://shop.example.com'],
-              allowedMethods: ['GET', 'POST'],
-              allowedHeaders: ['X-My-*'],
-              maxAgeInSeconds: 600,
-            },
-          ],
-        },
-      },
-    ],
-  },
-  {
     title: 'Limits',
     lead: '0 is no limit. Beyond one, clients get 429 and are told when to come back. A client is one address; of IPv6, one /64.',
     settings: [
@@ -418,8 +395,12 @@ export const publishingGroups: readonly SettingGroup[] = [
   },
 ];
 
-/** What has no field here: it says something, or has one value alone. */
-const withoutField: ReadonlySet<string> = new Set(['isOnPremPublishingEnabled', 'isSecureCookieEnabled']);
+/** What has no field here: it says something, has one value alone, or has a page of its own. */
+const withoutField: ReadonlySet<string> = new Set([
+  'isOnPremPublishingEnabled',
+  'isSecureCookieEnabled',
+  'corsConfigurations',
+]);
 
 /**
  * A group for what the service has and the lists above do not, so that nothing is out of reach where the two are of

@@ -1,4 +1,5 @@
 import type { Connector } from '@postern/protocol/admin/connectors';
+import { daysOf } from '../../components/certificate-state.tsx';
 import { CopyText } from '../../components/copy-text.tsx';
 import { Empty } from '../../components/empty.tsx';
 import { Facts } from '../../components/facts.tsx';
@@ -51,8 +52,4 @@ function warningFor({ expiresInDays }: ConnectorCertificate): string {
     return 'It has expired: the service refuses the connector. Run “postern connector register” on its machine; it keeps its id and its group.';
   }
   return `It expires in ${daysOf(expiresInDays)} and should have been renewed by itself long ago. Run “postern connector doctor” on its machine to learn why it was not.`;
-}
-
-function daysOf(count: number): string {
-  return count === 1 ? '1 day' : `${count} days`;
 }
