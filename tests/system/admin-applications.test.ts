@@ -14,6 +14,7 @@ before(async () => {
       { name: 'wiki', internalUrl: backend.url },
       { name: 'stock', internalUrl: backend.url },
       { name: 'scrap', internalUrl: backend.url },
+      { name: 'spread', internalUrl: backend.url },
     ],
     users: ['bert', 'cleo'],
   });
@@ -156,6 +157,90 @@ describe('applications in the Admin center', { timeout: 600_000 }, () => {
     assert.deepEqual([openRequests, allowedNetworks, requestsPerMinute], [50, ['10.0.0.0/8'], 0]);
   });
 
+  test('segments of an application with a wildcard are added, changed and removed', async () => {
+    const { domain, port } = center.bed;
+    const page = await center.openAs('ada', pageOf('spread', '/segments'));
+    await page.getByText('Segments need a wildcard').waitFor();
+    await center.arrive(page, 'spread');
+    await publishWildcard('spread');
+    await page.reload();
+    await page.getByText('No segments', { exact: true }).waitFor();
+
+    await page.getByRole('button', { name: 'Add a segment' }).focus();
+    await page.keyboard.press('Enter');
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('External URL').fill(`http://spread-web.${domain}/`);
+    await dialog.getByLabel('Internal URL').fill(backend.url);
+    await page.keyboard.press('Enter');
+    await dialog.getByText('Must begin with https://').waitFor();
+    assert.equal(await dialog.getByLabel('External URL').getAttribute('aria-invalid'), 'true');
+    assert.deepEqual(await violations(page), []);
+    await dialog.getByLabel('External URL').fill(`https://spread-web.${domain}/`);
+    await page.keyboard.press('Enter');
+    await dialog.waitFor({ state: 'detached' });
+    const web = page.getByRole('row', { name: new RegExp(`https://spread-web.${domain}:${port}/`) });
+    await web.waitFor();
+    await page.getByRole('button', { name: 'Add a segment' }).click();
+    await dialog.getByLabel('External URL').fill(`https://spread-api.${domain}/v0/`);
+    await dialog.getByLabel('Internal URL').fill(backend.url);
+    await dialog.getByRole('button', { name: 'Add' }).click();
+    await page.getByRole('button', { name: /^Change .*v0/ }).click();
+    await dialog.getByLabel('External URL').fill(`https://spread-api.${domain}/v1/`);
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('row', { name: /spread-api\S+\/v1\// }).waitFor();
+    await page.getByRole('button', { name: /^Remove .*web/ }).click();
+    assert.match(await dialog.innerText(), /spread-web\S+ stops answering/);
+    assert.deepEqual(await violations(page), []);
+    await dialog.getByRole('button', { name: 'Remove' }).click();
+    await web.waitFor({ state: 'detached' });
+  });
+
+  test('rules for other origins are a form; what a preflight request is answered can be tried', async () => {
+    const { domain, port } = center.bed;
+    const page = await center.openAs('ada', pageOf('spread', '/cors'));
+    const api = `https://spread-api.${domain}:${port}/v1/`;
+    await center.arrive(page, 'spread');
+    await page.getByRole('button', { name: `Add a rule for ${api}` }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Path').fill('/things');
+    await dialog.getByLabel('Origins').fill('https://web.example.com/page');
+    await dialog.getByRole('checkbox', { name: 'PUT' }).check();
+    await dialog.getByLabel('Request headers').fill('X-My-*');
+    await dialog.getByRole('button', { name: 'Add' }).click();
+    await dialog.getByText('Must be an origin as browsers send it').waitFor();
+    assert.equal(await dialog.getByLabel('Origins').getAttribute('aria-invalid'), 'true');
+    assert.deepEqual(await violations(page), []);
+    await dialog.getByLabel('Origins').fill('https://web.example.com');
+    await dialog.getByRole('button', { name: 'Add' }).click();
+    await page
+      .getByRole('row', { name: /\/things https:\/\/web\.example\.com GET, HEAD, POST, PUT X-My-\*/ })
+      .waitFor();
+
+    const preview = page.getByRole('region', { name: 'Try a preflight request' });
+    assert.equal(await preview.getByLabel('Address').inputValue(), `${api}things`);
+    await preview.getByLabel('Method').selectOption('PUT');
+    await preview.getByLabel('Request headers').fill('x-my-thing');
+    await preview.getByText('Allowed', { exact: true }).waitFor();
+    const shown = await preview.innerText();
+    const host = `spread-api.${domain}`;
+    const answer = await center.bed.exchange(
+      host,
+      `OPTIONS /v1/things HTTP/1.1\r\nHost: ${host}\r\nOrigin: https://web.example.com\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: x-my-thing\r\nConnection: close\r\n\r\n`,
+    );
+    const granted = answer.match(/^access-control-\S+: .*(?=\r$)/gm) ?? [];
+    assert.equal(granted.length, 5);
+    for (const line of granted)
+      assert.match(shown, new RegExp(line.replace(': ', '\\s+').replaceAll('.', '\\.')));
+    await preview.getByLabel('Method').selectOption('DELETE');
+    await preview.getByText('does not allow the method DELETE').waitFor();
+    assert.deepEqual(await violations(page), []);
+
+    await page.getByRole('button', { name: 'Remove the rule for /things' }).click();
+    await dialog.getByText('after it the backend decides').waitFor();
+    await dialog.getByRole('button', { name: 'Remove' }).click();
+    await page.getByRole('row', { name: /things/ }).waitFor({ state: 'detached' });
+  });
+
   test('what somebody else has changed meanwhile is shown, and not undone unseen', async () => {
     const page = await center.openAs('ada', pageOf('wiki', '/settings'));
     const names = page.getByRole('region', { name: 'Name and home page' });
@@ -222,25 +307,29 @@ describe('applications in the Admin center', { timeout: 600_000 }, () => {
     const connector = `/admin/connectors/${bed.connectors[0]!.id}`;
     const paths = [
       ...['applications', 'applications/new', 'connectors', 'connector-groups'].map(name => `/admin/${name}`),
-      ...['enrolment-tokens', 'requirements', 'users'].map(name => `/admin/${name}`),
-      ...['', '/settings', '/users'].map(rest => pageOf('wiki', rest)),
+      ...['enrolment-tokens', 'requirements', 'users', 'certificate-authorities'].map(
+        name => `/admin/${name}`,
+      ),
+      ...['', '/settings', '/users', '/segments', '/cors'].map(rest => pageOf('wiki', rest)),
+      ...['/segments', '/cors'].map(rest => pageOf('spread', rest)),
       ...['', '/events', '/doctor'].map(rest => `${connector}${rest}`),
       `/admin/connector-groups/${value[0]!.id}`,
       `/admin/users/${bed.userId('bert')}/directory-role`,
     ];
-    const page = await center.openAs('ada', '/admin/applications');
-    for (const width of [390, 768]) {
-      await page.setViewportSize({ width, height: 800 });
-      for (const path of paths) {
-        await page.goto(center.addressOf(path));
-        await page.getByRole('heading', { level: 1 }).waitFor();
-        await page.getByText('Loading').waitFor({ state: 'hidden' });
-        const over = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
-        assert.ok(Number(over) <= 0, `${path} is ${over} px wider than ${width}`);
-      }
-    }
+    await center.fitsNarrowWindows(paths);
   });
 });
+
+/** With the wildcard that the testbed's certificate has. */
+async function publishWildcard(name: string): Promise<void> {
+  const { status, body } = await center.bed.api('PATCH', `/applications/${center.bed.applicationId(name)}`, {
+    onPremisesPublishing: {
+      externalUrl: `https://*.${center.bed.domain}/`,
+      internalUrl: 'http://*.corp.example/',
+    },
+  });
+  assert.equal(status, 204, JSON.stringify(body));
+}
 
 async function save(region: ReturnType<Page['getByRole']>): Promise<void> {
   await region.getByRole('button', { name: 'Save' }).click();

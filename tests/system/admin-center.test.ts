@@ -144,6 +144,28 @@ describe('the Admin center in a real browser', { timeout: 600_000 }, () => {
     assert.deepEqual(center.chromium.takeErrors(), []);
   });
 
+  test('an authority is rotated after its stages were read, and nobody has to register again', async () => {
+    const page = await center.openAs('ada', '/admin/certificate-authorities');
+    await center.arrive(page, 'Certificate authorities');
+    const registration = page.getByRole('region', { name: 'Registration authority' });
+    await registration.getByRole('row', { name: /Current: signs/ }).waitFor();
+    await registration.getByRole('button', { name: 'Rotate' }).focus();
+    await page.keyboard.press('Enter');
+    assert.match(
+      await page.getByRole('dialog').innerText(),
+      /Nobody has to register again[\s\S]*signs nothing any more/,
+    );
+    assert.deepEqual(await violations(page), []);
+
+    await page.getByRole('dialog').getByRole('button', { name: 'Rotate' }).click();
+
+    await registration.getByRole('row', { name: /Retired: trusted for a while/ }).waitFor();
+    assert.equal(await registration.getByRole('row', { name: /Current: signs/ }).count(), 1);
+    assert.deepEqual(center.chromium.takeErrors(), []);
+    await page.getByRole('link', { name: 'All connectors' }).click();
+    await page.getByRole('row', { name: /connector-1 Active/ }).waitFor();
+  });
+
   test('the names and ports for a firewall are there before anything is installed', async () => {
     const page = await center.openAs('ada', '/admin/requirements');
     await center.arrive(page, 'Names and ports');

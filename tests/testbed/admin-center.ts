@@ -59,6 +59,21 @@ export class AdminCenter implements AsyncDisposable {
     assert.deepEqual(this.chromium.takeErrors(), []);
   }
 
+  /** Opens pages as the administrator on a phone and on a tablet, and finds none that is wider. */
+  async fitsNarrowWindows(paths: readonly string[]): Promise<void> {
+    const page = await this.openAs('ada', paths[0] ?? '/admin/applications');
+    for (const width of [390, 768]) {
+      await page.setViewportSize({ width, height: 800 });
+      for (const path of paths) {
+        await page.goto(this.addressOf(path));
+        await page.getByRole('heading', { level: 1 }).waitFor();
+        await page.getByText('Loading').waitFor({ state: 'hidden' });
+        const over = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+        assert.ok(Number(over) <= 0, `${path} is ${over} px wider than ${width}`);
+      }
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.chromium[Symbol.asyncDispose]();
     await this.bed[Symbol.asyncDispose]();

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { hash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import axe from 'axe-core';
@@ -105,7 +106,11 @@ function resolverRules(domains: readonly string[]): string {
 function trustAuthority(home: string, caFile: string): void {
   const store = path.join(home, '.pki', 'nssdb');
   mkdirSync(store, { recursive: true });
-  execFileSync('certutil', ['-d', `sql:${store}`, '-A', '-t', 'C,,', '-n', caFile, '-i', caFile]);
+  // A file may hold several, and certutil takes the first alone.
+  for (const [pem] of readFileSync(caFile, 'utf8').matchAll(/-----BEGIN[\s\S]*?-----END CERTIFICATE-----/g)) {
+    const name = hash('sha256', pem);
+    execFileSync('certutil', ['-d', `sql:${store}`, '-A', '-a', '-t', 'C,,', '-n', name], { input: pem });
+  }
 }
 
 /** Violations of accessibility rules that axe-core calls serious or critical, one line each. */
