@@ -67,7 +67,8 @@ export function selectService(
   return { service, caFile, fetch: createServiceFetch({ caFile, outbound }) };
 }
 
-function outboundOf({ environment }: CommandContext): Outbound {
+/** How connections are made: as the variables HTTPS_PROXY and NO_PROXY say. */
+export function outboundOf({ environment }: CommandContext): Outbound {
   try {
     return outboundFrom({}, environment);
   } catch (error) {

@@ -11,6 +11,7 @@ import { addAppPublish } from './commands/app/publish.ts';
 import { addAppRemove } from './commands/app/remove.ts';
 import { addAppSegment } from './commands/app/segment.ts';
 import { addAppShow } from './commands/app/show.ts';
+import { addAppTest } from './commands/app/test.ts';
 import { addAppUnassign } from './commands/app/unassign.ts';
 import { addAppUpdate } from './commands/app/update.ts';
 import { addCaList } from './commands/ca/list.ts';
@@ -94,6 +95,7 @@ export function createProgram(version: string): Command {
     addAppPublish,
     addAppList,
     addAppShow,
+    addAppTest,
     addAppUpdate,
     addAppHeaders,
     addAppLimits,

@@ -100,6 +100,15 @@ async function openTls(outbound: Outbound, host: string, port: number, ca: strin
   return tls;
 }
 
+/**
+ * Authorities that certificates of published hosts may come from: the public ones, those of this machine, and `caFile`.
+ *
+ * @throws CliError `usage` where the file has no certificate.
+ */
+export function hostAuthorities(caFile: string | undefined): string[] {
+  return [...publicAuthorities(), ...(caFile === undefined ? [] : [readAuthorities(caFile)])];
+}
+
 function publicAuthorities(): string[] {
   return [...getCACertificates('default'), ...getCACertificates('system')];
 }

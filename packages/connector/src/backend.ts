@@ -146,10 +146,10 @@ class Attempt {
   wait(socket: Socket, { timeoutMs, now }: DialOptions): Dialling['opened'] {
     const { tls } = this.#backend;
     const { promise, resolve, reject } = Promise.withResolvers<Awaited<Dialling['opened']>>();
-    const timer = setTimeout(() => fail(this.#timedOut(timeoutMs)), timeoutMs);
+    const timer = setTimeout(() => fail(this.#timedOut(timeoutMs, now())), timeoutMs);
     const fail = (error: Error) => {
       socket.destroy();
-      reject(error instanceof DialError ? error : this.#explain(error));
+      reject(error instanceof DialError ? error : this.#explain(error, now()));
     };
     const onError = (error: Error) => fail(error);
     const onClose = () => fail(new Error('the connection was closed before it was open'));
@@ -163,8 +163,8 @@ class Attempt {
     promise.then(settle, settle);
     socket.on('error', onError);
     socket.once('close', onClose);
-    socket.on('lookup', () => {
-      this.#resolvedAt = now();
+    socket.on('lookup', (error: Error | null) => {
+      if (error === null) this.#resolvedAt = now();
     });
     socket.once('connect', () => {
       this.#connectedAt = now();
@@ -200,10 +200,25 @@ class Attempt {
     };
   }
 
-  #timedOut(timeoutMs: number): DialError {
+  /** The same where it failed: the stage that it failed in took until now. */
+  #knownUntil(at: number): OpenDetail {
+    const { host } = this.#backend;
+    const isConnected = this.#connectedAt > 0;
+    const isAsked = isIP(host) === 0 && !isLoopbackName(host);
+    if (isAsked && !isConnected && this.#resolvedAt === this.#startedAt) {
+      return { dnsMs: round(at - this.#startedAt) };
+    }
+    return {
+      ...this.#known(),
+      connectMs: round((isConnected ? this.#connectedAt : at) - this.#resolvedAt),
+      ...(isConnected && this.#backend.tls && { tlsMs: round(at - this.#connectedAt) }),
+    };
+  }
+
+  #timedOut(timeoutMs: number, at: number): DialError {
     const stage = this.#connectedAt === 0 ? 'accepted no connection' : 'did not finish the TLS handshake';
     const message = `${describe(this.#backend)} ${stage} within ${timeoutMs / 1000} s`;
-    return new DialError('connection_timed_out', message, this.#known());
+    return new DialError('connection_timed_out', message, this.#knownUntil(at));
   }
 
   #withoutHttp2(cause?: Error): DialError {
@@ -211,13 +226,14 @@ class Attempt {
     return new DialError('no_http2', message, this.#known(), { cause });
   }
 
-  #explain(error: Error): DialError {
+  #explain(error: Error, at: number): DialError {
     const { code = '' } = error as NodeJS.ErrnoException;
     if (code === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL') return this.#withoutHttp2(error);
     const failure =
       this.#connectedAt > 0 && this.#backend.tls ? 'tls_failed' : (failures[code] ?? 'unreachable');
     const said = error.message === '' ? code : error.message;
-    return new DialError(failure, `${describe(this.#backend)}: ${said}`, this.#known(), { cause: error });
+    const detail = this.#knownUntil(at);
+    return new DialError(failure, `${describe(this.#backend)}: ${said}`, detail, { cause: error });
   }
 }
 

@@ -243,6 +243,7 @@ export async function startControl(
       inactiveAfterDays: config.connectors.inactiveAfterDays,
       rotation,
       examineConnector: connectorId => publisher.examine(connectorId),
+      testPath: test => publisher.testPath(test),
       journal,
       testAlerts: () => alerts.test(),
       domains: { directory, nameServers, coveredByFiles: hosts => coveredByFiles(config, hosts, now()) },

@@ -20,6 +20,7 @@ import type { EdgeParts } from './edge/edge-parts.ts';
 import type { Exchange } from './edge/exchange.ts';
 import { FailedClients } from './edge/failed-clients.ts';
 import { EdgeListener } from './edge/listener.ts';
+import { testPath } from './edge/path-test.ts';
 import { PlainHttpListener } from './edge/plain-http.ts';
 import { PrivateListener } from './edge/private-listener.ts';
 import { Protection } from './edge/protection.ts';
@@ -30,6 +31,7 @@ import type {
   SessionRecord,
   TunnelReport,
 } from './feed/messages.ts';
+import type { PathFacts, PathTest } from './feed/path-facts.ts';
 import type { RelayState } from './feed/relay-state.ts';
 import { answerPortCheck } from './port-check/answers.ts';
 import { Networks } from './routes/networks.ts';
@@ -79,6 +81,7 @@ export class RelayParts {
   readonly #private: PrivateListener;
   readonly #accessLog: AccessLog | null;
   readonly #admit: EdgeParts['admit'];
+  readonly #parts: EdgeParts;
   #routes: RouteTable;
   #applicationsVersion = -1;
   readonly #backendsOfGroups = new WantedBackends();
@@ -190,6 +193,7 @@ export class RelayParts {
         this.#accessLog?.add({ ...localAnswer, status, requestId, host });
       },
     };
+    this.#parts = parts;
     this.#certificates = new Certificates(certificateFiles(config), log);
     this.#edge = new EdgeListener({
       parts,
@@ -298,6 +302,16 @@ export class RelayParts {
   async examine(connectorId: string): Promise<DoctorReport | null> {
     const tunnel = this.#registry.tunnels.find(one => one.connectorId === connectorId && one.isOpen);
     return tunnel === undefined ? null : tunnel.examine();
+  }
+
+  /** Sends a request to an application on the path of people's requests; null where that says nothing. */
+  async testPath(test: PathTest): Promise<PathFacts | null> {
+    try {
+      return await testPath(test, this.#parts);
+    } catch (error) {
+      this.#options.log.warn({ err: error, applicationId: test.applicationId }, 'a test could not be made');
+      return null;
+    }
   }
 
   /** Opens every listener; the private one first, so that a health check can tell starting from broken. */

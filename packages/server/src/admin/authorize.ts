@@ -84,6 +84,7 @@ export const accessTable: Readonly<Record<string, Access>> = {
   [`PATCH ${segments}/:segmentId`]: application,
   [`DELETE ${segments}/:segmentId`]: application,
   'GET /applications/:id/connectorGroup': application,
+  'POST /applications/:id/test': application,
   'PUT /applications/:id/connectorGroup/$ref': application,
   'POST /applicationTemplates/:id/instantiate': application,
 

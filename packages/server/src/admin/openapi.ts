@@ -32,6 +32,7 @@ export async function describeAdminApi(): Promise<string> {
     inactiveAfterDays: 0,
     rotation: { list: async () => [], rotate: async () => {}, uses: () => true },
     examineConnector: async () => null,
+    testPath: async () => null,
     journal: { record: () => {} },
     testAlerts: async () => [],
     domains: { directory, nameServers: createNameServers([]), coveredByFiles: () => [] },

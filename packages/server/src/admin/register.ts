@@ -19,6 +19,7 @@ import { answerError } from './answer-error.ts';
 import { addApplicationCredentials } from './application-credentials.ts';
 import { addApplicationSegments } from './application-segments.ts';
 import { addApplicationTemplates } from './application-templates.ts';
+import { addApplicationTest } from './application-test.ts';
 import { addApplications } from './applications.ts';
 import {
   type Access,
@@ -81,6 +82,7 @@ const resources: readonly ((app: AdminApp, parts: ResourceParts) => void)[] = [
   addApplicationSegments,
   addApplicationCredentials,
   addApplicationTemplates,
+  addApplicationTest,
   addServicePrincipals,
   addPublishingProfile,
   addConnectors,

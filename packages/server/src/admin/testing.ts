@@ -109,6 +109,7 @@ export async function openAdminApi(): Promise<AdminApiBench> {
       uses: name => name !== 'local',
     },
     examineConnector: async () => null,
+    testPath: async () => null,
     journal,
     testAlerts: async () => alertResults,
     domains: {

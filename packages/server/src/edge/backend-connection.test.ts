@@ -81,6 +81,8 @@ function beginAnswer(head: string) {
       cors: null,
       authenticatesConnection: false,
       pins: null,
+      startedAt: 0,
+      timing: null,
       sink: client,
     },
   );

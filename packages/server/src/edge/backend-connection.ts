@@ -247,6 +247,7 @@ export class BackendConnection implements BackendCarrier, BodySink {
     }
     const { answer, length } = decoded;
     this.#place.opened(this, answer.code === 'ok');
+    this.#exchange?.onOpened(answer.detail);
     if (answer.code === 'ok') {
       this.#phase = this.#exchange === null ? 'idle' : 'head';
       return length;

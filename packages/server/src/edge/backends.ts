@@ -180,7 +180,7 @@ export class Backends implements Connector, BackendPlace, BackendSessionPlace {
 
   #takeIdle(tunnel: Tunnel, exchange: Exchange, to: BackendAddress): BackendConnection | null {
     const list = this.#idle.get(tunnel)?.get(to.pool);
-    if (list === undefined || list.length === 0) return null;
+    if (list === undefined || list.length === 0 || exchange.timing?.wantsNewConnection) return null;
     const connection = list[list.length - 1]!;
     const idleMs = this.#options.now() - connection.idleSince;
     const isUsable =

@@ -1,3 +1,4 @@
+import type { OpenDetail } from '@postern/protocol/tunnel/preamble';
 import type { Session } from '../feed/relay-state.ts';
 import { fieldIds } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
@@ -9,6 +10,7 @@ import { isByteRanges, planContent } from '../translation/content-plan.ts';
 import { noLinks, type PublishedLinks } from '../translation/published-links.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
 import type { AnswerContent, ContentReceiver } from './answer-content.ts';
+import type { ExchangeTiming } from './exchange-timing.ts';
 import { EdgeError } from './failure.ts';
 import { openContent, withoutRange } from './link-translation.ts';
 import { namesConnectionScheme, type PinnedConnections } from './pinned-connections.ts';
@@ -101,6 +103,10 @@ export interface ExchangeRequest {
   readonly authenticatesConnection: boolean;
   /** Of the client's connection; null where one connection carries many exchanges. */
   readonly pins: PinnedConnections | null;
+  /** When the head of the request was complete. */
+  readonly startedAt: number;
+  /** Takes down when each hop was come to; null where nobody wants to know. */
+  readonly timing: ExchangeTiming | null;
   readonly sink: ResponseSink;
 }
 
@@ -133,6 +139,7 @@ export class Exchange implements ContentReceiver {
   /** The client gets other content than the backend's head describes. */
   changesContent = false;
   readonly startedAt: number;
+  readonly timing: ExchangeTiming | null;
   /** Status of the final answer that the client got; 0 before. */
   status = 0;
   failure: EdgeError | null = null;
@@ -183,13 +190,15 @@ export class Exchange implements ContentReceiver {
     this.isRequestDone = !request.hasBody;
     this.#head = request.head;
     if (request.hasBody) this.#held = [];
-    this.startedAt = parts.now();
+    this.startedAt = request.startedAt;
+    this.timing = request.timing;
     this.#deadline = this.#nextDeadline(this.startedAt);
     parts.open.add(this);
   }
 
   start(): void {
     this.#attempts += 1;
+    if (this.timing !== null && this.#attempts === 1) this.timing.beganAt = this.#parts.now();
     const pinned = this.#pins?.find(this.route.pool, this.session) ?? null;
     if (pinned !== null) this.useConnection(pinned);
     else this.#parts.connector.connect(this, this.#failedOn);
@@ -233,7 +242,9 @@ export class Exchange implements ContentReceiver {
     this.waiting = null;
     this.#connection = connection;
     this.startOffset = connection.offset;
-    this.#deadline = this.#nextDeadline(this.#parts.now());
+    const now = this.#parts.now();
+    this.#deadline = this.#nextDeadline(now);
+    if (this.timing !== null) this.timing.sent(now, connection.tunnel?.connectorId ?? null);
     connection.attach(this);
     let hasRoom = connection.write(this.#head);
     if (this.#held !== null) {
@@ -241,6 +252,11 @@ export class Exchange implements ContentReceiver {
       this.#dropHeldIfLarge();
     }
     if (hasRoom && !this.isRequestDone) this.sink.onRequestDrain();
+  }
+
+  /** The connector has said what came of its connection to the backend. */
+  onOpened(detail: OpenDetail): void {
+    if (this.timing !== null) this.timing.open(this.#parts.now(), detail);
   }
 
   /** No connection is to be had. */
@@ -325,6 +341,7 @@ export class Exchange implements ContentReceiver {
     this.#hasResponse = true;
     this.#held = null;
     this.status = head.status;
+    if (this.timing !== null) this.timing.firstByteAt = this.#parts.now();
     const isChallenge = head.status === 401 && namesConnectionScheme(head, fieldIds.wwwAuthenticate);
     if (this.#pins !== null && (this.#authenticatesConnection || isChallenge)) {
       this.#pins.pin(this.route.pool, this.session, this.#connection!);

@@ -19,6 +19,7 @@ import {
 import type { Presented } from './client-credentials.ts';
 import type { EdgeParts } from './edge-parts.ts';
 import { Exchange, type ResponseSink } from './exchange.ts';
+import { ExchangeTiming } from './exchange-timing.ts';
 import { EdgeError, type FailureCode } from './failure.ts';
 import {
   challengeAnswer,
@@ -78,6 +79,7 @@ export type RequestOutcome =
  * Takes one request from its head to its outcome. HTTP/1.1 requests, upgrades and HTTP/2 streams all come through here.
  *
  * @param head Must stay as it is until the outcome is there.
+ * @param timing Takes down when each hop was come to.
  * @throws Http1Error for a target or host that cannot be read in one way only.
  */
 export function handleRequest(
@@ -85,20 +87,22 @@ export function handleRequest(
   context: ClientContext,
   sink: ResponseSink,
   parts: EdgeParts,
+  timing: ExchangeTiming | null = null,
 ): RequestOutcome {
   const requestId = parts.nextRequestId();
+  const startedAt = parts.now();
   const client = clientOf(head, context, parts);
   const refusal = parts.protection.refusesClient(client);
   if (refusal !== null) return refuse(refusal.code, null, head, requestId, parts, refusal.retryAfterSeconds);
   const admission = admit(head, context, client, parts.admit, false);
   if (admission.kind !== 'ask' && admission.kind !== 'verify') {
-    return outcomeOf(admission, head, context, client, sink, parts, requestId);
+    return outcomeOf(admission, head, context, client, sink, parts, requestId, startedAt, timing);
   }
   const learned = admission.kind === 'ask' ? askFor(admission, parts) : verify(admission, client, parts);
   const outcome = learned.then(presented => {
     if (presented !== null) context.lastPresented = { fieldsVersion: head.fieldsVersion, presented };
     const known = admit(head, context, client, parts.admit, true);
-    return outcomeOf(known, head, context, client, sink, parts, requestId);
+    return outcomeOf(known, head, context, client, sink, parts, requestId, startedAt, timing);
   });
   return { kind: 'later', outcome };
 }
@@ -130,6 +134,8 @@ function outcomeOf(
   sink: ResponseSink,
   parts: EdgeParts,
   requestId: string,
+  startedAt: number,
+  timing: ExchangeTiming | null,
 ): RequestOutcome {
   switch (admission.kind) {
     case 'allow': {
@@ -137,7 +143,20 @@ function outcomeOf(
       if (session !== null && isForeignWebSocket(head, route)) {
         return refuse('foreign_origin', route, head, requestId, parts);
       }
-      return openExchange(head, route, session, target, context, client, sink, parts, requestId);
+      const wanted = timing ?? timingFor(session);
+      return openExchange(
+        head,
+        route,
+        session,
+        target,
+        context,
+        client,
+        sink,
+        parts,
+        requestId,
+        startedAt,
+        wanted,
+      );
     }
     case 'sign-in': {
       const { route, host, problem } = admission;
@@ -152,7 +171,19 @@ function outcomeOf(
       }
       // The control process takes the person to the sign-in page, and afterwards back to this address.
       const target = signInTarget(head.bytes.toString('latin1', head.targetStart, head.targetEnd));
-      return openExchange(head, host.reserved, null, target, context, client, sink, parts, requestId);
+      return openExchange(
+        head,
+        host.reserved,
+        null,
+        target,
+        context,
+        client,
+        sink,
+        parts,
+        requestId,
+        startedAt,
+        null,
+      );
     }
     case 'refuse':
       return refuse(
@@ -208,7 +239,14 @@ function refuse(
   return { kind: 'answer', answer, requestId, host: hostNameOf(head) };
 }
 
-function openExchange(
+/** Timings for an administrator who has asked for them, until that ends; null for everybody else. */
+function timingFor(session: Session | null): ExchangeTiming | null {
+  const until = session?.record.timingUntil;
+  return until !== undefined && until > Date.now() ? new ExchangeTiming(false) : null;
+}
+
+/** Opens an exchange with the backend of a route, in the name of the session; null where nobody is named. */
+export function openExchange(
   head: MessageHead,
   route: Route,
   session: Session | null,
@@ -218,6 +256,8 @@ function openExchange(
   sink: ResponseSink,
   parts: EdgeParts,
   requestId: string,
+  startedAt: number,
+  timing: ExchangeTiming | null,
 ): RequestOutcome {
   if (route.speaksHttp2 && isWebSocket(head)) {
     return refuse('upgrade_not_possible', route, head, requestId, parts);
@@ -243,6 +283,8 @@ function openExchange(
     isPersonalPage: session !== null && isNavigation(head),
     authenticatesConnection: namesConnectionScheme(head, fieldIds.authorization),
     pins: route.speaksHttp2 ? null : context.pins,
+    startedAt,
+    timing,
     sink,
   });
   return { kind: 'exchange', exchange };

@@ -47,6 +47,7 @@ describe('both ends of the feed', () => {
       now: () => performance.now(),
       onChange: () => undefined,
       onExamine: async () => null,
+      onTest: async () => null,
       onConnect: () => undefined,
     });
     try {

@@ -5,6 +5,7 @@ import type { CustomHeaders, SecurityHeaders } from '@postern/protocol/admin/pub
 import type { ApplicationLimits, MaintenanceMode } from '@postern/protocol/admin/publishing-limits';
 import type { DoctorReport } from '@postern/protocol/doctor';
 import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
+import type { PathFacts, PathTest } from './path-facts.ts';
 
 export type { CorsConfiguration };
 
@@ -143,6 +144,8 @@ export interface SessionRecord {
   readonly userId: string;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
+  /** Until when its answers say how long each hop took: an administrator has asked for it. Absent: not at all. */
+  readonly timingUntil?: number;
 }
 
 /** PEM material that the tunnel listener needs. */
@@ -260,6 +263,8 @@ export type ControlMessage =
   | { readonly type: 'session'; readonly question: number; readonly session: SessionRecord | null }
   /** Answer to `renew`; the renewed certificate was in a list of changes before it. */
   | { readonly type: 'renewed'; readonly question: number; readonly answer: RenewalAnswer }
+  /** Send a request to an application and say how it fares; answered by `tested`. */
+  | { readonly type: 'test'; readonly question: number; readonly test: PathTest }
   /** Let this connector look at itself; answered by `examined`. */
   | { readonly type: 'examine'; readonly question: number; readonly connectorId: string };
 
@@ -283,6 +288,8 @@ export type RelayMessage =
   | { readonly type: 'leave'; readonly connectorId: string }
   /** Answer to `examine`; null where this relay has no tunnel of that connector, or the connector did not answer. */
   | { readonly type: 'examined'; readonly question: number; readonly report: DoctorReport | null }
+  /** Answer to `test`; null where this relay does not publish the application. */
+  | { readonly type: 'tested'; readonly question: number; readonly facts: PathFacts | null }
   | { readonly type: 'tunnel-up'; readonly tunnel: TunnelReport }
   /** Pings on a tunnel are not answered any more, or again. */
   | { readonly type: 'tunnel-probe'; readonly tunnelId: string; readonly isAnswered: boolean }

@@ -16,6 +16,7 @@ import type {
   TunnelReport,
   TunnelTrust,
 } from './messages.ts';
+import type { PathFacts, PathTest } from './path-facts.ts';
 import type { Presence } from './presence.ts';
 import { RelayConnection } from './relay-connection.ts';
 
@@ -64,6 +65,8 @@ const aliveMs = 5_000;
 const challengeMs = 5_000;
 /** Longer than relays wait for the connector. */
 const examinationMs = 35_000;
+/** Longer than relays wait for the application. */
+const pathTestMs = 25_000;
 /** How long relays may take to bring other authorities into force. */
 const trustTimeoutMs = 10_000;
 const defaultMaxQueuedBytes = 64 * 1024 * 1024;
@@ -91,6 +94,7 @@ export class FeedPublisher {
   #sequence = 0;
   #nextQuestion = 1;
   readonly #examinations = new Map<number, (report: DoctorReport | null) => void>();
+  readonly #tests = new Map<number, (facts: PathFacts | null) => void>();
 
   constructor(parts: FeedPublisherParts) {
     this.#parts = parts;
@@ -203,6 +207,31 @@ export class FeedPublisher {
     });
   }
 
+  /**
+   * Sends a request to an application and gives how it fared, as the first relay that publishes it saw it.
+   *
+   * @returns null where none does, or none answered.
+   */
+  async testPath(test: PathTest): Promise<PathFacts | null> {
+    for (const relay of this.#relays) {
+      const facts = relay.isSubscribed ? await this.#askToTest(relay, test) : null;
+      if (facts !== null) return facts;
+    }
+    return null;
+  }
+
+  #askToTest(relay: RelayConnection, test: PathTest): Promise<PathFacts | null> {
+    const question = this.#nextQuestion++;
+    const { promise, resolve } = Promise.withResolvers<PathFacts | null>();
+    const timer = setTimeout(() => resolve(null), pathTestMs);
+    this.#tests.set(question, resolve);
+    relay.send({ type: 'test', question, test });
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#tests.delete(question);
+    });
+  }
+
   #accept(socket: net.Socket): void {
     const relay = new RelayConnection(socket, {
       maxQueuedBytes: this.#parts.maxQueuedBytes ?? defaultMaxQueuedBytes,
@@ -213,6 +242,7 @@ export class FeedPublisher {
       onCredentialUsed: this.#parts.onCredentialUsed,
       onLeave: connectorId => this.#parts.tunnelEvents.leaving(connectorId),
       onExamined: (question, report) => this.#examinations.get(question)?.(report),
+      onTested: (question, facts) => this.#tests.get(question)?.(facts),
       onRenew: (question, request) => this.#renew(relay, question, request),
       onTunnelUp: tunnel => {
         this.#parts.presence.tunnelUp(relay, tunnel);

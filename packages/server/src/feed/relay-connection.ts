@@ -4,6 +4,7 @@ import type { DoctorReport } from '@postern/protocol/doctor';
 import { collectGarbageAfter } from '@postern/protocol/garbage-collection';
 import type { Logger } from 'pino';
 import type { ControlMessage, RenewalRequest, TunnelRefusal, TunnelReport } from './messages.ts';
+import type { PathFacts } from './path-facts.ts';
 import { parseRelayMessage } from './relay-messages.ts';
 
 export interface RelayConnectionOptions {
@@ -15,6 +16,7 @@ export interface RelayConnectionOptions {
   readonly onCredentialUsed: (credentialId: string) => void;
   readonly onLeave: (connectorId: string) => void;
   readonly onExamined: (question: number, report: DoctorReport | null) => void;
+  readonly onTested: (question: number, facts: PathFacts | null) => void;
   readonly onRenew: (question: number, request: RenewalRequest) => void;
   readonly onTunnelUp: (tunnel: TunnelReport) => void;
   readonly onTunnelProbe: (tunnelId: string, isAnswered: boolean) => void;
@@ -116,6 +118,9 @@ export class RelayConnection {
         return;
       case 'examined':
         this.#options.onExamined(message.question, message.report);
+        return;
+      case 'tested':
+        this.#options.onTested(message.question, message.facts);
         return;
       case 'renew':
         this.#options.onRenew(message.question, message);

@@ -1,6 +1,7 @@
 import { doctorReport } from '@postern/protocol/doctor';
 import { z } from 'zod';
 import type { RelayMessage } from './messages.ts';
+import { pathFacts } from './path-facts.ts';
 
 const text = z.string().max(1_024);
 const maxProofLength = 16_384;
@@ -30,6 +31,7 @@ const relayMessage: z.ZodType<RelayMessage> = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('examined'), question: z.number(), report: doctorReport.nullable() }),
   z.object({ type: z.literal('credential-used'), credentialId: text }),
+  z.object({ type: z.literal('tested'), question: z.number(), facts: pathFacts.nullable() }),
   z.object({ type: z.literal('leave'), connectorId: text }),
   z.object({ type: z.literal('tunnel-up'), tunnel: tunnelReport }),
   z.object({ type: z.literal('tunnel-probe'), tunnelId: text, isAnswered: z.boolean() }),

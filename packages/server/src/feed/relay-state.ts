@@ -147,7 +147,11 @@ export class RelayState {
       if (existing) this.#removeSession(record.id);
       return;
     }
-    if (existing && existing.user === user && existing.record.expiresAt === record.expiresAt) return;
+    const isSame =
+      existing?.user === user &&
+      existing.record.expiresAt === record.expiresAt &&
+      existing.record.timingUntil === record.timingUntil;
+    if (isSame) return;
     if (existing) this.#removeSession(record.id);
     const session: Session = { record, user, credential: null, ended: false, identityFields: null };
     this.#sessionsById.set(record.id, session);

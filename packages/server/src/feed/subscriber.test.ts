@@ -40,6 +40,7 @@ describe('a feed that says nothing', () => {
       now: () => now,
       onChange: () => undefined,
       onExamine: async () => null,
+      onTest: async () => null,
       onConnect: () => undefined,
       silenceMs: 50,
     });

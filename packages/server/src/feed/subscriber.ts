@@ -4,6 +4,7 @@ import { collectGarbageAfter } from '@postern/protocol/garbage-collection';
 import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
 import type { Logger } from 'pino';
 import type { ControlMessage, RelayMessage, RenewalRequest, SessionRecord } from './messages.ts';
+import type { PathFacts, PathTest } from './path-facts.ts';
 import type { RelayState } from './relay-state.ts';
 
 export interface FeedSubscriberParts {
@@ -16,6 +17,8 @@ export interface FeedSubscriberParts {
   readonly onConnect: () => void;
   /** Lets a connector look at itself; null where that brings no report. Never rejects. */
   readonly onExamine: (connectorId: string) => Promise<DoctorReport | null>;
+  /** Sends a request to an application; null where this relay does not publish it. Never rejects. */
+  readonly onTest: (test: PathTest) => Promise<PathFacts | null>;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
   /** A feed that was silent for this long is taken for dead; the control process says something every 5 s. Default 15 000. */
@@ -170,12 +173,19 @@ export class FeedSubscriber {
       case 'renewed':
         this.#answer(message.question, message);
         return;
+      case 'test':
+        void this.#test(message.question, message.test);
+        return;
       case 'examine':
         void this.#examine(message.question, message.connectorId);
         return;
       case 'alive':
         return;
     }
+  }
+
+  async #test(question: number, test: PathTest): Promise<void> {
+    this.send({ type: 'tested', question, facts: await this.#parts.onTest(test) });
   }
 
   async #examine(question: number, connectorId: string): Promise<void> {

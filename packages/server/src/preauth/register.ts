@@ -33,6 +33,8 @@ export interface PreauthParts {
 export const sessionCookieName = '__Host-postern';
 export const signInPath = '/.postern/sign-in';
 export const signOutPath = '/.postern/sign-out';
+/** Says whose service answers at a host, for those who look where its name leads. */
+const servicePath = '/.postern/service';
 
 /**
  * Adds the reserved prefix `/.postern/`, on the host of every application and of the portal: the edge as relying party.
@@ -48,6 +50,9 @@ export async function registerPreauth(app: FastifyInstance, { signIn, fetch }: P
     scope.get(callbackPath, (request, reply) => preauth.receive(request, reply));
     scope.get(signOutPath, (request, reply) => preauth.askSignOut(request, reply));
     scope.post(signOutPath, (request, reply) => preauth.signOut(request, reply));
+    scope.get(servicePath, (_request, reply) =>
+      reply.header('cache-control', 'no-store').send({ service: 'postern', domain: signIn.config.domain }),
+    );
     scope.all('/.postern/*', (_request, reply) => sendNotFound(reply));
   });
 }
