@@ -1,15 +1,18 @@
 /**
- * Runs the fuzzers: `npm run fuzz` does the full count of each, `npm run fuzz -- --seconds 60 <files>` a part.
+ * Runs the fuzzers: `npm run fuzz` does the full count of each, `npm run fuzz -- --seconds 60 <files>` a part. Seconds are
+ * of processor time.
  *
  * A fuzzer is a file `*.fuzz.ts` beside the code it attacks. It exports `run`, which throws on the first finding:
- * `run({ seconds, iterations, seed })` ends after so many seconds or iterations, whichever is given and comes first.
+ * `run({ seconds, iterations, seed })` ends after so many seconds of processor time or iterations, whichever is given and comes first.
  */
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { glob } from 'node:fs/promises';
+import { constants, setPriority } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { processorSeconds } from '../tests/testbed/processor-time.ts';
 
 /** What a fuzzer is told. */
 export interface FuzzOptions {
@@ -40,25 +43,37 @@ export async function findFuzzers(): Promise<string[]> {
   return files.sort();
 }
 
-/** Runs fuzzers in processes of their own, at most `width` at a time. */
+/**
+ * Runs fuzzers in processes of their own, at most `width` at a time.
+ *
+ * @param options.isInBackground They take what other work leaves of the processors.
+ */
 export async function runFuzzers(
   files: readonly string[],
-  options: { readonly seconds?: number; readonly iterations?: number; readonly seed?: number },
+  options: {
+    readonly seconds?: number;
+    readonly iterations?: number;
+    readonly seed?: number;
+    readonly isInBackground?: boolean;
+  },
   width: number,
   ended: (result: FuzzResult) => void,
 ): Promise<void> {
+  const { isInBackground = false, ...bounds } = options;
   const waiting = [...files];
   const worker = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      ended(await runInProcess(file, { ...options, seed: options.seed ?? randomInt(2 ** 31) }));
+      const seed = options.seed ?? randomInt(2 ** 31);
+      ended(await runInProcess(file, { ...bounds, seed }, isInBackground));
     }
   };
   await Promise.all(Array.from({ length: width }, worker));
 }
 
-function runInProcess(file: string, options: FuzzOptions): Promise<FuzzResult> {
+function runInProcess(file: string, options: FuzzOptions, isInBackground: boolean): Promise<FuzzResult> {
   const parameters = Object.entries(options).flatMap(([key, value]) => [`--${key}`, String(value)]);
   const child = spawn(process.execPath, [import.meta.filename, '--here', ...parameters, file], { cwd: root });
+  if (isInBackground && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
   let output = `seed ${options.seed}\n`;
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text;
@@ -75,13 +90,12 @@ async function runHere(file: string, options: FuzzOptions): Promise<void> {
   const fuzzer: { run(options: FuzzOptions): unknown } = await import(
     pathToFileURL(path.resolve(root, file)).href
   );
-  const started = performance.now();
   const result = await fuzzer.run(options);
   const count =
     typeof result === 'object' && result !== null && 'iterations' in result
       ? `${result.iterations} inputs, `
       : '';
-  process.stdout.write(`${count}${Math.round((performance.now() - started) / 1000)} s\n`);
+  process.stdout.write(`${count}${Math.round(processorSeconds())} s\n`);
 }
 
 async function main(): Promise<void> {

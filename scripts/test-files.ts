@@ -1,3 +1,5 @@
+import { globSync } from 'node:fs';
+import path from 'node:path';
 import { run } from 'node:test';
 import { inspect } from 'node:util';
 
@@ -30,13 +32,34 @@ export function noTests(): TestTotals {
 }
 
 /**
- * Runs test files in processes of their own, prints a line for each file and every failure whole, and adds to `totals`.
+ * The files of some patterns, as paths from `root`: first those that take longest, so that none of them is left over when
+ * everything else has ended.
  *
- * @param root Folder that the patterns start from.
+ * @param longest Their paths, the longest first.
+ * @throws Error naming one of them that is not there any more.
+ */
+export function findTestFiles(
+  root: string,
+  patterns: readonly string[],
+  longest: readonly string[],
+): string[] {
+  const found = new Set(
+    globSync(patterns, { cwd: root, exclude: name => path.basename(name) === 'node_modules' }).sort(),
+  );
+  const gone = longest.find(file => !found.has(file));
+  if (gone !== undefined) throw new Error(`${gone} is said to take long, and is no test`);
+  return [...new Set([...longest, ...found])];
+}
+
+/**
+ * Runs test files in processes of their own and in this order, prints a line for each file and every failure whole, and adds
+ * to `totals`.
+ *
+ * @param root Folder that the paths start from.
  */
 export async function runTestFiles(
   root: string,
-  patterns: readonly string[],
+  files: readonly string[],
   options: { readonly concurrency: number; readonly coverage: boolean },
   totals: TestTotals,
 ): Promise<void> {
@@ -44,7 +67,7 @@ export async function runTestFiles(
   const failures: string[] = [];
   const stream = run({
     cwd: root,
-    globPatterns: [...patterns],
+    files: files.map(file => path.join(root, file)),
     concurrency: options.concurrency,
     timeout: 20 * 60_000,
     coverage: options.coverage,

@@ -31,9 +31,12 @@ export interface LabNetwork {
  * A private network, a firewall that routes, and an internet with nothing but the service in it. No namespace has a
  * default route, and each has a blackhole for the lab's subnets, as this machine has: whatever a fault takes away,
  * nothing leaves the lab. Needs root.
+ *
+ * @param index Of the labs that this process lays side by side, each in namespaces of its own. To be put away in reverse
+ *   order: the first has laid this machine's own blackholes.
  */
-export function openNetwork(): LabNetwork & Disposable {
-  const prefix = `lab${process.pid}`;
+export function openNetwork(index = 0): LabNetwork & Disposable {
+  const prefix = `lab${process.pid}${String.fromCharCode(97 + index)}`;
   const undo: (() => void)[] = [];
   const network: LabNetwork & Disposable = {
     privateNetwork: `${prefix}p`,

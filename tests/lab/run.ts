@@ -1,10 +1,12 @@
 /**
  * `npm run lab`: lays one fault after the other into a network of its own, and prints what the doctor said of each.
  * Needs root. `-- --only <text>`, once or more, takes the scenarios with that text in their name; `-- --json` prints one
- * document.
+ * document; `-- --labs <n>` lays so many labs side by side (default 2), among which the scenarios are dealt out: they wait
+ * most of the time.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { installSystemPackages } from '../../scripts/system-packages.ts';
 import { Lab } from './lab.ts';
@@ -16,14 +18,22 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true, default: [] },
     json: { type: 'boolean', default: false },
+    labs: { type: 'string', default: '2' },
     inside: { type: 'string' },
   },
 });
 const { only } = values;
+const labs = Math.max(1, Number(values.labs));
 const chosen = scenarios.filter(({ name }) => only.length === 0 || only.some(text => name.includes(text)));
 
 if (values.inside === undefined) await main();
-else await runInside(JSON.parse(values.inside) as LabNetwork);
+else await runInside(JSON.parse(values.inside) as Part);
+
+/** Of several labs side by side, one. */
+interface Part {
+  readonly network: LabNetwork;
+  readonly index: number;
+}
 
 async function main(): Promise<void> {
   if (process.getuid?.() !== 0) {
@@ -32,37 +42,52 @@ async function main(): Promise<void> {
     return;
   }
   installSystemPackages();
-  using network = openNetwork();
-  const inside = [...through(network, network.internet), process.execPath, import.meta.filename];
-  const parameters = ['--inside', JSON.stringify(network), ...only.flatMap(text => ['--only', text])];
-  const child = spawn(inside[0]!, [...inside.slice(1), ...parameters], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-    if (!values.json) process.stdout.write(text.replace(/^\{.*\n/gm, ''));
-  });
-  // Ctrl-C reaches both; the one inside puts things in order, and then this one.
+  using undo = new DisposableStack();
+  // Ctrl-C reaches all; those inside put things in order, and then this one.
   process.on('SIGINT', () => {});
-  const [code] = await once(child, 'close');
-  const results = output
-    .split('\n')
-    .filter(line => line.startsWith('{'))
-    .map(line => JSON.parse(line) as ScenarioResult);
+  const parts = Array.from({ length: Math.min(labs, chosen.length) }, (_, index) => ({
+    network: undo.use(openNetwork(index)),
+    index,
+  }));
+  const ended = await Promise.all(parts.map(part => startInside(part)));
+  const results = ended.flatMap(({ results }) => results).sort((one, other) => placeOf(one) - placeOf(other));
+  const code = ended.every(one => one.code === 0) ? 0 : 1;
   const failed = results.filter(({ problem }) => problem !== '').length;
   if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);
   else process.stdout.write(`\n${results.length - failed} of ${chosen.length} scenarios as expected\n`);
   if (code !== 0 || failed > 0 || results.length !== chosen.length) process.exitCode = 1;
 }
 
-async function runInside(network: LabNetwork): Promise<void> {
+const placeOf = ({ name }: ScenarioResult) => scenarios.findIndex(one => one.name === name);
+
+async function startInside(part: Part): Promise<{ code: number | null; results: ScenarioResult[] }> {
+  const { network } = part;
+  const inside = [...through(network, network.internet), process.execPath, import.meta.filename];
+  const parameters = ['--inside', JSON.stringify(part), '--labs', String(labs)];
+  const child = spawn(
+    inside[0]!,
+    [...inside.slice(1), ...parameters, ...only.flatMap(text => ['--only', text])],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  const results: ScenarioResult[] = [];
+  const lines = createInterface({ input: child.stdout });
+  lines.on('line', line => {
+    if (line.startsWith('{')) results.push(JSON.parse(line) as ScenarioResult);
+    else if (!values.json) process.stdout.write(`${line}\n`);
+  });
+  const [[code]] = await Promise.all([once(child, 'close'), once(lines, 'close')]);
+  return { code, results };
+}
+
+async function runInside({ network, index }: Part): Promise<void> {
   await using lab = await Lab.open(network);
   let stopped = false;
   process.on('SIGINT', () => {
     stopped = true;
   });
-  for (const scenario of chosen) {
+  for (const scenario of chosen.filter((_, place) => place % labs === index)) {
     if (stopped) return;
     const result = await runScenario(lab, scenario);
     const mark = result.problem === '' ? '✔' : '✖';

@@ -63,7 +63,7 @@ export class SystemdMachine {
     if (process.getuid?.() !== 0) {
       throw new Error('A machine with systemd can be booted only by root: run this test as root.');
     }
-    const base = await debianRoot();
+    const base = await makeDebianRoot();
     execFileSync('cp', ['--archive', '--reflink=auto', base, this.root], { stdio: 'pipe' });
     writeFileSync(path.join(this.root, 'etc/hostname'), `${this.name}\n`);
     const names = Object.entries(this.#hosts).map(([host, address]) => `${address} ${host}\n`);
@@ -270,7 +270,7 @@ const masked = [
 ];
 
 /** A root folder of Debian with systemd, made once and kept in the user's cache folder. */
-async function debianRoot(): Promise<string> {
+export async function makeDebianRoot(): Promise<string> {
   const release = readFileSync('/etc/os-release', 'utf8');
   const codename = /^VERSION_CODENAME=(\w+)$/m.exec(release)?.[1] ?? 'bookworm';
   const key = createHash('sha256')

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { processorSeconds } from '../../../../tests/testbed/processor-time.ts';
 import {
   flagAck,
   flagFin,
@@ -17,7 +18,7 @@ import { WindowBudget } from './window-budget.ts';
 import { settle, WiredSession } from './wired-sessions.ts';
 
 export interface FuzzOptions {
-  /** Stop after this many seconds. Default no limit if `iterations` is given, else 60. */
+  /** Stop after this many seconds of processor time. Default no limit if `iterations` is given, else 60. */
   readonly seconds?: number;
   /** Stop after this many hostile frames and pieces of conversations. Default no limit. */
   readonly iterations?: number;
@@ -37,12 +38,12 @@ export interface FuzzResult {
  * @throws Error with the seed that alone repeats the failure as its first round.
  */
 export function run(options: FuzzOptions): FuzzResult {
-  const startedAt = performance.now();
-  const maxMs =
-    (options.seconds ?? (options.iterations === undefined ? 60 : Number.POSITIVE_INFINITY)) * 1000;
+  const until =
+    processorSeconds() +
+    (options.seconds ?? (options.iterations === undefined ? 60 : Number.POSITIVE_INFINITY));
   const maxInputs = options.iterations ?? Number.POSITIVE_INFINITY;
   let inputs = 0;
-  for (let round = 0; inputs < maxInputs && performance.now() - startedAt < maxMs; round += 1) {
+  for (let round = 0; inputs < maxInputs && processorSeconds() < until; round += 1) {
     const seed = (options.seed + round) >>> 0;
     try {
       // A conversation costs as much as many hostile sequences do.

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { processorSeconds } from '../../../../tests/testbed/processor-time.ts';
 import { BodyReader } from './body.ts';
 import { Http1Error } from './error.ts';
 import { fieldIds } from './fields.ts';
@@ -234,16 +235,16 @@ export interface FuzzReport {
  * Differential fuzzing of the codec: for each generated connection, delivery in pieces must read like delivery at once,
  * and Node's strict parser must agree with whatever was accepted.
  *
- * @param options Ends after `seconds` or `iterations`, whichever comes first. `seed` is drawn and printed if left out.
+ * @param options Ends after `seconds` of processor time or `iterations`, whichever comes first. `seed` is drawn and printed if left out.
  * @throws With seed, iteration and bytes of the first connection that fails.
  */
 export function run(options: { seconds?: number; iterations?: number; seed?: number }): FuzzReport {
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
-  const deadline =
-    options.seconds === undefined ? Number.POSITIVE_INFINITY : Date.now() + options.seconds * 1000;
+  const until = processorSeconds() + (options.seconds ?? Number.POSITIVE_INFINITY);
   const report: FuzzReport = { seed, iterations: 0, accepted: 0, refused: 0 };
   console.log(`http1 fuzz: seed ${seed}`);
-  while (report.iterations < (options.iterations ?? Number.POSITIVE_INFINITY) && Date.now() < deadline) {
+  const count = options.iterations ?? Number.POSITIVE_INFINITY;
+  while (report.iterations < count && processorSeconds() < until) {
     const random = new Random(seed + report.iterations * 0x9e3779b1);
     const testCase = makeCase(random);
     try {

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { Parser, type Token } from 'parse5';
+import { processorSeconds } from '../../../../tests/testbed/processor-time.ts';
 import { randomFrom } from '../../../../tests/testbed/random.ts';
 import { HtmlTranslator } from './html-translator.ts';
 import { matcherFor, plainHtml, published, throughTranslator } from './translate-for-tests.ts';
+
+/** Fewer pages are no proof, however little time was given. */
+const leastPages = 10_000;
 
 /**
  * Generated pages, mostly well-formed and partly not, are translated whole and in arbitrary pieces. parse5, which knows
@@ -13,10 +17,10 @@ export function run(options: { seconds?: number; iterations?: number; seed: numb
   iterations: number;
 } {
   console.log(`html fuzz: seed ${options.seed}`);
-  const until = performance.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1_000;
+  const until = processorSeconds() + (options.seconds ?? Number.POSITIVE_INFINITY);
   const count = options.iterations ?? Number.POSITIVE_INFINITY;
   let iterations = 0;
-  for (; iterations < count && performance.now() < until; iterations++) {
+  for (; iterations < count && (iterations < leastPages || processorSeconds() < until); iterations++) {
     const random = randomFrom(options.seed + iterations * 0x9e3779b1);
     const page = makePage(random);
     try {
