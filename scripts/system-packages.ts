@@ -67,6 +67,7 @@ const needs: readonly Need[] = [
     debianPackage: 'transmission-daemon',
     purpose: 'an application of a single page',
   },
+  { found: 'rclone', debianPackage: 'rclone', purpose: 'a WebDAV client' },
   { found: 'aria2c', debianPackage: 'aria2', purpose: 'an application: orders over a WebSocket' },
   { found: 'shellinaboxd', debianPackage: 'shellinabox', purpose: 'an application: a terminal' },
   {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { CommandLine } from '../testbed/command-line.ts';
 import { type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
 import { upgradeAccepted, upgradeFields } from '../testbed/raw-websocket.ts';
@@ -14,7 +15,7 @@ const execute = promisify(execFile);
 const folder = mkdtempSync(path.join(tmpdir(), 'postern-programs-'));
 /** What is withdrawn may work so much longer, open exchanges included. */
 const boundMs = 3_000;
-const maxFailures = 5;
+const maxFailures = 20;
 
 interface Credential {
   readonly keyId: string;
@@ -38,9 +39,25 @@ before(async () => {
         },
       },
       { name: 'wiki', internalUrl: backend.url },
-      { name: 'plain', internalUrl: backend.url },
+      {
+        name: 'plain',
+        internalUrl: backend.url,
+        publishing: { clientAuthentication: { isBasicAllowed: false } },
+      },
+      {
+        name: 'pages',
+        internalUrl: backend.url,
+        publishing: { clientAuthentication: { isBearerAllowed: false } },
+      },
+      {
+        name: 'api',
+        internalUrl: backend.url,
+        assignedTo: ['ada', 'bob', 'carol', 'dave'],
+        publishing: { clientAuthentication: { isTokenPassedOn: true } },
+      },
       { name: 'open', internalUrl: backend.url, passthrough: true },
     ],
+    users: ['bob', 'carol', 'dave'],
     config: { signIn: { maxFailuresPerAddress: maxFailures } },
   });
 });
@@ -238,18 +255,6 @@ describe('a program with a credential of an application', { timeout: 300_000 }, 
     assert.equal(statusOf(await ask('open', `Authorization: ${basic(credential)}\r\n`)), 200);
     assert.doesNotMatch(backend.connections.at(-1)!.received, /authorization/i);
   });
-
-  test('is refused for a while after too many wrong secrets from its address; people are not', async () => {
-    const credential = await addCredential('files');
-    const wrong = `Authorization: ${basic({ ...credential, secretText: wrongSecret })}\r\n`;
-    let answer = '';
-    for (let guess = 0; guess <= maxFailures; guess++) answer = await ask('files', wrong);
-
-    assert.equal(statusOf(answer), 429);
-    assert.ok(Number(valuesOf(answer, 'retry-after')[0]) >= 1);
-    assert.equal(statusOf(await ask('files', `Authorization: ${basic(credential)}\r\n`)), 429);
-    assert.equal(statusOf(await ask('files', `Cookie: ${bed.cookie('files')}\r\n`)), 200);
-  });
 });
 
 describe('a person with a session', { timeout: 300_000 }, () => {
@@ -282,5 +287,256 @@ describe('a person with a session', { timeout: 300_000 }, () => {
       assert.doesNotMatch(answer, /^(location:|www-authenticate: basic)/im);
       assert.match(answer, /^content-type: application\/json/im);
     }
+  });
+});
+
+/** Asks the token endpoint, as a form. */
+async function askForToken(form: Record<string, string>, fields = '') {
+  const host = bed.hostOf('login');
+  const body = new URLSearchParams(form).toString();
+  const answer = await bed.exchange(
+    host,
+    `POST /token HTTP/1.1\r\nHost: ${host}:${bed.port}\r\nContent-Type: application/x-www-form-urlencoded\r\n${fields}` +
+      `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
+  const text = answer.slice(answer.indexOf('\r\n\r\n') + 4);
+  return {
+    status: statusOf(answer),
+    body: JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1)) as {
+      access_token: string;
+      error?: string;
+      error_description?: string;
+      expires_in?: number;
+    },
+  };
+}
+
+async function tokenOf(user: string, target: { resource: string } | { audience: string }): Promise<string> {
+  const { status, body } = await exchangeToken(user, target);
+  assert.equal(status, 200, JSON.stringify(body));
+  return body.access_token;
+}
+
+async function exchangeToken(user: string, target: { resource: string } | { audience: string }) {
+  return askForToken({
+    client_id: 'postern-cli',
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: await bed.token(user),
+    subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    ...target,
+  });
+}
+
+const bearer = (token: string) => `Bearer ${token}`;
+
+describe('a person’s access token for an application', { timeout: 300_000 }, () => {
+  test('lets in as that person, at that application alone, and stays with the service', async () => {
+    const token = await tokenOf('ada', {
+      resource: `https://${bed.hostOf('files')}:${bed.port}/some/folder`,
+    });
+
+    const answer = await ask('files', `Authorization: ${bearer(token)}\r\n`);
+    const { received } = backend.connections.at(-1)!;
+    const again = await ask('files', `Authorization: ${bearer(token)}\r\n`);
+    const asPassword = await ask(
+      'files',
+      `Authorization: Basic ${Buffer.from(`token:${token}`).toString('base64')}\r\n`,
+    );
+    const elsewhere = await ask('wiki', `Authorization: ${bearer(token)}\r\n`);
+
+    assert.equal(statusOf(answer), 200);
+    assert.match(received, /^x-forwarded-user: ada\r$/im);
+    assert.doesNotMatch(received, /authorization/i);
+    assert.equal(statusOf(again), 200);
+    assert.equal(statusOf(asPassword), 200);
+    assert.doesNotMatch(backend.connections.at(-1)!.received, /authorization/i);
+    assert.equal(statusOf(elsewhere), 401);
+    assert.match(elsewhere, /^www-authenticate: Bearer .*error="invalid_token"/im);
+    const { aud, sub } = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()) as {
+      aud: string;
+      sub: string;
+    };
+    assert.equal(aud, bed.applicationId('files'));
+    assert.equal(sub, bed.userId('ada'));
+    assert.doesNotMatch(bed.serviceLog(), new RegExp(token.slice(-40)));
+  });
+
+  test('goes on to an application that wants to read it', async () => {
+    const token = await tokenOf('ada', { audience: 'api' });
+
+    assert.equal(statusOf(await ask('api', `Authorization: ${bearer(token)}\r\n`)), 200);
+    assert.ok(backend.connections.at(-1)!.received.includes(`Authorization: ${bearer(token)}\r\n`));
+  });
+
+  test('holds for no changed byte, no other algorithm, no other kind of token', async () => {
+    const token = await tokenOf('ada', { audience: 'files' });
+    const [header = '', payload = '', signature = ''] = token.split('.');
+    const flipped = signature.startsWith('A') ? `B${signature.slice(1)}` : `A${signature.slice(1)}`;
+    const none = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url');
+    const changed = Buffer.from(
+      Buffer.from(payload, 'base64url')
+        .toString()
+        .replace(bed.applicationId('files'), bed.applicationId('wiki')),
+    ).toString('base64url');
+
+    const attempts = [
+      ['files', `${header}.${payload}.${flipped}`],
+      ['files', `${none}.${payload}.`],
+      ['wiki', `${header}.${changed}.${signature}`],
+      ['files', await bed.token()],
+    ] as const;
+    for (const [application, attempt] of attempts) {
+      const answer = await ask(application, `Authorization: ${bearer(attempt)}\r\n`);
+      assert.ok([401, 429].includes(statusOf(answer)), answer.slice(0, 200));
+    }
+    assert.equal(backend.connections.length, 0);
+  });
+
+  test('is not given for an application that is not assigned, and opens none from which it is taken away', async () => {
+    const refused = await exchangeToken('bob', { audience: 'files' });
+    const token = await tokenOf('bob', { audience: 'api' });
+    const open = await openAt('api', bearer(token));
+    const { body } = await bed.api('GET', '/servicePrincipals');
+    const principal = (body as { value: { id: string; displayName: string }[] }).value.find(
+      one => one.displayName === 'api',
+    )!;
+    const assignments = (await bed.api('GET', `/servicePrincipals/${principal.id}/appRoleAssignedTo`))
+      .body as {
+      value: { id: string; principalId: string }[];
+    };
+    const { id } = assignments.value.find(one => one.principalId === bed.userId('bob'))!;
+
+    const dueAt = performance.now();
+    await bed.api('DELETE', `/servicePrincipals/${principal.id}/appRoleAssignedTo/${id}`);
+    await assertEnded(open, dueAt);
+
+    assert.equal(refused.status, 400);
+    assert.equal(refused.body.error, 'invalid_target');
+    assert.equal(statusOf(await ask('api', `Authorization: ${bearer(token)}\r\n`)), 403);
+  });
+
+  test('ends within 3 s with the account and with the sign-in that it came from', async () => {
+    const ofCarol = await tokenOf('carol', { audience: 'api' });
+    const open = await openAt('api', bearer(ofCarol));
+    let dueAt = performance.now();
+    await bed.api('PATCH', `/users/${bed.userId('carol')}`, { accountEnabled: false });
+    await assertEnded(open, dueAt);
+    assert.equal(statusOf(await ask('api', `Authorization: ${bearer(ofCarol)}\r\n`)), 401);
+
+    const ofDave = await tokenOf('dave', { audience: 'api' });
+    const openOfDave = await openAt('api', bearer(ofDave));
+    dueAt = performance.now();
+    await bed.api('POST', `/users/${bed.userId('dave')}/revokeSignInSessions`);
+    await assertEnded(openOfDave, dueAt);
+    assert.equal(statusOf(await ask('api', `Authorization: ${bearer(ofDave)}\r\n`)), 401);
+  });
+
+  test('is not taken where the application does not, and not given for it', async () => {
+    const refused = await exchangeToken('ada', { audience: 'pages' });
+    const answer = await ask('pages', '');
+
+    assert.equal(refused.body.error, 'invalid_target');
+    assert.doesNotMatch(answer, /^www-authenticate: bearer/im);
+  });
+
+  test('is found the way to by a program that knows nothing but the address', async () => {
+    const origin = `https://${bed.hostOf('files')}:${bed.port}`;
+    const challenge = valuesOf(await ask('files', ''), 'www-authenticate').find(one =>
+      one.startsWith('Bearer'),
+    )!;
+    const metadataUrl = /resource_metadata="([^"]+)"/.exec(challenge)![1]!;
+    const answer = await ask('files', '', new URL(metadataUrl).pathname);
+    const off = await ask('pages', '', new URL(metadataUrl).pathname);
+
+    assert.equal(statusOf(answer), 200);
+    assert.match(answer, /^access-control-allow-origin: \*\r$/im);
+    assert.deepEqual(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4)), {
+      resource: `${origin}/`,
+      resource_name: 'files',
+      authorization_servers: [`https://login.${bed.domain}:${bed.port}`],
+      bearer_methods_supported: ['header'],
+    });
+    assert.equal(statusOf(off), 401);
+  });
+});
+
+describe('a program’s access token', { timeout: 300_000 }, () => {
+  test('is got with its credential, and ends within 3 s with that', async () => {
+    const credential = await addCredential('wiki');
+    const other = await addCredential('wiki', { clientId: credential.clientId });
+    const grant = { grant_type: 'client_credentials' };
+
+    const byField = await askForToken(grant, `Authorization: ${basic(credential)}\r\n`);
+    const byForm = await askForToken({
+      ...grant,
+      client_id: other.clientId,
+      client_secret: other.secretText,
+      resource: `https://${bed.hostOf('wiki')}:${bed.port}/`,
+    });
+    assert.equal(byField.status, 200, JSON.stringify(byField.body));
+    assert.equal(byForm.status, 200, JSON.stringify(byForm.body));
+    const open = await openAt('wiki', bearer(byField.body.access_token));
+    assert.match(
+      backend.connections.at(-1)!.received,
+      new RegExp(`^x-forwarded-user: ${credential.clientId}`, 'im'),
+    );
+
+    const dueAt = performance.now();
+    await removeCredential('wiki', credential);
+    await assertEnded(open, dueAt);
+
+    const { access_token: ended } = byField.body;
+    assert.equal(statusOf(await ask('wiki', `Authorization: ${bearer(ended)}\r\n`)), 401);
+    assert.equal(statusOf(await ask('wiki', `Authorization: ${bearer(byForm.body.access_token)}\r\n`)), 200);
+    assert.equal((await askForToken(grant, `Authorization: ${basic(credential)}\r\n`)).status, 401);
+  });
+
+  test('is given for no other application', async () => {
+    const credential = await addCredential('wiki');
+
+    const { status, body } = await askForToken(
+      { grant_type: 'client_credentials', resource: `https://${bed.hostOf('files')}:${bed.port}/` },
+      `Authorization: ${basic(credential)}\r\n`,
+    );
+
+    assert.equal(status, 400);
+    assert.equal(body.error, 'invalid_target');
+  });
+});
+
+describe('postern app token', { timeout: 300_000 }, () => {
+  test('prints a token that works, the same one while it does, and one that ends with the sign-in', async () => {
+    using commandLine = await CommandLine.signIn(bed);
+
+    const token = (await commandLine.print(['app', 'token', 'api'])).trim();
+    const again = (await commandLine.print(['app', 'token', 'api'])).trim();
+    const { stdout } = await execute('curl', [
+      ...['--silent', '--show-error', '--cacert', bed.caFile, '-H', `Authorization: Bearer ${token}`],
+      `https://${bed.hostOf('api')}:${bed.port}/`,
+    ]);
+    await assert.rejects(commandLine.print(['app', 'token', 'nowhere']), /ended with 5: .*nowhere/);
+    await commandLine.print(['logout']);
+
+    assert.equal(again, token);
+    assert.equal(stdout, 'ok');
+    assert.equal(statusOf(await ask('api', `Authorization: ${bearer(token)}\r\n`)), 401);
+  });
+});
+
+// Last, since all of the tests come from one address.
+describe('whoever guesses', { timeout: 300_000 }, () => {
+  test('is refused for a while after too many wrong secrets from its address; people are not', async () => {
+    const credential = await addCredential('files');
+    const wrong = `Authorization: ${basic({ ...credential, secretText: wrongSecret })}\r\n`;
+    let answer = '';
+    // Other tests have presented wrong ones, too.
+    for (let guess = 0; guess <= maxFailures && statusOf(answer) !== 429; guess++) {
+      answer = await ask('files', wrong);
+    }
+
+    assert.equal(statusOf(answer), 429);
+    assert.ok(Number(valuesOf(answer, 'retry-after')[0]) >= 1);
+    assert.equal(statusOf(await ask('files', `Authorization: ${basic(credential)}\r\n`)), 429);
+    assert.equal(statusOf(await ask('files', `Cookie: ${bed.cookie('files')}\r\n`)), 200);
   });
 });

@@ -52,6 +52,14 @@ export class CommandLine implements Disposable {
     return output;
   }
 
+  /** For programs that run `postern` themselves: what to call, and where it finds the sign-in. */
+  get asProgram(): { readonly command: string; readonly environment: Readonly<Record<string, string>> } {
+    return {
+      command: `${process.execPath} ${postern}`,
+      environment: { POSTERN_CONFIG_DIR: this.#folder },
+    };
+  }
+
   [Symbol.dispose](): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }

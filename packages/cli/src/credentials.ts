@@ -12,6 +12,8 @@ const tokens = z.object({
   refreshToken: z.string().optional(),
   scope: z.string(),
   userPrincipalName: z.string(),
+  /** Access tokens for applications, by what those were called; they end with the sign-in. */
+  applications: z.record(z.string(), z.object({ accessToken: z.string(), expiresAt: z.number() })).optional(),
 });
 export type Tokens = z.infer<typeof tokens>;
 

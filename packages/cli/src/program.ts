@@ -3,6 +3,7 @@ import { addAlertTest } from './commands/alert/send-test.ts';
 import { addAppAssign } from './commands/app/assign.ts';
 import { addAppCors } from './commands/app/cors.ts';
 import { addAppCredential } from './commands/app/credential.ts';
+import { addAppGitCredential } from './commands/app/git-credential.ts';
 import { addAppHeaders } from './commands/app/headers.ts';
 import { addAppLimits } from './commands/app/limits.ts';
 import { addAppList } from './commands/app/list.ts';
@@ -12,6 +13,7 @@ import { addAppRemove } from './commands/app/remove.ts';
 import { addAppSegment } from './commands/app/segment.ts';
 import { addAppShow } from './commands/app/show.ts';
 import { addAppTest } from './commands/app/test.ts';
+import { addAppToken } from './commands/app/token.ts';
 import { addAppUnassign } from './commands/app/unassign.ts';
 import { addAppUpdate } from './commands/app/update.ts';
 import { addCaList } from './commands/ca/list.ts';
@@ -102,6 +104,8 @@ export function createProgram(version: string): Command {
     addAppMaintenance,
     addAppSegment,
     addAppCredential,
+    addAppToken,
+    addAppGitCredential,
     addAppCors,
     addAppAssign,
     addAppUnassign,

@@ -13,6 +13,7 @@ const clientId = 'postern-cli';
 export const defaultScope = 'openid profile email api register';
 
 const credentialsGrant = 'urn:postern:params:grant-type:credentials';
+const tokenExchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
 /** How long a person may take in the browser. */
 const browserTimeoutMs = 10 * 60_000;
 
@@ -124,6 +125,44 @@ export async function refresh(configuration: oauth.Configuration, previous: Toke
     };
   } catch (error) {
     throw (error as { error?: string }).error === 'invalid_grant' ? signInExpired(error) : translate(error);
+  }
+}
+
+/**
+ * Gets an access token for one application in exchange for that of the sign-in (RFC 8693).
+ *
+ * @param application Its external URL, or one below that; else its name or id.
+ * @throws CliError `notFound` where there is no such application that this person may use.
+ */
+export async function exchangeToken(
+  configuration: oauth.Configuration,
+  accessToken: string,
+  application: string,
+): Promise<{ accessToken: string; expiresAt: number }> {
+  const target = /^https:\/\//i.test(application) ? 'resource' : 'audience';
+  try {
+    const answer = await oauth.genericGrantRequest(configuration, tokenExchangeGrant, {
+      subject_token: accessToken,
+      subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      [target]: application,
+    });
+    const { accessToken: token, expiresAt } = toTokens(answer);
+    return { accessToken: token, expiresAt };
+  } catch (error) {
+    const { error: code, error_description: description } = error as {
+      error?: string;
+      error_description?: string;
+    };
+    if (code === 'invalid_grant') {
+      throw signInExpired(error);
+    }
+    if (code !== 'invalid_target') {
+      throw translate(error);
+    }
+    throw new CliError('notFound', `No access token for "${application}": ${description ?? code}.`, {
+      remedy: 'Name it by its address or its name as in My Apps; it has to be assigned to you.',
+      cause: error,
+    });
   }
 }
 

@@ -5,7 +5,7 @@ export const clientAuthentication = z
   .strictObject({
     isBasicAllowed: z.boolean().meta({
       description:
-        'Programs may send a credential of this application as HTTP Basic. Without credentials it changes nothing. Default true.',
+        'Programs may send HTTP Basic: a credential of this application, or any user name with an access token as the password. Default true.',
     }),
     isBearerAllowed: z.boolean().meta({
       description:

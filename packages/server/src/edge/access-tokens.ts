@@ -44,7 +44,8 @@ export class TokenVerifier {
   /** Whether a token says that it is one of ours, which proves nothing yet. */
   mayBeOurs(token: string): boolean {
     const trust = this.#trust();
-    if (trust === null || token.length > maxTokenLength) return false;
+    // As all of them begin: the first half of a JSON object.
+    if (trust === null || token.length > maxTokenLength || !token.startsWith('eyJ')) return false;
     const [, payload, signature, ...more] = token.split('.');
     if (payload === undefined || signature === undefined || more.length > 0) return false;
     try {

@@ -17,6 +17,7 @@ import {
   isOurs,
   type Presented,
   type PresentedBefore,
+  type PresentedToken,
   readPresented,
 } from './client-credentials.ts';
 import type { Exchange } from './exchange.ts';
@@ -68,7 +69,7 @@ export type Admission =
       readonly problem: ClientProblem | null;
     }
   /** An access token that was not seen before; verify it, remember what came of it, then admit again. */
-  | { readonly kind: 'verify'; readonly token: string }
+  | { readonly kind: 'verify'; readonly bearer: PresentedToken }
   /** A cookie that only the control process may know; ask it, then admit again. */
   | { readonly kind: 'ask'; readonly idHash: string; readonly host: string }
   /** A browser asks whether a page of another origin may send a request; the service answers by the route's rules. */
@@ -157,7 +158,7 @@ export function admit(
       case 'known':
         return admitAs(check.session, head, host, route);
       case 'verify':
-        return { kind: 'verify', token: check.token };
+        return check;
       case 'wrong':
         return { kind: 'sign-in', host, route, problem: check.what };
       case 'blocked': {
@@ -208,7 +209,7 @@ export function keepsAuthorization(
 ): boolean {
   if (clients === null) return false;
   const presented = presentedBy(head, facts, parts);
-  if (presented?.kind === 'bearer' && clients.isTokenPassedOn) return false;
+  if (presented?.kind === 'bearer' && !presented.isInBasic && clients.isTokenPassedOn) return false;
   return isOurs(presented, clients);
 }
 

@@ -12,9 +12,13 @@ export type Presented =
   | {
       readonly kind: 'bearer';
       readonly token: string;
+      /** It came as the password of HTTP Basic, which is all that many programs know to send. */
+      readonly isInBasic: boolean;
       /** Undefined until it has been verified; null where it does not hold. */
       readonly claims: TokenClaims | null | undefined;
     };
+
+export type PresentedToken = Extract<Presented, { kind: 'bearer' }>;
 
 /** What is known of the last request's Authorization, good while the client's fields repeat. */
 export interface PresentedBefore {
@@ -26,9 +30,9 @@ export interface PresentedBefore {
 export type ClientCheck =
   /** The field is not for us: the request is what it is without. */
   | { readonly kind: 'foreign' }
-  | { readonly kind: 'known'; readonly session: Session; readonly isToken: boolean }
+  | { readonly kind: 'known'; readonly session: Session }
   /** Verify this token, then check again. */
-  | { readonly kind: 'verify'; readonly token: string }
+  | { readonly kind: 'verify'; readonly bearer: PresentedToken }
   | { readonly kind: 'wrong'; readonly what: ClientProblem }
   | { readonly kind: 'blocked'; readonly waitSeconds: number };
 
@@ -91,20 +95,21 @@ function checkBasic(
   }
   if (known.record.expiresAt <= now()) return wrongCredentials;
   onUse(known.record.id);
-  return { kind: 'known', session: known.session, isToken: false };
+  return { kind: 'known', session: known.session };
 }
 
 function checkBearer(
-  { token, claims }: Extract<Presented, { kind: 'bearer' }>,
+  bearer: PresentedToken,
   applicationId: string,
-  { programs, isBearerAllowed }: RouteClients,
+  { programs, isBasicAllowed, isBearerAllowed }: RouteClients,
   addressKey: string,
   { failures, currentSession, onUse, now }: ClientCheckParts,
 ): ClientCheck {
-  if (!isBearerAllowed) return invalidToken;
+  if (!isBearerAllowed || (bearer.isInBasic && !isBasicAllowed)) return invalidToken;
+  const { claims } = bearer;
   if (claims === undefined) {
     const waitSeconds = failures.waitSeconds(addressKey);
-    return waitSeconds > 0 ? { kind: 'blocked', waitSeconds } : { kind: 'verify', token };
+    return waitSeconds > 0 ? { kind: 'blocked', waitSeconds } : { kind: 'verify', bearer };
   }
   if (claims === null || claims.expiresAt <= now()) return invalidToken;
   // Of another application (threat C6): the cache knows the token, not where it may be used.
@@ -113,12 +118,12 @@ function checkBearer(
     const known = programs.get(claims.subject)?.find(one => one.record.id === claims.credentialId);
     if (known === undefined || known.record.expiresAt <= now()) return invalidToken;
     onUse(known.record.id);
-    return { kind: 'known', session: known.session, isToken: true };
+    return { kind: 'known', session: known.session };
   }
   const session = currentSession(claims.sessionId);
   if (session === undefined || session.user.id !== claims.subject) return invalidToken;
   if (session.record.host !== tokenHost(applicationId)) return invalidToken;
-  return { kind: 'known', session, isToken: true };
+  return { kind: 'known', session };
 }
 
 /** In place of a host in the session of an access token: no host is called so, so no cookie can be of such a session. */
@@ -127,8 +132,6 @@ export function tokenHost(applicationId: string): string {
 }
 
 const clientIdLength = 36;
-/** Longer ones are not ours. */
-const maxBasicLength = 512;
 
 /**
  * Reads the Authorization field of a request; null where there is none, more than one, or one of another scheme or maker.
@@ -138,17 +141,19 @@ export function readPresented(head: MessageHead, tokens: TokenVerifier): Present
   if (head.findNext(fieldIds.authorization, index) >= 0) return null;
   const value = head.valueOf(index);
   const scheme = value.slice(0, 7).toLowerCase();
-  if (scheme === 'bearer ') {
-    const token = value.slice(7).trim();
-    return tokens.mayBeOurs(token) ? { kind: 'bearer', token, claims: tokens.known(token) } : null;
-  }
-  if (!scheme.startsWith('basic ') || value.length > maxBasicLength) return null;
+  if (scheme === 'bearer ') return readToken(value.slice(7).trim(), false, tokens);
+  if (!scheme.startsWith('basic ')) return null;
   const pair = Buffer.from(value.slice(6), 'base64').toString('utf8');
+  const colon = pair.indexOf(':');
   // What names nobody of ours is not looked into: it may be a person's password for the backend.
-  if (pair[clientIdLength] !== ':') return null;
+  if (colon !== clientIdLength) return readToken(pair.slice(colon + 1), true, tokens);
   return {
     kind: 'basic',
-    clientId: pair.slice(0, clientIdLength).toLowerCase(),
-    secretHash: hash('sha256', pair.slice(clientIdLength + 1), 'buffer'),
+    clientId: pair.slice(0, colon).toLowerCase(),
+    secretHash: hash('sha256', pair.slice(colon + 1), 'buffer'),
   };
+}
+
+function readToken(token: string, isInBasic: boolean, tokens: TokenVerifier): PresentedToken | null {
+  return tokens.mayBeOurs(token) ? { kind: 'bearer', token, isInBasic, claims: tokens.known(token) } : null;
 }

@@ -1,4 +1,4 @@
-import { countAttempt, type FailureCount, type FailureLimit, isBlocked } from '../sign-in/failure-limits.ts';
+import { countAttempt, type FailureCount, type FailureLimit, isBlocked } from './failure-limits.ts';
 
 /** Addresses that are remembered at a time; of more the oldest is forgotten. */
 const maxAddresses = 10_000;

@@ -141,12 +141,10 @@ function challengesOf(
 ): readonly string[] {
   const challenges: string[] = [];
   const realm = `realm="${externalOrigin}${externalPath}"`;
-  // Browsers would ask people for a name and a password, which people do not have.
-  const isBrowser = head.find(fieldIds.secFetchMode) >= 0;
-  if (clients !== null && clients.isBasicAllowed && !isBrowser) {
+  if (clients?.isBasicAllowed && !isFromBrowser(head)) {
     challenges.push(`Basic ${realm}, charset="UTF-8"`);
   }
-  if (clients !== null && clients.isBearerAllowed) {
+  if (clients?.isBearerAllowed) {
     const metadata = `${externalOrigin}${resourceMetadataPath}${externalPath === '/' ? '' : externalPath}`;
     // RFC 6750 §3.1: nothing of an error where nothing was presented.
     const error = problem === 'invalid_token' ? ', error="invalid_token"' : '';
@@ -154,6 +152,14 @@ function challengesOf(
   }
   challenges.push(`Postern realm="${externalOrigin}", sign_in="${signIn}"`);
   return challenges;
+}
+
+/** Browsers would ask people for a name and a password, which people do not have. */
+function isFromBrowser(head: MessageHead): boolean {
+  if (head.find(fieldIds.secFetchMode) >= 0) return true;
+  // All of them begin so; those that do not say Sec-Fetch-Mode are old.
+  const agent = head.find(fieldIds.userAgent);
+  return agent >= 0 && head.valueOf(agent).startsWith('Mozilla/');
 }
 
 /** What an application takes and which provider gives it (RFC 9728 §3.2), for whoever asks, scripts of any page too. */

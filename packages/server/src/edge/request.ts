@@ -117,13 +117,13 @@ async function askFor(
 }
 
 async function verify(
-  { token }: Extract<Admission, { kind: 'verify' }>,
+  { bearer }: Extract<Admission, { kind: 'verify' }>,
   client: Client,
   { admit: { clients } }: EdgeParts,
 ): Promise<Presented> {
-  const claims = await clients.tokens.verify(token);
+  const claims = await clients.tokens.verify(bearer.token);
   if (claims === null) clients.failures.count(client.key);
-  return { kind: 'bearer', token, claims };
+  return { ...bearer, claims };
 }
 
 function outcomeOf(

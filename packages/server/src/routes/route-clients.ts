@@ -13,7 +13,7 @@ export interface ProgramCredential {
 export interface RouteClients {
   /** By client id; several while secrets are exchanged. */
   readonly programs: ReadonlyMap<string, readonly ProgramCredential[]>;
-  /** HTTP Basic with one of them lets in. */
+  /** HTTP Basic lets in: with one of them, and where tokens do with a token as the password. */
   readonly isBasicAllowed: boolean;
   /** Access tokens of ours let in, of people and of programs. */
   readonly isBearerAllowed: boolean;
@@ -32,7 +32,7 @@ export function clientsOf(application: ApplicationRecord): RouteClients | null {
   if (!hasCredentials && !isBearerAllowed) return null;
   return {
     programs: Map.groupBy(credentials.map(programOf), program => program.record.clientId),
-    isBasicAllowed: isAsked && hasCredentials && settings?.isBasicAllowed !== false,
+    isBasicAllowed: isAsked && settings?.isBasicAllowed !== false,
     isBearerAllowed,
     isTokenPassedOn: settings?.isTokenPassedOn === true,
   };

@@ -1,20 +1,19 @@
 import { hash, randomUUID, timingSafeEqual } from 'node:crypto';
 import { importJWK, SignJWT } from 'jose';
 import type { Kysely } from 'kysely';
-import type Provider from 'oidc-provider';
-import { errors, type TokenEndpointGrantContext } from 'oidc-provider';
+import Provider, { errors, type TokenEndpointGrantContext } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
 import { storedPublishing } from '../directory/publishing.ts';
 import { createSession } from '../directory/sessions.ts';
 import { credentialClaim, sessionClaim } from '../edge/access-tokens.ts';
-import { tokenHost } from '../edge/client-credentials.ts';
 import { addressKey } from '../edge/address-key.ts';
+import { tokenHost } from '../edge/client-credentials.ts';
 import type { FailedClients } from '../edge/failed-clients.ts';
 import { type ApplicationCredentialRow, listCredentialsOfClient } from '../store/application-credentials.ts';
 import {
+  type ApplicationName,
   findApplicationOfPerson,
   findPublishedApplication,
-  type ApplicationName,
   type PublishedApplication,
 } from '../store/published-applications.ts';
 import type { Database } from '../store/schema.ts';
@@ -62,18 +61,16 @@ interface ExchangeParameters extends TargetParameters {
  */
 export function registerApplicationTokens(provider: Provider, parts: ApplicationTokenParts): void {
   compareHashedSecrets(provider, parts);
-  provider.use(async (ctx, next) => limitGuesses(ctx, next, parts));
   provider.registerGrantType<ExchangeParameters>(tokenExchangeGrantType, ctx => exchange(ctx, parts), [
     'subject_token',
     'subject_token_type',
     'resource',
     'audience',
   ]);
-  provider.registerGrantType<TargetParameters>(
-    clientCredentialsGrantType,
-    ctx => giveToProgram(ctx, parts),
-    ['resource', 'audience'],
-  );
+  provider.registerGrantType<TargetParameters>(clientCredentialsGrantType, ctx => giveToProgram(ctx, parts), [
+    'resource',
+    'audience',
+  ]);
 }
 
 async function exchange(
@@ -94,7 +91,9 @@ async function exchange(
   if (grant === undefined || grant.isExpired || user?.accountEnabled !== 1) {
     throw new errors.InvalidGrant('subject_token does not hold any more');
   }
-  const application = await findTarget(params, parts, target => findApplicationOfPerson(parts.db, userId, target));
+  const application = await findTarget(params, parts, target =>
+    findApplicationOfPerson(parts.db, userId, target),
+  );
   const { record } = await createSession(parts.directory, {
     host: tokenHost(application.id),
     userId,
@@ -103,7 +102,13 @@ async function exchange(
   });
   const { expiresAt } = record;
   ctx.body = {
-    ...(await issue(parts, { client_id: client.clientId, [sessionClaim]: record.id }, userId, application, expiresAt)),
+    ...(await issue(
+      parts,
+      { client_id: client.clientId, [sessionClaim]: record.id },
+      userId,
+      application,
+      expiresAt,
+    )),
     issued_token_type: accessTokenType,
   };
   const requestId = ctx.get('x-request-id') || undefined;
@@ -119,9 +124,11 @@ async function giveToProgram(
   const credential = secret === null ? undefined : await findCredential(parts, clientId, secret);
   if (credential === undefined) throw new errors.InvalidClientAuth('the credential does not hold any more');
   const { id, applicationId } = credential;
-  const params = { audience: applicationId, ...ctx.oidc.params };
-  const application = await findTarget(params, parts, async target =>
-    'id' in target && target.id === applicationId ? await findPublishedApplication(parts.db, applicationId) : undefined,
+  const { resource, audience = applicationId } = ctx.oidc.params;
+  const application = await findTarget({ resource, audience }, parts, async target =>
+    'id' in target && target.id === applicationId
+      ? await findPublishedApplication(parts.db, applicationId)
+      : undefined,
   );
   const expiresAt = Math.min(parts.now() + lifetimeMs, credential.expiresAt);
   ctx.body = await issue(
@@ -187,7 +194,9 @@ function named(text: string): ApplicationName {
 async function atAddress(resource: string, clients: Clients): Promise<ApplicationName | null> {
   const url = URL.parse(resource);
   if (url?.protocol !== 'https:' || url.hash !== '') {
-    throw new errors.InvalidTarget('resource is an address of an application, such as https://wiki.example.com/');
+    throw new errors.InvalidTarget(
+      'resource is an address of an application, such as https://wiki.example.com/',
+    );
   }
   const party = await clients.findByHost(url.hostname, url.pathname);
   const id = party === undefined ? null : applicationIdOf(party);
@@ -200,7 +209,17 @@ function compareHashedSecrets(provider: Provider, parts: ApplicationTokenParts):
   const compare = prototype.compareClientSecret;
   prototype.compareClientSecret = async function (actual: string) {
     if (!this.grantTypeAllowed(clientCredentialsGrantType)) return await compare.call(this, actual);
-    return (await findCredential(parts, this.clientId, actual)) !== undefined;
+    const { ctx } = Provider;
+    // Waits are for addresses alone: who knows the id of a client must not be able to keep it out.
+    const address = addressKey(clientAddress(ctx?.headers['x-forwarded-for']));
+    const waitSeconds = parts.failures.waitSeconds(address);
+    if (waitSeconds > 0) {
+      ctx?.set('retry-after', String(waitSeconds));
+      throw new errors.TemporarilyUnavailable('too many wrong client secrets came from this address');
+    }
+    const isRight = (await findCredential(parts, this.clientId, actual)) !== undefined;
+    if (!isRight) parts.failures.count(address);
+    return isRight;
   };
 }
 
@@ -212,34 +231,8 @@ async function findCredential(
   const presented = hash('sha256', secret, 'buffer');
   const credentials = await listCredentialsOfClient(db, clientId);
   return credentials.find(
-    one =>
-      one.expiresAt > now() && timingSafeEqual(Buffer.from(one.secretHash, 'base64url'), presented),
+    one => one.expiresAt > now() && timingSafeEqual(Buffer.from(one.secretHash, 'base64url'), presented),
   );
-}
-
-type Middleware = Parameters<Provider['use']>[0];
-
-/** Waits are for addresses alone: who knows the id of a client must not be able to keep it out. */
-async function limitGuesses(
-  ctx: Parameters<Middleware>[0],
-  next: Parameters<Middleware>[1],
-  { failures }: ApplicationTokenParts,
-): Promise<void> {
-  if (ctx.path !== '/token' || ctx.method !== 'POST') return next();
-  // Without an address it is our own relying party, which knows its secret.
-  const address = addressKey(clientAddress(ctx.headers['x-forwarded-for']));
-  const waitSeconds = failures.waitSeconds(address);
-  if (waitSeconds > 0 && ctx.headers.authorization !== undefined) {
-    ctx.status = 429;
-    ctx.set('retry-after', String(waitSeconds));
-    ctx.body = {
-      error: 'temporarily_unavailable',
-      error_description: 'too many wrong client secrets came from this address',
-    };
-    return;
-  }
-  await next();
-  if (ctx.status === 401) failures.count(address);
 }
 
 /** The secret that oidc-provider has found right: from the Authorization field, else from the form. */

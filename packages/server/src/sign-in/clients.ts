@@ -83,7 +83,6 @@ export class Clients {
       redirect_uris: [],
       grant_types: ['client_credentials'],
       response_types: [],
-      scope: '',
     };
     return metadata as AdapterPayload;
   }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import { addressKey } from '../edge/address-key.ts';
+import { countAttempt, type FailureLimit, isBlocked } from '../edge/failure-limits.ts';
 import type { Database } from '../store/schema.ts';
 import {
   deleteSignInFailure,
@@ -9,7 +10,6 @@ import {
   putSignInFailure,
   takeBackSignInFailure,
 } from '../store/sign-in-failures.ts';
-import { countAttempt, type FailureLimit, isBlocked } from './failure-limits.ts';
 
 export interface FailureLimits {
   readonly account: FailureLimit;
