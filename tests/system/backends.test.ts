@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import type { BackendHealth } from '@postern/protocol/admin/backend-health';
 import { RawClient } from '../testbed/raw-client.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 
@@ -16,6 +17,10 @@ class Backend {
   /** Paths that it was asked for. */
   readonly paths: string[] = [];
   readonly hosts = new Set<string | undefined>();
+  /** What it answers probes with. */
+  health = 200;
+  /** Heads of the probes that came. */
+  readonly probes: http.IncomingHttpHeaders[] = [];
   #server: http.Server | null = null;
   readonly #sockets = new Set<Socket>();
   #port = 0;
@@ -30,6 +35,11 @@ class Backend {
 
   async start(): Promise<this> {
     const server = http.createServer((request, response) => {
+      if (request.url === '/healthz') {
+        this.probes.push(request.headers);
+        response.writeHead(this.health, { location: '/elsewhere' }).end();
+        return;
+      }
       this.paths.push(request.url ?? '');
       this.hosts.add(request.headers.host);
       if (request.url === '/redirect') response.setHeader('location', `${this.url}there`);
@@ -83,6 +93,8 @@ beforeEach(async () => {
     await backend.start();
     backend.paths.length = 0;
     backend.hosts.clear();
+    backend.probes.length = 0;
+    backend.health = 200;
   }
 });
 
@@ -220,5 +232,86 @@ describe('several backends of an application', { timeout }, () => {
     assert.equal(others.size, 1);
     assert.notDeepEqual(others, names);
     await settled({ isSessionAffinityEnabled: false });
+  });
+});
+
+/** How each backend fares through each connector. */
+async function health(): Promise<BackendHealth[]> {
+  const { body } = await bed.api('GET', `/applications/${bed.applicationId('open')}/backendHealth`);
+  return (body as { value: BackendHealth[] }).value;
+}
+
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const since = Date.now();
+  while (!(await isSo())) {
+    assert.ok(Date.now() - since < 120_000, what);
+    await new Promise(resolve => setTimeout(resolve, 100));
+  }
+}
+
+const statesOf = async (backend: Backend) => {
+  const found = (await health()).find(one => one.url === backend.url);
+  return [...new Set(found?.connectors.map(({ state }) => state))].join();
+};
+
+describe('probes', { timeout }, () => {
+  const healthProbe = {
+    ...{ isEnabled: true, path: '/healthz', intervalSeconds: 1, timeoutSeconds: 2 },
+    ...{ expectedStatuses: ['200-299'], unhealthyAfter: 2, healthyAfter: 2 },
+  };
+
+  test('mark a backend that answers wrongly, and take the mark away again', async () => {
+    await settled({ internalUrlWeight: 1, backends: [{ url: second.url }], healthProbe });
+    await until('both are healthy', async () =>
+      [await statesOf(first), await statesOf(second)].every(state => state === 'healthy'),
+    );
+    assert.equal(shareOf(await answersTo(20), 'second'), 10);
+
+    second.health = 503;
+    await until('it is marked', async () => (await statesOf(second)) === 'unhealthy');
+    assert.equal(shareOf(await answersTo(20), 'second'), 0);
+    const [, marked] = await health();
+    const [through] = marked!.connectors;
+    assert.equal(through!.lastFailure!.code, 'unexpected_status');
+    assert.equal(through!.lastFailure!.detail, 'it answered 503');
+    assert.equal(through!.lastFailure!.hop, 'backend');
+    assert.match(through!.lastFailure!.remedy, /own log/);
+    assert.ok(Date.parse(through!.sinceDateTime!) <= Date.now());
+
+    second.health = 200;
+    await until('the mark is gone', async () => (await statesOf(second)) === 'healthy');
+    assert.equal(shareOf(await answersTo(20), 'second'), 10);
+  });
+
+  test('come from the service alone, with nobody’s identity, and follow no redirect', async () => {
+    await settled({ backends: [], healthProbe: { ...healthProbe, expectedStatuses: ['200'] } });
+    first.health = 302;
+    await until('a redirect is no 200', async () => (await statesOf(first)) === 'unhealthy');
+    const [probe] = first.probes;
+
+    assert.equal(probe!['user-agent'], 'Postern-Health-Probe');
+    assert.equal(probe!.host, new URL(first.url).host);
+    assert.equal(probe!.cookie ?? probe!.authorization ?? probe!['x-forwarded-for'], undefined);
+    assert.equal(Object.keys(probe!).filter(name => name.startsWith('x-postern')).length, 0);
+    assert.ok(!first.paths.includes('/elsewhere'));
+    // The only one there is: people are sent to it all the same.
+    assert.equal(shareOf(await answersTo(5), 'first'), 5);
+  });
+
+  test('find a backend that is down, and nothing is held against it once they are off', async () => {
+    await settled({ backends: [{ url: second.url }], healthProbe });
+    await second.kill();
+    await until('it is marked', async () => (await statesOf(second)) === 'unhealthy');
+    const [, down] = await health();
+    assert.equal(down!.connectors[0]!.lastFailure!.code, 'backend_refused');
+    assert.match(down!.connectors[0]!.lastFailure!.remedy, /postern connector doctor/);
+
+    await second.start();
+    await settled({ healthProbe: { isEnabled: false } });
+    await until('it is asked', async () => shareOf(await answersTo(20), 'second') > 0);
+    const before = second.probes.length;
+    assert.equal(await statesOf(second), 'unknown');
+    await new Promise(resolve => setTimeout(resolve, boundMs));
+    assert.equal(second.probes.length, before);
   });
 });

@@ -5,7 +5,7 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { Forwarder } from '../testbed/forwarder.ts';
 import { type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
-import { startTestbed, type Testbed } from '../testbed/testbed.ts';
+import { end, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
 /** From the answer of the admin API on, a change is in effect after so much at the latest. */
 const boundMs = 2_000;
@@ -82,9 +82,10 @@ async function countOf(requests: number): Promise<number[]> {
   return links.map((link, at) => Math.floor((link.carriedBytes - from[at]!) / bodyBytes));
 }
 
-async function ask(method: string, resource: string): Promise<void> {
-  const connectors = '/onPremisesPublishingProfiles/applicationProxy/connectors';
-  const { status, body } = await bed.api(method, `${connectors}/${resource}`);
+const profile = '/onPremisesPublishingProfiles/applicationProxy';
+
+async function ask(method: string, resource: string, change?: object): Promise<void> {
+  const { status, body } = await bed.api(method, `${profile}/connectors/${resource}`, change);
   assert.equal(status, 204, JSON.stringify(body));
 }
 
@@ -135,6 +136,49 @@ describe('a drained connector', { timeout: 120_000 }, () => {
     await new Promise(resolve => setTimeout(resolve, boundMs));
     assert.deepEqual(await countOf(5), [5, 0]);
     await ask('POST', `${second!.id}/resume`);
+  });
+});
+
+describe('connectors of the region of their group', { timeout: 120_000 }, () => {
+  const settle = () => new Promise(resolve => setTimeout(resolve, boundMs));
+
+  async function setGroupRegion(region: string | null): Promise<void> {
+    const groups = await bed.api('GET', `${profile}/connectorGroups`);
+    const [{ id }] = (groups.body as { value: [{ id: string }] }).value;
+    const { status } = await bed.api('PATCH', `${profile}/connectorGroups/${id}`, { region });
+    assert.equal(status, 204);
+  }
+
+  test('carry all requests, the others only while none of those is there, and each change is live', async () => {
+    const [north, south] = bed.connectors;
+    await ask('PATCH', north!.id, { region: 'north' });
+    await ask('PATCH', south!.id, { region: 'South' });
+    const { body } = await bed.api('GET', `${profile}/connectors/${south!.id}`);
+    assert.equal((body as { region: string }).region, 'South');
+
+    await setGroupRegion('north');
+    await settle();
+    assert.deepEqual(await countOf(20), [20, 0]);
+    await setGroupRegion('south');
+    await settle();
+    assert.deepEqual(await countOf(20), [0, 20]);
+
+    await end(south!.process);
+    assert.deepEqual(await countOf(20), [20, 0]);
+    await south!.restart();
+    await settle();
+    assert.deepEqual(await countOf(20), [0, 20]);
+
+    await ask('PATCH', south!.id, { region: null });
+    await settle();
+    const both = await countOf(100);
+    assert.ok(
+      both.every(count => count > 10),
+      `${both}`,
+    );
+    await setGroupRegion(null);
+    await ask('PATCH', north!.id, { region: null });
+    await settle();
   });
 });
 

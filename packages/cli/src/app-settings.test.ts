@@ -157,3 +157,61 @@ describe('cookies and robots', () => {
     assert.equal(updated.robotsTxt, 'fromApplication');
   });
 });
+
+describe('backends of an application', () => {
+  test('are set, shown with their health, and taken away', async () => {
+    await done(
+      ...['app', 'backends', 'Wiki', '--weight', '5', '--set', 'http://wiki-2.corp.example', '--set'],
+      ...['http://wiki-3.corp.example:8080,weight=3', 'http://spare.corp.example,backup'],
+    );
+    const shown = await done(
+      ...[
+        'app',
+        'backends',
+        'Wiki',
+        '--probe',
+        '/healthz',
+        '--interval',
+        '30',
+        '--statuses',
+        '204',
+        '200-299',
+      ],
+    );
+
+    assert.equal(
+      shown.trim(),
+      `
+Probes     GET /healthz every 30 s, 5 s at most
+Healthy    204, 200-299; 2 in a row after a failure
+Unhealthy  after 3 failures in a row
+
+Backend http://wiki.corp.example/, weight 5
+Backend http://wiki-2.corp.example/, weight 1
+Backend http://wiki-3.corp.example:8080/, weight 3
+Backend http://spare.corp.example/, backup, weight 1`.trim(),
+    );
+    assert.match(await done('app', 'show', 'Wiki'), /^Backend http:\/\/wiki-2\.corp\.example\/, weight 1$/m);
+
+    const after = JSON.parse(await done('app', 'backends', 'Wiki', '--set', '', '--no-probe', '--json'));
+    assert.deepEqual(after.backends, []);
+    assert.equal(after.internalUrlWeight, 5);
+    assert.deepEqual(after.healthProbe.expectedStatuses, ['204', '200-299']);
+    assert.equal(after.healthProbe.isEnabled, false);
+    assert.equal(after.backendHealth.length, 1);
+  });
+
+  test('that cannot be used are refused with the field, the reason and an example', async () => {
+    for (const [given, expected] of [
+      [['--set', 'http://wiki-2.corp.example/app/'], /backends.*has a path.*Example: http/s],
+      [['--set', 'http://wiki.corp.example'], /is there twice/],
+      [['--set', 'http://wiki-2.corp.example,weight=0'], /weight.*at least 1/s],
+      [['--set', 'http://wiki-2.corp.example,spare'], /"spare" is neither weight=NUMBER nor backup/],
+      [['--probe', 'healthz'], /must begin with \//],
+    ] as const) {
+      const run = await postern('app', 'backends', 'Wiki', ...given);
+      assert.notEqual(run.code, 0);
+      assert.match(run.stderr, expected);
+    }
+  });
+});

@@ -100,7 +100,7 @@ export function formatProperties(properties: readonly (readonly [string, string 
 }
 
 /** Names come from other people: what would move the cursor or colour the terminal becomes a question mark. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?');
 }
 

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { addAlertTest } from './commands/alert/send-test.ts';
 import { addAppAssign } from './commands/app/assign.ts';
+import { addAppBackends } from './commands/app/backends.ts';
 import { addAppCors } from './commands/app/cors.ts';
 import { addAppCredential } from './commands/app/credential.ts';
 import { addAppGitCredential } from './commands/app/git-credential.ts';
@@ -33,6 +34,7 @@ import { addConnectorRevoke } from './commands/connector/revoke.ts';
 import { addConnectorRun } from './commands/connector/run.ts';
 import { addConnectorShow } from './commands/connector/show.ts';
 import { addConnectorStatus } from './commands/connector/status.ts';
+import { addConnectorUpdate } from './commands/connector/update.ts';
 import { addConnectorGroupCreate } from './commands/connector-group/create.ts';
 import { addConnectorGroupList } from './commands/connector-group/list.ts';
 import { addConnectorGroupRemove } from './commands/connector-group/remove.ts';
@@ -100,6 +102,7 @@ export function createProgram(version: string): Command {
     addAppTest,
     addAppUpdate,
     addAppHeaders,
+    addAppBackends,
     addAppLimits,
     addAppMaintenance,
     addAppSegment,
@@ -135,6 +138,7 @@ export function createProgram(version: string): Command {
     addConnectorList,
     addConnectorShow,
     addConnectorMove,
+    addConnectorUpdate,
     addConnectorDrain,
     addConnectorResume,
     addConnectorRevoke,

@@ -1,4 +1,5 @@
 import type { Application } from '@postern/protocol/admin/applications';
+import { type BackendHealth, backendHealth } from '@postern/protocol/admin/backend-health';
 import { type ConnectorGroup, connectorGroup } from '@postern/protocol/admin/connectors';
 import {
   type AppRoleAssignment,
@@ -9,6 +10,7 @@ import {
 import type { AdminClient } from './admin-client.ts';
 import { findServicePrincipal } from './find-object.ts';
 import { formatProperties } from './output.ts';
+import { formatBackendHealth } from './show-backends.ts';
 
 /** Everything that belongs to one application, gathered from the resources that hold it. */
 export interface ApplicationDetails {
@@ -16,6 +18,7 @@ export interface ApplicationDetails {
   readonly servicePrincipal: ServicePrincipal;
   readonly connectorGroup: ConnectorGroup;
   readonly assignments: readonly AppRoleAssignment[];
+  readonly backendHealth: readonly BackendHealth[];
 }
 
 export async function readApplicationDetails(
@@ -23,17 +26,18 @@ export async function readApplicationDetails(
   application: Application,
 ): Promise<ApplicationDetails> {
   const servicePrincipal = await findServicePrincipal(admin, application);
-  const [group, assignments] = await Promise.all([
+  const [group, assignments, health] = await Promise.all([
     admin.get(`applications/${application.id}/connectorGroup`, connectorGroup),
     admin.list(`servicePrincipals/${servicePrincipal.id}/appRoleAssignedTo`, appRoleAssignment),
+    admin.list(`applications/${application.id}/backendHealth`, backendHealth),
   ]);
-  return { application, servicePrincipal, connectorGroup: group, assignments };
+  return { application, servicePrincipal, connectorGroup: group, assignments, backendHealth: health };
 }
 
 export function formatApplicationDetails(details: ApplicationDetails): string {
   const { application, servicePrincipal } = details;
   const { onPremisesPublishing: publishing } = application;
-  return formatProperties([
+  const properties = formatProperties([
     ['Name', application.displayName],
     ['External URL', publishing?.externalUrl ?? null],
     ['Internal URL', publishing?.internalUrl ?? null],
@@ -59,6 +63,8 @@ export function formatApplicationDetails(details: ApplicationDetails): string {
     ['Id', application.id],
     ['Application id', application.appId],
   ]);
+  const health = formatBackendHealth(details.backendHealth);
+  return health === '' ? properties : `${properties}\n\n${health}`;
 }
 
 function wildcardOf({ onPremisesPublishing }: Application): string {

@@ -244,6 +244,7 @@ export async function startControl(
       rotation,
       examineConnector: connectorId => publisher.examine(connectorId),
       testPath: test => publisher.testPath(test),
+      reportBackends: applicationId => publisher.reportBackends(applicationId),
       journal,
       testAlerts: () => alerts.test(),
       domains: { directory, nameServers, coveredByFiles: hosts => coveredByFiles(config, hosts, now()) },

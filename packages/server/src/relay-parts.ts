@@ -19,11 +19,13 @@ import { answerChallenge, ChallengeListener } from './edge/challenge-listener.ts
 import type { EdgeParts } from './edge/edge-parts.ts';
 import type { Exchange } from './edge/exchange.ts';
 import { FailedClients } from './edge/failed-clients.ts';
+import { type HealthChange, HealthProber } from './edge/health-prober.ts';
 import { EdgeListener } from './edge/listener.ts';
 import { testPath } from './edge/path-test.ts';
 import { PlainHttpListener } from './edge/plain-http.ts';
 import { PrivateListener } from './edge/private-listener.ts';
 import { Protection } from './edge/protection.ts';
+import type { BackendReport } from './feed/backend-reports.ts';
 import type {
   ConnectorRecord,
   RelayMessage,
@@ -41,6 +43,7 @@ import type { Logger } from './telemetry/logger.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { TunnelListener, tunnelProtocols } from './tunnels/accept.ts';
 import { RecentRefusals } from './tunnels/recent-refusals.ts';
+import { normalRegion } from './tunnels/region.ts';
 import { TunnelRegistry } from './tunnels/registry.ts';
 import type { Tunnel } from './tunnels/tunnel.ts';
 import { WantedBackends } from './tunnels/wanted-backends.ts';
@@ -74,6 +77,7 @@ export class RelayParts {
   readonly #open = new Set<Exchange>();
   readonly #registry: TunnelRegistry;
   readonly #backends: Backends;
+  readonly #prober: HealthProber;
   readonly #tunnelListener: TunnelListener;
   readonly #certificates: Certificates;
   readonly #edge: EdgeListener;
@@ -114,6 +118,7 @@ export class RelayParts {
     this.#registry = new TunnelRegistry({
       waitMs: config.limits.waitForConnectorMs,
       maxWaiting: config.limits.maxWaitingRequestsPerGroup,
+      ...(config.region.trim() !== '' && { region: normalRegion(config.region) }),
       random: Math.random,
       now,
     });
@@ -122,6 +127,15 @@ export class RelayParts {
       controlSocket: dataPaths(config).controlSocket,
       limits,
       now,
+    });
+    const nextRequestId = requestIds();
+    this.#prober = new HealthProber({
+      registry: this.#registry,
+      backends: this.#backends,
+      nextRequestId,
+      random: Math.random,
+      now,
+      onChange: change => logHealth(log, change),
     });
     this.#tunnelListener = this.#makeTunnelListener();
 
@@ -184,7 +198,7 @@ export class RelayParts {
       identity: { ...config.identityHeaders, reserved: reservedNames(config) },
       isTrustedProxy: trustedProxies(config.trustedProxies),
       portSuffix: this.#portSuffix,
-      nextRequestId: requestIds(),
+      nextRequestId,
       now,
       log,
       onRefusal: metrics.countRefusal,
@@ -253,8 +267,11 @@ export class RelayParts {
       // While its tunnel is still there: a WebSocket is told that it ends, everything else finds the tunnel lost.
       else if (exchange.status === 101 && this.#isRevoked(exchange.connectorId)) exchange.revoke();
     }
-    this.#registry.update(state.connectors, this.#wanted);
-    if (hasOtherApplications) this.#backends.closeUnserved();
+    this.#registry.update(state.connectors, this.#wanted, state.connectorGroups);
+    if (hasOtherApplications) {
+      this.#backends.closeUnserved();
+      this.#prober.update(this.#routes.probed());
+    }
     // With thousands of hosts it takes a while; most changes are of sessions.
     if (hasOtherApplications || hasOtherCertificates) this.#warnOfUncoveredHosts();
   }
@@ -314,6 +331,12 @@ export class RelayParts {
     }
   }
 
+  /** What is known of the health of an application's backends; null where it is not published here. */
+  backendReports(applicationId: string): BackendReport[] | null {
+    const application = this.#options.state.applications.get(applicationId);
+    return application === undefined ? null : this.#prober.report(this.#routes.routesTo(application));
+  }
+
   /** Opens every listener; the private one first, so that a health check can tell starting from broken. */
   async listen(targets: ListenTargets): Promise<void> {
     for (const target of targets.private) await this.#private.listen(addressOf(target));
@@ -324,6 +347,7 @@ export class RelayParts {
   /** Finishes what is in flight for at most `drainMs`, then ends everything but the private listener. */
   async drain(): Promise<void> {
     this.#isStopping = true;
+    this.#prober.stop();
     this.#edge.stopAccepting();
     this.#plain.stop();
     // Tunnels go last: a request that was still arriving, or is tried again, needs a stream.
@@ -556,6 +580,11 @@ function createMetrics(
     },
     render: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
   };
+}
+
+function logHealth(log: Logger, { failure, ...backend }: HealthChange): void {
+  if (failure === null) log.info(backend, 'probes find a backend healthy again');
+  else log.warn({ ...backend, ...failure }, 'probes find a backend unhealthy');
 }
 
 function logFailure(log: Logger, exchange: Exchange): void {

@@ -41,6 +41,7 @@ export async function startRelay(config: Config, configFile: string): Promise<vo
     onChange: () => parts?.applyState(),
     onExamine: async connectorId => (await parts?.examine(connectorId)) ?? null,
     onTest: async test => (await parts?.testPath(test)) ?? null,
+    onReportBackends: applicationId => parts?.backendReports(applicationId) ?? null,
     onConnect: () => {
       for (const tunnel of parts?.tunnelReports() ?? []) feed.send({ type: 'tunnel-up', tunnel });
     },

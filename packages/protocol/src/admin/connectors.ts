@@ -26,6 +26,9 @@ export const connector = z
     isDraining: z.boolean().optional().meta({
       description: 'An administrator has taken it out of use: it gets no new requests.',
     }),
+    region: z.string().nullable().optional().meta({
+      description: 'Where it is; null for nowhere in particular.',
+    }),
     certificate: connectorCertificate
       .nullable()
       .meta({ description: 'The trust certificate that is valid longest.' }),
@@ -79,7 +82,20 @@ export const connectorGroup = z
   .meta({ id: 'ConnectorGroup' });
 export type ConnectorGroup = z.infer<typeof connectorGroup>;
 
-const region = z.string().max(64).nullable();
+const region = z
+  .string()
+  .max(64)
+  .regex(/^\P{Cc}*$/u, { error: 'must be a name such as eu-north, without control characters' })
+  .nullable();
+
+export const connectorUpdate = z
+  .strictObject({
+    region: region.meta({
+      description:
+        'Where the connector is, such as eu-north; null for nowhere in particular. Connectors in the region of their group, or else of the service, are preferred.',
+    }),
+  })
+  .meta({ id: 'ConnectorUpdate' });
 
 export const connectorGroupCreate = z
   .strictObject({

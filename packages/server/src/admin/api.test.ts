@@ -276,6 +276,7 @@ describe('admin API', () => {
         revokedDateTime: null,
         isHidden: false,
         isDraining: false,
+        region: null,
         certificate: null,
       });
     });

@@ -28,6 +28,7 @@ export const accessTable: Readonly<Record<string, Access>> = {
   [`GET ${profile}/connectors/:id`]: application,
   [`DELETE ${profile}/connectors/:id`]: application,
   [`POST ${profile}/connectors/:id/revoke`]: application,
+  [`PATCH ${profile}/connectors/:id`]: application,
   [`POST ${profile}/connectors/:id/drain`]: application,
   [`POST ${profile}/connectors/:id/resume`]: application,
   [`POST ${profile}/connectors/:id/doctor`]: application,

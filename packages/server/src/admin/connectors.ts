@@ -5,6 +5,7 @@ import {
   connectorEvent,
   connectorGroup,
   connectorListQuery,
+  connectorUpdate,
 } from '@postern/protocol/admin/connectors';
 import { requireConnectorGroup } from '../directory/connector-groups.ts';
 import {
@@ -13,6 +14,7 @@ import {
   requireConnector,
   revokeConnector,
   setDraining,
+  setRegion,
 } from '../directory/connectors.ts';
 import { type ConnectorEventRow, listConnectorEvents } from '../store/connector-events.ts';
 import { type ConnectorProperty, type ConnectorRow, listConnectors } from '../store/connectors.ts';
@@ -73,6 +75,26 @@ export function addConnectors(app: AdminApp, parts: ResourceParts): void {
       const row = await requireConnector(directory.db, request.params.id);
       const [represented] = await representConnectors([row], parts);
       return represented!;
+    },
+  );
+
+  app.patch(
+    `${path}/:id`,
+    {
+      schema: {
+        summary: 'Say where a connector is',
+        tags,
+        params: idParams,
+        body: connectorUpdate,
+        response: { 204: nothing },
+      },
+    },
+    async (request, reply) => {
+      const { id: connectorId } = request.params;
+      const region = request.body.region?.trim() || null;
+      await setRegion(directory, connectorId, region);
+      events.connectorRegionChanged(log, { connectorId, region, actor: actorOf(request) });
+      return reply.code(204).send();
     },
   );
 

@@ -7,6 +7,7 @@ import type { ChannelResult } from '../alerts/alert.ts';
 import type { ConnectorJournal } from '../directory/connector-journal.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { DomainParts } from '../domains/check-domain.ts';
+import type { BackendReport } from '../feed/backend-reports.ts';
 import type { PathFacts, PathTest } from '../feed/path-facts.ts';
 import type { FirstContact } from '../registration/first-contact.ts';
 import type { Rotation } from '../registration/rotation.ts';
@@ -34,6 +35,8 @@ export interface AdminApiParts {
   readonly rotation: Pick<Rotation, 'list' | 'rotate' | 'uses'>;
   /** Lets a connector look at itself; null where it has no tunnel or does not answer. */
   readonly examineConnector: (connectorId: string) => Promise<DoctorReport | null>;
+  /** What relays know of the health of an application's backends. */
+  readonly reportBackends: (applicationId: string) => Promise<readonly BackendReport[]>;
   /** Sends a request to an application on the path of people's requests; null where no relay publishes it. */
   readonly testPath: (test: PathTest) => Promise<PathFacts | null>;
   /** What is known about custom domains. */

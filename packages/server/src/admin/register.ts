@@ -29,6 +29,7 @@ import {
   type Caller,
   rememberCaller,
 } from './authorize.ts';
+import { addBackendHealth } from './backend-health.ts';
 import { addCertificateAuthorities } from './certificate-authorities.ts';
 import { addCertificates } from './certificates.ts';
 import { addConnectorDoctor } from './connector-doctor.ts';
@@ -83,6 +84,7 @@ const resources: readonly ((app: AdminApp, parts: ResourceParts) => void)[] = [
   addApplicationCredentials,
   addApplicationTemplates,
   addApplicationTest,
+  addBackendHealth,
   addServicePrincipals,
   addPublishingProfile,
   addConnectors,

@@ -84,6 +84,7 @@ export async function representConnectors(
       status: statusOf(row, certificate, parts),
       isHidden: isHidden(row, parts.inactiveAfterDays, now()),
       isDraining: isDraining(row),
+      region: row.region ?? null,
       certificate: representCertificate(certificate, now()),
     };
   });

@@ -187,6 +187,12 @@ export const configSchema = z.strictObject({
       'The service’s own domain. It answers at login.<domain>, portal.<domain>, connect.<domain> and portcheck.<domain>; applications are published at other names under it, or at names of their own.',
     allowed: 'a host name such as access.example.com, without scheme and port',
   }),
+  region: option(printable(64).default(''), {
+    description:
+      'Where this node is. Of a connector group without a region of its own the connectors of this region are preferred.',
+    zero: 'none is preferred',
+    allowed: 'a name of at most 64 characters, such as eu-north',
+  }),
   publicPort: option(port().default(443), {
     description:
       'The port that people’s browsers and connectors use. It differs from the listening port where a firewall forwards.',

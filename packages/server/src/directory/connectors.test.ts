@@ -5,7 +5,7 @@ import { findDefaultConnectorGroup, listConnectorGroups } from '../store/connect
 import { findConnector } from '../store/connectors.ts';
 import { createApplication, deleteApplication, setConnectorGroup } from './applications.ts';
 import { createConnectorGroup, deleteConnectorGroup, updateConnectorGroup } from './connector-groups.ts';
-import { moveConnector, revokeConnector } from './connectors.ts';
+import { moveConnector, revokeConnector, setRegion } from './connectors.ts';
 import type { Directory } from './directory.ts';
 import { openDirectoryForTests } from './directory-for-tests.ts';
 import { recordSighting, recordStillSeen } from './sightings.ts';
@@ -48,8 +48,8 @@ describe('connector groups', () => {
     await deleteConnectorGroup(directory, group.id, renamed.version);
 
     assert.deepEqual(opened.takeChanges(), [
-      { set: 'connectorGroups', put: { id: group.id, name: 'Site A' } },
-      { set: 'connectorGroups', put: { id: group.id, name: 'Site B' } },
+      { set: 'connectorGroups', put: { id: group.id, name: 'Site A', region: 'eur' } },
+      { set: 'connectorGroups', put: { id: group.id, name: 'Site B', region: 'eur' } },
       { set: 'connectorGroups', remove: group.id },
     ]);
     assert.deepEqual(
@@ -83,6 +83,25 @@ describe('connector groups', () => {
 });
 
 describe('connectors', () => {
+  test('are in a region, which relays compare in one form', async () => {
+    await using opened = await openDirectoryForTests();
+    const { directory } = opened;
+    const group = await findDefaultConnectorGroup(directory.db);
+    const id = await register(directory, group.id);
+    const regions = [];
+    for (const region of [' EU-North ', null]) {
+      await setRegion(directory, id, region);
+      const [change] = opened.takeChanges();
+      assert.ok(change !== undefined && 'put' in change && change.set === 'connectors');
+      regions.push(change.put.region);
+    }
+
+    assert.deepEqual(regions, ['eu-north', undefined]);
+    await revokeConnector(directory, id);
+    await assert.rejects(setRegion(directory, id, 'x'), { code: 'forbidden' });
+    await assert.rejects(setRegion(directory, 'nobody', 'x'), { code: 'not_found' });
+  });
+
   test('revoking one marks every certificate, once, and tells the relays (threat G12)', async () => {
     await using opened = await openDirectoryForTests();
     const { directory, clock } = opened;

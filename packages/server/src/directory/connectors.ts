@@ -35,6 +35,22 @@ export async function setDraining(directory: Directory, id: string, draining: bo
   });
 }
 
+/**
+ * Says where a connector is, or that it is nowhere in particular.
+ *
+ * @throws DirectoryError `not_found`, `forbidden` if it is revoked.
+ */
+export async function setRegion(directory: Directory, id: string, region: string | null): Promise<void> {
+  await directory.change(async (db, touched) => {
+    const connector = await requireConnector(db, id);
+    if (connector.revokedAt !== null) {
+      throw new DirectoryError('forbidden', `${connector.machineName} is revoked and gets no requests.`);
+    }
+    await store.updateConnector(db, id, { region });
+    touched.add('connectors', id);
+  });
+}
+
 export function isDraining({ drainingSince }: Pick<store.ConnectorRow, 'drainingSince'>): boolean {
   return (drainingSince ?? null) !== null;
 }

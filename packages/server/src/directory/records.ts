@@ -15,7 +15,11 @@ import {
 } from '../store/application-credentials.ts';
 import { type ApplicationRow, readAllApplications, readApplications } from '../store/applications.ts';
 import { type AssignmentRow, readAllAssignments, readAssignments } from '../store/assignments.ts';
-import { readAllConnectorGroups, readConnectorGroups } from '../store/connector-groups.ts';
+import {
+  type ConnectorGroupRow,
+  readAllConnectorGroups,
+  readConnectorGroups,
+} from '../store/connector-groups.ts';
 import {
   type CertificateFingerprint,
   type ConnectorRow,
@@ -30,6 +34,7 @@ import { listPublicCertificates, readPublicCertificates } from '../store/public-
 import type { Database } from '../store/schema.ts';
 import type { SealedSecrets } from '../store/sealed-secrets.ts';
 import { readAllUsers, readUsers, type UserRow } from '../store/users.ts';
+import { normalRegion } from '../tunnels/region.ts';
 import { certificateRecords } from './certificate-records.ts';
 import { isDraining } from './connectors.ts';
 import type { ServiceAddress } from './published-urls.ts';
@@ -95,7 +100,7 @@ export async function readState(
   const certificates = await listPublicCertificates(db);
   return {
     applications: applicationRecords(applications, assignments, credentials, address),
-    connectorGroups: groups.map(({ id, name }) => ({ id, name })),
+    connectorGroups: groups.map(connectorGroupRecordOf),
     connectors: connectorRecords(connectors, fingerprints),
     users: userRecords(users, memberships),
     sessions: sessions.map(sessionRecordOf),
@@ -110,7 +115,7 @@ export async function readChanges(
   address: ServiceAddress,
   secrets: SealedSecrets | null,
 ): Promise<Change[]> {
-  const groups: ConnectorGroupRecord[] = await readConnectorGroups(db, touched.idsOf('connectorGroups'));
+  const groups = await readConnectorGroups(db, touched.idsOf('connectorGroups'));
   const connectors = await readConnectors(db, touched.idsOf('connectors'));
   const fingerprints = await readFingerprints(db, touched.idsOf('connectors'));
   const applications = await readApplications(db, touched.idsOf('applications'));
@@ -128,7 +133,7 @@ export async function readChanges(
     ...changesOf(
       touched,
       'connectorGroups',
-      groups.map(({ id, name }) => ({ set: 'connectorGroups', put: { id, name } })),
+      groups.map(row => ({ set: 'connectorGroups', put: connectorGroupRecordOf(row) })),
     ),
     ...changesOf(
       touched,
@@ -211,7 +216,18 @@ function connectorRecords(
     })),
     revoked: row.revokedAt !== null,
     draining: isDraining(row),
+    ...regionOf(row),
   }));
+}
+
+function connectorGroupRecordOf({ id, name, region }: ConnectorGroupRow): ConnectorGroupRecord {
+  return { id, name, ...regionOf({ region }) };
+}
+
+/** Regions are compared without regard to case and to spaces around them. */
+function regionOf({ region }: { readonly region?: string | null }): { readonly region?: string } {
+  const normal = normalRegion(region ?? '');
+  return normal === '' ? {} : { region: normal };
 }
 
 function userRecords(rows: readonly UserRow[], memberships: readonly Membership[]): UserRecord[] {

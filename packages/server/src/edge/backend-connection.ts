@@ -15,8 +15,8 @@ export interface BackendPlace {
   release(connection: BackendConnection): void;
   /** The connection is gone. */
   forget(connection: BackendConnection): void;
-  /** The connector has said whether it could reach the backend. */
-  opened(connection: BackendConnection, wasReached: boolean): void;
+  /** The connector has said whether it could reach the backend, and if not, why. */
+  opened(connection: BackendConnection, wasReached: boolean, failure?: EdgeError): void;
 }
 
 export interface BackendConnectionOptions {
@@ -246,17 +246,19 @@ export class BackendConnection implements BackendCarrier, BodySink {
       return -1;
     }
     const { answer, length } = decoded;
-    this.#place.opened(this, answer.code === 'ok');
     this.#exchange?.onOpened(answer.detail);
     if (answer.code === 'ok') {
+      this.#place.opened(this, true);
       this.#phase = this.#exchange === null ? 'idle' : 'head';
       return length;
     }
     const exchange = this.#exchange;
     const detail = [answer.detail.error, answer.detail.address].filter(Boolean).join(' ');
+    const failure = new EdgeError(failureOf[answer.code], detail);
+    this.#place.opened(this, false, failure);
     this.#close();
     this.#stream.reset();
-    exchange?.onConnectionLost(this, new EdgeError(failureOf[answer.code], detail), true);
+    exchange?.onConnectionLost(this, failure, true);
     return -1;
   }
 

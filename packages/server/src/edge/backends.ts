@@ -3,6 +3,7 @@ import { encodePreamble, type Preamble } from '@postern/protocol/tunnel/preamble
 import { YamuxError } from '@postern/protocol/yamux/errors';
 import type { HeadLimits } from '../http1/head.ts';
 import type { BackendAddress, RouteBackends } from '../routes/route-backends.ts';
+import type { BackendFailure } from '../tunnels/backend-health.ts';
 import type { StreamPurpose, TunnelRegistry } from '../tunnels/registry.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
 import { BackendConnection, type BackendPlace } from './backend-connection.ts';
@@ -10,7 +11,7 @@ import type { BackendRequest } from './backend-request.ts';
 import { BackendSession, type BackendSessionPlace } from './backend-session.ts';
 import { BackendSessions } from './backend-sessions.ts';
 import type { BackendStream } from './backend-stream.ts';
-import type { Connector, Exchange } from './exchange.ts';
+import type { BackendCarrier, Connector, Exchange } from './exchange.ts';
 import { EdgeError } from './failure.ts';
 
 export interface BackendsOptions {
@@ -87,11 +88,25 @@ export class Backends implements Connector, BackendPlace, BackendSessionPlace {
     this.#sessions.remove(session);
   }
 
-  opened({ tunnel, pool }: Pick<BackendConnection, 'tunnel' | 'pool'>, wasReached: boolean): void {
+  opened(
+    { tunnel, pool }: Pick<BackendConnection, 'tunnel' | 'pool'>,
+    wasReached: boolean,
+    failure?: EdgeError,
+  ): void {
     if (tunnel === null) return;
     const { health } = this.#options.registry;
     if (wasReached) health.reached(tunnel.connectorId, pool);
-    else health.failed(tunnel.connectorId, pool);
+    else health.failed(tunnel.connectorId, pool, failure === undefined ? null : factsOf(failure));
+  }
+
+  /**
+   * A connection for a probe, to one backend through one tunnel; of HTTP/1.1 a new one.
+   *
+   * @returns null where the tunnel takes no streams any more.
+   */
+  connectThrough(tunnel: Tunnel, exchange: Exchange, to: BackendAddress): BackendCarrier | null {
+    if (exchange.route.speaksHttp2) return this.#beginRequest(tunnel, exchange, to);
+    return this.#openStream(tunnel, exchange, to);
   }
 
   /** The tunnel takes no new streams: what idles on it would only hold up its end. */
@@ -190,7 +205,11 @@ export class Backends implements Connector, BackendPlace, BackendSessionPlace {
     return connection;
   }
 
-  #openStream(tunnel: Tunnel, { requestId }: Exchange, to: BackendAddress): BackendConnection | null {
+  #openStream(
+    tunnel: Tunnel,
+    { requestId }: Pick<Exchange, 'requestId'>,
+    to: BackendAddress,
+  ): BackendConnection | null {
     let connection: BackendConnection | null = null;
     try {
       const stream = tunnel.openStream(report => connection?.report(report));
@@ -213,7 +232,7 @@ export class Backends implements Connector, BackendPlace, BackendSessionPlace {
   }
 
   #beginRequest(tunnel: Tunnel, exchange: Exchange, to: BackendAddress): BackendRequest | null {
-    const known = this.#sessions.find(tunnel, to);
+    const known = exchange.timing?.wantsNewConnection ? null : this.#sessions.find(tunnel, to);
     return (known ?? this.#openSession(tunnel, exchange, to))?.begin() ?? null;
   }
 
@@ -282,6 +301,11 @@ export class Backends implements Connector, BackendPlace, BackendSessionPlace {
     yield this.#idleControl;
     for (const ofTunnel of this.#idle.values()) yield* ofTunnel.values();
   }
+}
+
+/** Without the error's stack, which nobody needs that long. */
+function factsOf({ code, hop, detail }: EdgeError): BackendFailure {
+  return { code, hop, detail };
 }
 
 function purposeOf(

@@ -76,6 +76,8 @@ export interface ExchangeParts {
   /** Every exchange that is under way. */
   readonly open: Set<Exchange>;
   readonly maxRetryBodyBytes: number;
+  /** How often a request is sent at most. Absent: some more often where there are several backends. */
+  readonly maxAttempts?: number;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
   readonly onEnd: (exchange: Exchange) => void;
@@ -475,6 +477,7 @@ export class Exchange implements ContentReceiver {
   }
 
   get #mostAttempts(): number {
+    if (this.#parts.maxAttempts !== undefined) return this.#parts.maxAttempts;
     const { backends } = this.route;
     return backends === null ? maxAttempts : Math.min(maxAttempts + backends.all.length - 1, mostAttempts);
   }

@@ -5,6 +5,7 @@ import type { CustomHeaders, SecurityHeaders } from '@postern/protocol/admin/pub
 import type { ApplicationLimits, MaintenanceMode } from '@postern/protocol/admin/publishing-limits';
 import type { DoctorReport } from '@postern/protocol/doctor';
 import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
+import type { BackendReport } from './backend-reports.ts';
 import type { PathFacts, PathTest } from './path-facts.ts';
 
 export type { CorsConfiguration };
@@ -112,6 +113,8 @@ export interface SegmentRecord {
 export interface ConnectorGroupRecord {
   readonly id: string;
   readonly name: string;
+  /** Which of its connectors are preferred: those of this region. Absent: as the service says. */
+  readonly region?: string;
 }
 
 export interface ConnectorRecord {
@@ -123,6 +126,8 @@ export interface ConnectorRecord {
   readonly revoked: boolean;
   /** Takes no new requests. */
   readonly draining: boolean;
+  /** Where it is; absent: nowhere in particular. */
+  readonly region?: string;
 }
 
 export interface UserRecord {
@@ -265,6 +270,8 @@ export type ControlMessage =
   | { readonly type: 'renewed'; readonly question: number; readonly answer: RenewalAnswer }
   /** Send a request to an application and say how it fares; answered by `tested`. */
   | { readonly type: 'test'; readonly question: number; readonly test: PathTest }
+  /** Say what is known of the health of an application's backends; answered by `backends-reported`. */
+  | { readonly type: 'report-backends'; readonly question: number; readonly applicationId: string }
   /** Let this connector look at itself; answered by `examined`. */
   | { readonly type: 'examine'; readonly question: number; readonly connectorId: string };
 
@@ -290,6 +297,12 @@ export type RelayMessage =
   | { readonly type: 'examined'; readonly question: number; readonly report: DoctorReport | null }
   /** Answer to `test`; null where this relay does not publish the application. */
   | { readonly type: 'tested'; readonly question: number; readonly facts: PathFacts | null }
+  /** Answer to `report-backends`; null where this relay does not publish the application. */
+  | {
+      readonly type: 'backends-reported';
+      readonly question: number;
+      readonly reports: readonly BackendReport[] | null;
+    }
   | { readonly type: 'tunnel-up'; readonly tunnel: TunnelReport }
   /** Pings on a tunnel are not answered any more, or again. */
   | { readonly type: 'tunnel-probe'; readonly tunnelId: string; readonly isAnswered: boolean }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { DoctorReport } from '@postern/protocol/doctor';
 import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
 import type { Logger } from 'pino';
+import type { BackendReport } from './backend-reports.ts';
 import type {
   ChallengeRecord,
   Change,
@@ -67,6 +68,8 @@ const challengeMs = 5_000;
 const examinationMs = 35_000;
 /** Longer than relays wait for the application. */
 const pathTestMs = 25_000;
+/** What a relay knows it says at once. */
+const reportMs = 5_000;
 /** How long relays may take to bring other authorities into force. */
 const trustTimeoutMs = 10_000;
 const defaultMaxQueuedBytes = 64 * 1024 * 1024;
@@ -94,6 +97,7 @@ export class FeedPublisher {
   #sequence = 0;
   #nextQuestion = 1;
   readonly #examinations = new Map<number, (report: DoctorReport | null) => void>();
+  readonly #reports = new Map<number, (reports: readonly BackendReport[] | null) => void>();
   readonly #tests = new Map<number, (facts: PathFacts | null) => void>();
 
   constructor(parts: FeedPublisherParts) {
@@ -220,6 +224,25 @@ export class FeedPublisher {
     return null;
   }
 
+  /** What relays know of the health of an application's backends; nothing where none publishes it. */
+  async reportBackends(applicationId: string): Promise<readonly BackendReport[]> {
+    const relays = [...this.#relays].filter(relay => relay.isSubscribed);
+    const reports = await Promise.all(relays.map(relay => this.#askToReport(relay, applicationId)));
+    return reports.flatMap(one => one ?? []);
+  }
+
+  #askToReport(relay: RelayConnection, applicationId: string): Promise<readonly BackendReport[] | null> {
+    const question = this.#nextQuestion++;
+    const { promise, resolve } = Promise.withResolvers<readonly BackendReport[] | null>();
+    const timer = setTimeout(() => resolve(null), reportMs);
+    this.#reports.set(question, resolve);
+    relay.send({ type: 'report-backends', question, applicationId });
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#reports.delete(question);
+    });
+  }
+
   #askToTest(relay: RelayConnection, test: PathTest): Promise<PathFacts | null> {
     const question = this.#nextQuestion++;
     const { promise, resolve } = Promise.withResolvers<PathFacts | null>();
@@ -242,6 +265,7 @@ export class FeedPublisher {
       onCredentialUsed: this.#parts.onCredentialUsed,
       onLeave: connectorId => this.#parts.tunnelEvents.leaving(connectorId),
       onExamined: (question, report) => this.#examinations.get(question)?.(report),
+      onBackendsReported: (question, reports) => this.#reports.get(question)?.(reports),
       onTested: (question, facts) => this.#tests.get(question)?.(facts),
       onRenew: (question, request) => this.#renew(relay, question, request),
       onTunnelUp: tunnel => {

@@ -3,6 +3,7 @@ import { StringDecoder } from 'node:string_decoder';
 import type { DoctorReport } from '@postern/protocol/doctor';
 import { collectGarbageAfter } from '@postern/protocol/garbage-collection';
 import type { Logger } from 'pino';
+import type { BackendReport } from './backend-reports.ts';
 import type { ControlMessage, RenewalRequest, TunnelRefusal, TunnelReport } from './messages.ts';
 import type { PathFacts } from './path-facts.ts';
 import { parseRelayMessage } from './relay-messages.ts';
@@ -16,6 +17,7 @@ export interface RelayConnectionOptions {
   readonly onCredentialUsed: (credentialId: string) => void;
   readonly onLeave: (connectorId: string) => void;
   readonly onExamined: (question: number, report: DoctorReport | null) => void;
+  readonly onBackendsReported: (question: number, reports: readonly BackendReport[] | null) => void;
   readonly onTested: (question: number, facts: PathFacts | null) => void;
   readonly onRenew: (question: number, request: RenewalRequest) => void;
   readonly onTunnelUp: (tunnel: TunnelReport) => void;
@@ -118,6 +120,9 @@ export class RelayConnection {
         return;
       case 'examined':
         this.#options.onExamined(message.question, message.report);
+        return;
+      case 'backends-reported':
+        this.#options.onBackendsReported(message.question, message.reports);
         return;
       case 'tested':
         this.#options.onTested(message.question, message.facts);

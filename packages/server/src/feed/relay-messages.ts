@@ -1,5 +1,6 @@
 import { doctorReport } from '@postern/protocol/doctor';
 import { z } from 'zod';
+import { backendReports } from './backend-reports.ts';
 import type { RelayMessage } from './messages.ts';
 import { pathFacts } from './path-facts.ts';
 
@@ -32,6 +33,11 @@ const relayMessage: z.ZodType<RelayMessage> = z.discriminatedUnion('type', [
   z.object({ type: z.literal('examined'), question: z.number(), report: doctorReport.nullable() }),
   z.object({ type: z.literal('credential-used'), credentialId: text }),
   z.object({ type: z.literal('tested'), question: z.number(), facts: pathFacts.nullable() }),
+  z.object({
+    type: z.literal('backends-reported'),
+    question: z.number(),
+    reports: backendReports.nullable(),
+  }),
   z.object({ type: z.literal('leave'), connectorId: text }),
   z.object({ type: z.literal('tunnel-up'), tunnel: tunnelReport }),
   z.object({ type: z.literal('tunnel-probe'), tunnelId: text, isAnswered: z.boolean() }),

@@ -4,6 +4,7 @@ import type {
   CertificateRecord,
   ChallengeRecord,
   Change,
+  ConnectorGroupRecord,
   ConnectorRecord,
   CredentialRecord,
   RelayState as RelayStateRecords,
@@ -40,7 +41,7 @@ const maxKnownCookies = 50_000;
 export class RelayState {
   readonly applications = new Map<string, ApplicationRecord>();
   readonly connectors = new Map<string, ConnectorRecord>();
-  readonly connectorGroups = new Map<string, string>();
+  readonly connectorGroups = new Map<string, ConnectorGroupRecord>();
   readonly users = new Map<string, UserRecord>();
   readonly certificates = new Map<string, CertificateRecord>();
   readonly challenges = new Map<string, ChallengeRecord>();
@@ -68,7 +69,7 @@ export class RelayState {
     this.users.clear();
     for (const value of records.applications) this.applications.set(value.id, value);
     for (const value of records.connectors) this.connectors.set(value.id, value);
-    for (const value of records.connectorGroups) this.connectorGroups.set(value.id, value.name);
+    for (const value of records.connectorGroups) this.connectorGroups.set(value.id, value);
     for (const value of records.users) this.users.set(value.id, value);
     this.certificates.clear();
     this.challenges.clear();
@@ -103,7 +104,7 @@ export class RelayState {
         this.connectors.set(change.put.id, change.put);
         return;
       case 'connectorGroups':
-        this.connectorGroups.set(change.put.id, change.put.name);
+        this.connectorGroups.set(change.put.id, change.put);
         return;
       case 'users':
         this.#putUser(change.put);

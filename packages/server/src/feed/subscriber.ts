@@ -3,6 +3,7 @@ import type { DoctorReport } from '@postern/protocol/doctor';
 import { collectGarbageAfter } from '@postern/protocol/garbage-collection';
 import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
 import type { Logger } from 'pino';
+import type { BackendReport } from './backend-reports.ts';
 import type { ControlMessage, RelayMessage, RenewalRequest, SessionRecord } from './messages.ts';
 import type { PathFacts, PathTest } from './path-facts.ts';
 import type { RelayState } from './relay-state.ts';
@@ -19,6 +20,8 @@ export interface FeedSubscriberParts {
   readonly onExamine: (connectorId: string) => Promise<DoctorReport | null>;
   /** Sends a request to an application; null where this relay does not publish it. Never rejects. */
   readonly onTest: (test: PathTest) => Promise<PathFacts | null>;
+  /** What is known of the health of an application's backends; null where it is not published here. */
+  readonly onReportBackends: (applicationId: string) => readonly BackendReport[] | null;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
   /** A feed that was silent for this long is taken for dead; the control process says something every 5 s. Default 15 000. */
@@ -179,6 +182,12 @@ export class FeedSubscriber {
       case 'examine':
         void this.#examine(message.question, message.connectorId);
         return;
+      case 'report-backends': {
+        const { question, applicationId } = message;
+        const reports = this.#parts.onReportBackends(applicationId);
+        this.send({ type: 'backends-reported', question, reports });
+        return;
+      }
       case 'alive':
         return;
     }

@@ -238,6 +238,19 @@ export class RouteTable {
     for (const [suffix, { hasSegments }] of this.#wildcards) if (!hasSegments) yield `*.${suffix}`;
   }
 
+  /** A route to each published internal URL whose application wants probes of its backends. */
+  *probed(): Generator<Route> {
+    for (const application of this.#published.keys()) {
+      if (application.healthProbe !== undefined && application.enabled) yield* this.routesTo(application);
+    }
+  }
+
+  /** A route to each published internal URL of an application; none to those of a wildcard, which are without number. */
+  routesTo(application: ApplicationRecord): Iterable<Route> {
+    const { routes = [] } = this.#published.get(application) ?? {};
+    return new Map(routes.map(route => [route.backendId, route])).values();
+  }
+
   #findWildcard(host: string): HostRoutes | undefined {
     for (let dot = host.indexOf('.'); dot > 0; dot = host.indexOf('.', dot + 1)) {
       const wildcard = this.#wildcards.get(host.slice(dot + 1));

@@ -10,6 +10,7 @@ import { customDomains } from './migrations/0005-custom-domains.ts';
 import { keptAnchors } from './migrations/0006-kept-anchors.ts';
 import { drainingConnectors } from './migrations/0007-draining-connectors.ts';
 import { applicationCredentials } from './migrations/0008-application-credentials.ts';
+import { connectorRegions } from './migrations/0009-connector-regions.ts';
 import type { Database } from './schema.ts';
 import { StoreError } from './store-error.ts';
 import { syncToDisk } from './sync-to-disk.ts';
@@ -23,6 +24,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0006-kept-anchors': keptAnchors,
   '0007-draining-connectors': drainingConnectors,
   '0008-application-credentials': applicationCredentials,
+  '0009-connector-regions': connectorRegions,
 };
 
 export interface MigrateOptions {

@@ -138,6 +138,8 @@ export interface ConnectorTable {
   keptAnchor?: string | null;
   /** Since when it takes no new requests; null while it does. */
   drainingSince?: number | null;
+  /** As an administrator wrote it; null for none. */
+  region?: string | null;
 }
 
 export interface ConnectorCertificateTable {

@@ -141,6 +141,13 @@ export function connectorDraining(
   log.info({ event: 'connector_draining', ...fields }, what);
 }
 
+export function connectorRegionChanged(
+  log: Logger,
+  fields: { connectorId: string; region: string | null; actor: Actor },
+): void {
+  log.info({ event: 'connector_region_changed', ...fields }, 'a connector was said to be elsewhere');
+}
+
 export function tunnelUp(
   log: Logger,
   fields: { tunnelId: string; connectorId: string; machineName: string; externalIp: string; version: string },

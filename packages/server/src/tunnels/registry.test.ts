@@ -207,3 +207,77 @@ describe('a drained connector', () => {
     assert.equal(registry.choose(purpose), tunnel);
   });
 });
+
+describe('connectors of a region', () => {
+  const record = (id: string, region?: string) => ({
+    id,
+    machineName: id,
+    groupId: 'group',
+    certificates: [{ sha256: id, revoked: false }],
+    revoked: false,
+    draining: false,
+    ...(region !== undefined && { region }),
+  });
+  const tunnels = ['a', 'b', 'c'].map(id => tunnelOf(id, { certificateSha256: id }));
+  const [a, , c] = tunnels as [Tunnel, Tunnel, Tunnel];
+
+  function registryIn(own: string | undefined, groupRegion: string | undefined, ...regions: string[]) {
+    const registry = new TunnelRegistry({
+      waitMs: 1_000,
+      maxWaiting: 10,
+      random: Math.random,
+      now: () => clock,
+      ...(own !== undefined && { region: own }),
+    });
+    const records = tunnels.map((tunnel, at) => record(tunnel.connectorId, regions[at]));
+    for (const [at, tunnel] of tunnels.entries()) registry.add(tunnel, records[at]!);
+    const groups = new Map([
+      ['group', { id: 'group', name: 'Group', ...(groupRegion !== undefined && { region: groupRegion }) }],
+    ]);
+    registry.update(new Map(records.map(one => [one.id, one])), new Map(), groups);
+    return registry;
+  }
+
+  const taken = (registry: TunnelRegistry, more: Partial<StreamPurpose> = {}) =>
+    [
+      ...new Set(
+        Array.from({ length: 60 }, () => registry.choose({ ...purpose, ...more })?.connectorId ?? 'none'),
+      ),
+    ].sort();
+
+  test('are preferred where it is that of their group, or else that of the node', () => {
+    assert.deepEqual(taken(registryIn(undefined, 'north', 'north', 'south', 'north')), ['a', 'c']);
+    assert.deepEqual(taken(registryIn('south', undefined, 'north', 'south', 'north')), ['b']);
+    assert.deepEqual(taken(registryIn('south', 'north', 'north', 'south', 'south')), ['a']);
+  });
+
+  test('are like all others where nobody, or nobody of that region, is there', () => {
+    assert.deepEqual(taken(registryIn(undefined, undefined, 'north', 'south', 'south')), ['a', 'b', 'c']);
+    assert.deepEqual(taken(registryIn('east', undefined, 'north', 'south', 'south')), ['a', 'b', 'c']);
+    assert.deepEqual(taken(registryIn('north', undefined)), ['a', 'b', 'c']);
+  });
+
+  test('are left for others only while none of them can serve this backend', () => {
+    const registry = registryIn('north', undefined, 'north', 'south', 'north');
+    registry.health.failed('a', 'app');
+    assert.deepEqual(taken(registry), ['c']);
+    registry.health.failed('c', 'app');
+    assert.deepEqual(taken(registry), ['b']);
+    assert.deepEqual(taken(registry, { pool: 'other' }), ['a', 'c']);
+
+    clock += 2_000;
+    assert.deepEqual(taken(registry), ['a', 'c']);
+    assert.deepEqual(taken(registry, { failedOn: new Set([a, c]) }), ['b']);
+    registry.remove(c);
+    registry.remove(a);
+    assert.deepEqual(taken(registry), ['b']);
+  });
+
+  test('keep their clients, and give them back', () => {
+    const registry = registryIn('north', undefined, 'north', 'south', 'north');
+    const own = taken(registry, { client: 'ada' });
+
+    assert.equal(own.length, 1);
+    assert.notEqual(own[0], 'b');
+  });
+});

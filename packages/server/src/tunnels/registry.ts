@@ -1,6 +1,6 @@
 import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
-import type { ConnectorRecord } from '../feed/messages.ts';
-import type { Reach } from '../routes/route-backends.ts';
+import type { ConnectorGroupRecord, ConnectorRecord } from '../feed/messages.ts';
+import type { BackendAddress, Reach } from '../routes/route-backends.ts';
 import { affinityOf } from './affinity.ts';
 import { BackendHealth } from './backend-health.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -11,6 +11,8 @@ export interface RegistryOptions {
   /** Most requests that wait for one group. */
   readonly maxWaiting: number;
   readonly random: () => number;
+  /** Where this node is; absent: nowhere in particular. */
+  readonly region?: string;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
 }
@@ -43,6 +45,7 @@ interface LiveConnector {
   groupId: string;
   /** An administrator has taken it out of use; its streams in flight go on. */
   isDraining: boolean;
+  region: string | undefined;
   readonly tunnels: Tunnel[];
 }
 
@@ -51,6 +54,9 @@ export class TunnelRegistry {
   readonly #options: RegistryOptions;
   readonly #connectors = new Map<string, LiveConnector>();
   readonly #groups = new Map<string, LiveConnector[]>();
+  /** Of groups that have connectors in their region, and others: those in it. */
+  readonly #preferred = new Map<string, LiveConnector[]>();
+  #groupRecords: ReadonlyMap<string, ConnectorGroupRecord> = new Map();
   readonly #waiting = new Map<string, Set<Waiting>>();
   readonly health: BackendHealth;
   #backendsByGroup: ReadonlyMap<string, readonly BackendConfiguration[]> = new Map();
@@ -68,10 +74,13 @@ export class TunnelRegistry {
     return this.#connectors.get(connectorId)?.tunnels.length ?? 0;
   }
 
-  add(tunnel: Tunnel, { groupId, draining }: Pick<ConnectorRecord, 'groupId' | 'draining'>): void {
+  add(
+    tunnel: Tunnel,
+    { groupId, draining, region }: Pick<ConnectorRecord, 'groupId' | 'draining' | 'region'>,
+  ): void {
     let connector = this.#connectors.get(tunnel.connectorId);
     if (connector === undefined) {
-      connector = { id: tunnel.connectorId, groupId, isDraining: draining, tunnels: [] };
+      connector = { id: tunnel.connectorId, groupId, isDraining: draining, region, tunnels: [] };
       this.#connectors.set(connector.id, connector);
       this.#join(connector);
     }
@@ -93,8 +102,10 @@ export class TunnelRegistry {
   update(
     connectors: ReadonlyMap<string, ConnectorRecord>,
     backendsByGroup: ReadonlyMap<string, readonly BackendConfiguration[]>,
+    groups: ReadonlyMap<string, ConnectorGroupRecord> = this.#groupRecords,
   ): void {
     this.#backendsByGroup = backendsByGroup;
+    this.#groupRecords = groups;
     for (const live of [...this.#connectors.values()]) {
       const record = connectors.get(live.id);
       if (record === undefined || record.revoked) {
@@ -103,6 +114,7 @@ export class TunnelRegistry {
       }
       const isBack = live.isDraining && !record.draining;
       live.isDraining = record.draining;
+      live.region = record.region;
       if (record.groupId !== live.groupId) {
         this.#leave(live);
         live.groupId = record.groupId;
@@ -114,13 +126,15 @@ export class TunnelRegistry {
       for (const tunnel of live.tunnels) tunnel.configure(backendsByGroup.get(live.groupId) ?? []);
       if (isBack) for (const tunnel of live.tunnels) this.wake(tunnel);
     }
+    for (const groupId of this.#groups.keys()) this.#prefer(groupId);
   }
 
   /**
    * Chooses the tunnel for a new stream: of two connectors of the group taken at random the one with fewer requests
    * outstanding, and of its tunnels the one with the fewest queued bytes. Passed over while there is another are
    * connectors that have gone quiet, and those that could not reach this backend lately. Of a connector that the request
-   * has failed on no tunnel is taken: what ails one of them mostly ails the others.
+   * has failed on no tunnel is taken: what ails one of them mostly ails the others. Where the group, or else this node, has
+   * a region, the others are taken only where no connector of that region is left.
    *
    * @returns null if nobody of the group can serve this backend now.
    */
@@ -128,9 +142,27 @@ export class TunnelRegistry {
     const group = this.#groups.get(purpose.groupId);
     if (group === undefined) return null;
     if (group.length === 1) return bestTunnel(group[0]!, purpose);
+    if (this.#preferred.size > 0) {
+      const preferred = this.#preferred.get(purpose.groupId);
+      const tunnel = preferred === undefined ? null : this.#chooseOf(preferred, purpose);
+      if (tunnel !== null && this.#isSound(tunnel, purpose)) return tunnel;
+    }
+    return this.#chooseOf(group, purpose);
+  }
+
+  #chooseOf(group: readonly LiveConnector[], purpose: StreamPurpose): Tunnel | null {
+    if (group.length === 1) return bestTunnel(group[0]!, purpose);
     const tunnel = purpose.client === null ? this.#lessLoaded(group, purpose) : nearest(group, purpose);
     if (tunnel !== null && this.#isSound(tunnel, purpose)) return tunnel;
     return this.#findSound(group, purpose) ?? tunnel ?? findAny(group, purpose);
+  }
+
+  /** Connectors of a group that take requests, each with the tunnel that a stream to a backend would take. */
+  *tunnelsTo(groupId: string, { backendId, backendKey }: BackendAddress): Generator<Tunnel> {
+    for (const connector of this.#groups.get(groupId) ?? []) {
+      const tunnel = bestTunnelOf(connector, { backendId, backendKey, isUpgrade: false });
+      if (tunnel !== null) yield tunnel;
+    }
   }
 
   /** How well the group can reach a backend: see {@link Reach}. */
@@ -225,6 +257,15 @@ export class TunnelRegistry {
     const group = this.#groups.get(connector.groupId);
     if (group) group.push(connector);
     else this.#groups.set(connector.groupId, [connector]);
+    this.#prefer(connector.groupId);
+  }
+
+  #prefer(groupId: string): void {
+    const region = this.#groupRecords.get(groupId)?.region ?? this.#options.region;
+    const group = this.#groups.get(groupId) ?? [];
+    const preferred = region === undefined ? [] : group.filter(one => one.region === region);
+    if (preferred.length === 0 || preferred.length === group.length) this.#preferred.delete(groupId);
+    else this.#preferred.set(groupId, preferred);
   }
 
   #leave(connector: LiveConnector): void {
@@ -233,6 +274,7 @@ export class TunnelRegistry {
     if (group === undefined || at < 0) return;
     group.splice(at, 1);
     if (group.length === 0) this.#groups.delete(connector.groupId);
+    this.#prefer(connector.groupId);
   }
 }
 
@@ -273,7 +315,7 @@ function bestTunnel(connector: LiveConnector, purpose: StreamPurpose): Tunnel | 
 /** Whether or not the request has failed on it. */
 function bestTunnelOf(
   connector: LiveConnector,
-  { backendId, backendKey, isUpgrade }: StreamPurpose,
+  { backendId, backendKey, isUpgrade }: Pick<StreamPurpose, 'backendId' | 'backendKey' | 'isUpgrade'>,
 ): Tunnel | null {
   if (connector.isDraining) return null;
   let best: Tunnel | null = null;

@@ -8,7 +8,7 @@ export function addConnectorGroupCreate(parent: Command): void {
     .command('create')
     .argument('<name>')
     .summary('create a connector group')
-    .option('--region <region>', 'where its connectors are, for people to read')
+    .option('--region <region>', 'connectors of this region are preferred, such as eu-north')
     .action(async (name: string, options: { region?: string }, command: Command) => {
       const context = contextOf(command);
       const admin = await connectAdmin(context);

@@ -15,7 +15,10 @@ export function addConnectorGroupUpdate(parent: Command): void {
     .argument('<connector group>', 'name or id')
     .summary('change a connector group')
     .option('--name <name>', 'new name')
-    .option('--region <region>', 'where its connectors are; empty for none')
+    .option(
+      '--region <region>',
+      'connectors of this region are preferred; empty: those of the region of the service',
+    )
     .action(async (nameOrId: string, { name, region }: UpdateOptions, command: Command) => {
       if (name === undefined && region === undefined) {
         throw new CliError('usage', 'Nothing to change was named.', {

@@ -21,6 +21,7 @@ export function addConnectorShow(parent: Command): void {
           ['Machine', found.machineName],
           ['Status', statusText(found)],
           ['Connector group', groups.map(each => each.name).join(', ')],
+          ['Region', found.region ?? null],
           ['Address', found.externalIp],
           ['Version', found.version],
           ['Operating system', found.os],
