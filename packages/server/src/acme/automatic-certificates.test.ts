@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHmac, createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { outboundFrom } from '@postern/outbound/outbound';
@@ -12,16 +11,16 @@ import { pino } from 'pino';
 import { parseConfig } from '../config/load.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import { configurePublishing, createApplication } from '../directory/applications.ts';
-import { Directory } from '../directory/directory.ts';
+import type { Directory } from '../directory/directory.ts';
+import { type DirectoryForTests, openDirectoryForTests } from '../directory/directory-for-tests.ts';
 import { uploadCertificate } from '../domains/certificates.ts';
 import { createCustomDomain, markVerified } from '../domains/custom-domains.ts';
 import { createNameServers } from '../domains/name-servers.ts';
 import { TestAuthority } from '../domains/test-authority.ts';
 import { startNameServer, type TestNameServer } from '../domains/test-name-server.ts';
 import { answerChallenge, ChallengeListener } from '../edge/challenge-listener.ts';
-import type { CertificateRecord, ChallengeRecord, Change } from '../feed/messages.ts';
-import { openStore } from '../store/open.ts';
-import { SealedSecrets } from '../store/sealed-secrets.ts';
+import type { CertificateRecord, ChallengeRecord } from '../feed/messages.ts';
+import type { SealedSecrets } from '../store/sealed-secrets.ts';
 import { AutomaticCertificates } from './automatic-certificates.ts';
 import { DnsWebhook } from './dns-webhook.ts';
 import { type Pebble, startPebble } from './test-pebble.ts';
@@ -42,6 +41,7 @@ const challenges = new Map<string, ChallengeRecord>();
 const seen: string[] = [];
 const webhookCalls: { action: string; name: string }[] = [];
 
+let opened: DirectoryForTests;
 let folder: string;
 let directory: Directory;
 let secrets: SealedSecrets;
@@ -94,38 +94,20 @@ after(async () => {
   await names[Symbol.asyncDispose]();
 });
 beforeEach(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'postern-acme-'));
+  opened = await openDirectoryForTests({
+    address: { domain: 'access.test', publicPort: 443 },
+    now: Date.now(),
+  });
+  ({ folder, directory, secrets, clock } = opened);
   writeFileSync(path.join(folder, 'webhook.secret'), `${webhookSecret}\n`);
   writeFileSync(path.join(folder, 'external.key'), `${externalKey}\n`);
-  const db = await openStore(path.join(folder, 'postern.db'));
-  clock = { now: Date.now() };
   served = new Map();
   events = [];
-  secrets = new SealedSecrets(db, Buffer.alloc(32, 7));
-  directory = new Directory({
-    db,
-    address: { domain: 'access.test', publicPort: 443 },
-    now: () => clock.now,
-    secrets,
-  });
-  directory.publishTo({ publish: apply, applied: async () => undefined });
   for (const map of [names.texts, names.addresses]) map.clear();
   seen.length = 0;
   webhookCalls.length = 0;
 });
-afterEach(async () => {
-  await directory.db.destroy();
-  rmSync(folder, { recursive: true });
-});
-
-function apply(changes: readonly Change[]): number {
-  for (const change of changes) {
-    if (change.set !== 'certificates') continue;
-    if ('put' in change) served.set(change.put.id, change.put as CertificateRecord);
-    else served.delete(change.remove);
-  }
-  return 0;
-}
+afterEach(() => opened[Symbol.asyncDispose]());
 
 async function listen(server: net.Server): Promise<number> {
   server.listen(0, '127.0.0.1');
@@ -192,6 +174,11 @@ async function addVerified(domain: string): Promise<void> {
 
 /** Names of what is served, after a look at each pair. */
 function servedNames(): string[] {
+  for (const change of opened.takeChanges()) {
+    if (change.set !== 'certificates') continue;
+    if ('put' in change) served.set(change.put.id, change.put as CertificateRecord);
+    else served.delete(change.remove);
+  }
   return [...served.values()]
     .map(({ names: found, certificate, privateKey }) => {
       const leaf = new X509Certificate(certificate);

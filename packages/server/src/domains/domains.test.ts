@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { pino } from 'pino';
 import { Alerts } from '../alerts/alerts.ts';
 import { watchPublicExpiry } from '../alerts/public-expiry-watch.ts';
 import { configurePublishing, createApplication } from '../directory/applications.ts';
-import { Directory } from '../directory/directory.ts';
-import type { CertificateRecord, Change } from '../feed/messages.ts';
-import { openStore } from '../store/open.ts';
-import { SealedSecrets } from '../store/sealed-secrets.ts';
+import type { Directory } from '../directory/directory.ts';
+import { type DirectoryForTests, openDirectoryForTests } from '../directory/directory-for-tests.ts';
+import type { CertificateRecord } from '../feed/messages.ts';
+import type { SealedSecrets } from '../store/sealed-secrets.ts';
 import { deleteCertificate, uploadCertificate } from './certificates.ts';
 import { checkDomain, type DomainParts, serviceRecords, verificationRecords } from './check-domain.ts';
 import {
@@ -28,11 +25,10 @@ const day = 86_400_000;
 
 let authority: TestAuthority;
 let names: TestNameServer;
-let folder: string;
+let opened: DirectoryForTests;
 let directory: Directory;
 let secrets: SealedSecrets;
 let clock: { now: number };
-let changes: Change[];
 
 before(async () => {
   authority = new TestAuthority();
@@ -43,28 +39,15 @@ after(async () => {
   await names[Symbol.asyncDispose]();
 });
 beforeEach(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'postern-domains-'));
-  const db = await openStore(path.join(folder, 'postern.db'));
-  // Certificates are made while the test runs, and are valid from that second on.
-  clock = { now: Date.now() + 600_000 };
-  changes = [];
-  secrets = new SealedSecrets(db, Buffer.alloc(32, 7));
-  directory = new Directory({
-    db,
+  opened = await openDirectoryForTests({
     address: { domain: 'access.test', publicPort: 443 },
-    now: () => clock.now,
-    secrets,
+    // Certificates are made while the test runs, and are valid from that second on.
+    now: Date.now() + 600_000,
   });
-  directory.publishTo({
-    publish: published => changes.push(...published),
-    applied: async () => undefined,
-  });
+  ({ directory, secrets, clock } = opened);
   for (const map of [names.texts, names.addresses, names.silent]) map.clear();
 });
-afterEach(async () => {
-  await directory.db.destroy();
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => opened[Symbol.asyncDispose]());
 
 function parts(): DomainParts {
   return { directory, nameServers: createNameServers([names.address]), coveredByFiles: () => [] };
@@ -88,8 +71,7 @@ async function publish(externalUrl: string, displayName = externalUrl): Promise<
 
 /** What relays have been told of certificates since the last call: names by id, or null. */
 function takeCertificates(): (readonly string[] | null)[] {
-  const taken = changes.filter(change => change.set === 'certificates');
-  changes = [];
+  const taken = opened.takeChanges().filter(change => change.set === 'certificates');
   return taken.map(change => ('put' in change ? (change.put as CertificateRecord).names : null));
 }
 
@@ -223,7 +205,7 @@ describe('an uploaded certificate', { timeout: 120_000 }, () => {
     const row = await uploadCertificate({ directory, secrets }, input);
     const again = await uploadCertificate({ directory, secrets }, input);
 
-    const [change] = changes.filter(each => each.set === 'certificates');
+    const [change] = opened.takeChanges().filter(each => each.set === 'certificates');
     const record = (change as { put: CertificateRecord }).put;
     assert.equal(again.id, row.id);
     assert.deepEqual(record.names, ['*.contoso.test'], 'not the name whose domain is not ours');

@@ -5,7 +5,7 @@ import { isDueForRenewal, issueServerLeaf } from './authorities.ts';
 import type { RotatingAuthority } from './rotating-authority.ts';
 
 /** The local authority, with those before and after it. */
-export type LocalAuthority = Pick<RotatingAuthority, 'all' | 'current' | 'former'>;
+type LocalAuthority = Pick<RotatingAuthority, 'all' | 'current' | 'former'>;
 
 /** Files with the certificates of the local authority, PEM. */
 export interface LocalCertificateFiles {
