@@ -124,7 +124,7 @@ describe('what HTTP/2 has to answer', () => {
     client.send(headers(1, [[':method', 'POST'], ...fieldsOf('/').slice(1)], false));
     // Of more than half of a window a receiver lets its sender know.
     const piece = Buffer.alloc(16_384);
-    for (let sent = 0; sent < 48; sent++) client.send(data(1, piece));
+    for (let sent = 0; sent < 14; sent++) client.send(data(1, piece));
     await client.until(() => client.of(1, frameTypes.windowUpdate).length > 0);
     client.send(data(1, 'end', true));
     await client.until(() => hasEnded(client, 1));

@@ -65,6 +65,8 @@ export interface RelayPartsOptions {
 }
 
 const now = () => performance.now();
+/** For windows of uploads over HTTP/2 beyond those that every stream begins with. */
+const uploadBudgetBytes = 128 * 1024 * 1024;
 const usesEveryMs = 60_000;
 const maxCredentialUses = 10_000;
 /** Timers hold 31 bits; a credential may work for two years. */
@@ -195,6 +197,7 @@ export class RelayParts {
         stallTimeoutMs: config.limits.clientStallTimeoutMs,
       },
       protection,
+      uploadBudget: new WindowBudget(uploadBudgetBytes),
       identity: { ...config.identityHeaders, reserved: reservedNames(config) },
       isTrustedProxy: trustedProxies(config.trustedProxies),
       portSuffix: this.#portSuffix,

@@ -1,3 +1,4 @@
+import type { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import type { Logger } from 'pino';
 import type { HeadLimits } from '../http1/head.ts';
 import type { AdmitParts } from './admit.ts';
@@ -13,6 +14,8 @@ export interface EdgeParts {
   readonly limits: EdgeLimits;
   readonly identity: IdentityFieldNames;
   readonly protection: Protection;
+  /** What the windows of uploads over HTTP/2 may grow to together. */
+  readonly uploadBudget: WindowBudget;
   /** Whose X-Forwarded-For is believed. */
   readonly isTrustedProxy: (address: string) => boolean;
   /** `:8443`, or empty for port 443. */

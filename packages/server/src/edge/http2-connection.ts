@@ -10,9 +10,9 @@ import { type HeadLimits, MessageHead } from '../http1/head.ts';
 import type { EdgeParts } from './edge-parts.ts';
 import { Http2Request, type Http2RequestParts } from './http2-request.ts';
 import type { ClientContext } from './request.ts';
+import { baseWindowBytes, UploadWindows } from './upload-windows.ts';
 
-/** A stream takes this much ahead of its backend; 100 Mbit/s over 80 ms. */
-const streamWindowBytes = 1024 * 1024;
+/** What the streams of a connection take ahead of their backends together. */
 const connectionWindowBytes = 16 * 1024 * 1024;
 const maxConcurrentStreams = 100;
 /** What the frames' library may keep for one connection, in its own unit. */
@@ -31,6 +31,7 @@ export class Http2Connection {
   readonly #session: ServerHttp2Session;
   readonly #parts: EdgeParts;
   readonly #requestParts: Http2RequestParts;
+  readonly #uploads: UploadWindows;
   readonly #requests = new Set<Http2Request>();
   readonly #onClose: (connection: Http2Connection) => void;
   // Honest clients cancel what a page no longer needs; those who do nothing else are shown out (CVE-2023-44487).
@@ -57,8 +58,9 @@ export class Http2Connection {
     this.#brokenRequests = new Allowance(300, 30, this.#startedAt);
     this.#controlFrames = new Allowance(1_000, 200, this.#startedAt);
     const newHead = () => new MessageHead(parts.limits.head.maxFields);
-    this.#requestParts = { edge: parts, context, head: newHead(), newHead };
     this.#session = performServerHandshake(socket, sessionOptions(parts.limits.head));
+    this.#uploads = new UploadWindows(this.#session, parts.uploadBudget);
+    this.#requestParts = { edge: parts, context, uploads: this.#uploads, head: newHead(), newHead };
     this.#session.setLocalWindowSize(connectionWindowBytes);
     this.#session.on('stream', (stream, _fields, _flags, list) => this.#begin(stream, list));
     this.#session.on('ping', () => this.#charge());
@@ -106,10 +108,18 @@ export class Http2Connection {
     }
     if (!this.#hasSpoken && now - this.#startedAt > headTimeoutMs) return this.destroy();
     if (this.#requests.size === 0) {
+      this.#uploads.sweep(0, false);
       if (now - this.#lastActiveAt > idleTimeoutMs) this.stop();
       return;
     }
-    for (const request of this.#requests) request.checkDeadline(now);
+    let uploads = 0;
+    let isStuck = false;
+    for (const request of this.#requests) {
+      request.checkDeadline(now);
+      if (request.takeRecentBytes() > 0) uploads += 1;
+      if (request.isStuck) isStuck = true;
+    }
+    this.#uploads.sweep(uploads, isStuck);
   }
 
   #begin(stream: ServerHttp2Stream, list: string[]): void {
@@ -155,6 +165,7 @@ export class Http2Connection {
     this.#isClosed = true;
     for (const request of this.#requests) request.closed();
     this.#requests.clear();
+    this.#uploads.release();
     this.#onClose(this);
   }
 }
@@ -169,7 +180,7 @@ function sessionOptions(limits: HeadLimits): ServerOptions & { strictSingleValue
     maxSessionMemory: maxSessionMemoryMegabytes,
     strictSingleValueFields: false,
     settings: {
-      initialWindowSize: streamWindowBytes,
+      initialWindowSize: baseWindowBytes,
       maxConcurrentStreams,
       // RFC 8441: WebSockets on streams of their own.
       enableConnectProtocol: true,

@@ -18,6 +18,8 @@ import { MalformedRequest, parseFieldList } from './http2-request-head.ts';
 import { failureAnswer, type LocalAnswer, withFields } from './local-answer.ts';
 import { namesConnectionScheme } from './pinned-connections.ts';
 import { addressesOf, type ClientContext, handleRequest, type RequestOutcome } from './request.ts';
+import { trailerFields } from './trailer-fields.ts';
+import { baseWindowBytes, type UploadProgress, type UploadWindows } from './upload-windows.ts';
 import { closeFrame, FrameTracker } from './websocket-frames.ts';
 import { acceptsWebSocket } from './websocket-handshake.ts';
 
@@ -25,6 +27,7 @@ import { acceptsWebSocket } from './websocket-handshake.ts';
 export interface Http2RequestParts {
   readonly edge: EdgeParts;
   readonly context: ClientContext;
+  readonly uploads: UploadWindows;
   /** Parsed into by one request after the other; a request that keeps it puts another one here. */
   head: MessageHead;
   newHead(): MessageHead;
@@ -63,6 +66,8 @@ export class Http2Request implements ResponseSink {
   #isRequestDone: boolean;
   #requestTrailers: Buffer = none;
   #isPaused = false;
+  /** Once its content is read. */
+  #upload: UploadProgress | null = null;
   /** The answer's field list, until it is sent. */
   #fields: string[] | null = null;
   #isBodiless = false;
@@ -95,6 +100,19 @@ export class Http2Request implements ResponseSink {
 
   get unreadBytes(): number {
     return this.#stream.readableLength;
+  }
+
+  /** Of the content: what has come since it was last asked for. */
+  takeRecentBytes(): number {
+    if (this.#upload === null) return 0;
+    const { recentBytes } = this.#upload;
+    this.#upload.recentBytes = 0;
+    return recentBytes;
+  }
+
+  /** More content waits for the backend than a window that has not grown could hold. */
+  get isStuck(): boolean {
+    return this.#isPaused && this.unreadBytes > baseWindowBytes;
   }
 
   /** Takes the request from its field list to its outcome. */
@@ -162,13 +180,20 @@ export class Http2Request implements ResponseSink {
       if (!stream.closed) exchange.endUpgraded();
     });
     stream.on('data', (bytes: Buffer) => {
-      this.#lastActiveAt = this.#parts.edge.now();
+      this.#noteArrival(bytes.length);
       if (!exchange.writeBody(bytes)) this.#pause();
     });
   }
 
+  #noteArrival(bytes: number): void {
+    const now = this.#parts.edge.now();
+    this.#upload ??= { bytes: 0, since: this.#lastActiveAt, recentBytes: 0 };
+    this.#lastActiveAt = now;
+    this.#parts.uploads.count(this.#upload, bytes, now);
+  }
+
   #receive(bytes: Buffer): void {
-    this.#lastActiveAt = this.#parts.edge.now();
+    this.#noteArrival(bytes.length);
     const exchange = this.#exchange;
     if (exchange === null) return;
     let framed = bytes;
@@ -432,13 +457,19 @@ export class Http2Request implements ResponseSink {
       if (isOver) this.#reset(NGHTTP2_NO_ERROR);
       return;
     }
-    const isSending = !this.#isRequestDone && this.#webSocketKey === null;
+    const isSending = !this.#isRequestDone && this.#webSocketKey === null && !this.#isConversing;
     const isSendingSlowly = isSending && !this.#isPaused && this.#exchange !== null;
     if (this.#isAnswered && unsent === 0 && !this.#isRequestDone) this.#reset(NGHTTP2_NO_ERROR);
     else if (isSendingSlowly && bodyIdleTimeoutMs > 0 && silentMs > bodyIdleTimeoutMs) {
       this.isBroken = true;
       this.#reset(NGHTTP2_CANCEL);
     }
+  }
+
+  /** A call of gRPC whose client has nothing to say for now: both sides talk for as long as they like. */
+  get #isConversing(): boolean {
+    const exchange = this.#exchange;
+    return exchange?.route.speaksHttp2 === true && exchange.status > 0;
   }
 
   #refuse(error: unknown): void {
@@ -515,18 +546,6 @@ function acceptedFields(list: readonly string[]): string[] {
     const name = list[at]!;
     // A length would be one of what follows.
     if (name !== 'sec-websocket-accept' && name !== 'content-length') fields.push(name, list[at + 1]!);
-  }
-  return fields;
-}
-
-function trailerFields(trailers: Buffer): OutgoingHttpHeaders {
-  const fields: Record<string, string[]> = {};
-  for (const line of trailers.toString('latin1').split('\r\n')) {
-    const colon = line.indexOf(':');
-    if (colon < 0) continue;
-    const name = line.slice(0, colon).toLowerCase();
-    fields[name] ??= [];
-    fields[name].push(line.slice(colon + 1).trim());
   }
   return fields;
 }
