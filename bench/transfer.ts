@@ -34,6 +34,8 @@ export interface TransferTarget {
   readonly address: string;
   readonly port: number;
   readonly cookie?: string;
+  /** Default HTTP/1.1. */
+  readonly version?: '1.1' | '2';
 }
 
 export type Direction = 'down' | 'up';
@@ -44,7 +46,7 @@ export interface TransferOptions {
 }
 
 /**
- * Transfers `bytes` with curl, over HTTP/1.1; up they come from a sparse file.
+ * Transfers `bytes` with curl; up they come from a sparse file.
  *
  * @returns Megabytes a second, from the end of the handshake to the last byte.
  */
@@ -67,7 +69,7 @@ export async function transfer(
 
 async function curl(
   workplace: Workplace,
-  { name, host, port, address, cookie }: TransferTarget,
+  { name, host, port, address, cookie, version = '1.1' }: TransferTarget,
   parameters: readonly string[],
   size: string,
   bytes: number,
@@ -75,7 +77,7 @@ async function curl(
 ): Promise<number> {
   const command = [
     // The certificates of baselines are nobody's; that ours is checked is for the tests to show.
-    ...['curl', '--silent', '--show-error', '--insecure', '--http1.1', '--fail', '--max-time', '600'],
+    ...['curl', '--silent', '--show-error', '--insecure', `--http${version}`, '--fail', '--max-time', '600'],
     ...['--resolve', `${host}:${port}:${address}`],
     ...(cookie === undefined ? [] : ['--cookie', cookie]),
     ...['--output', '/dev/null', '--write-out', `${size} %{time_pretransfer} %{time_total}`],
@@ -90,6 +92,8 @@ async function curl(
 export interface TransferComparison {
   readonly name: string;
   readonly bytes: number;
+  /** Default both. */
+  readonly directions?: readonly Direction[];
   readonly ours: TransferTarget;
   readonly baseline: TransferTarget;
   readonly target: Target;
@@ -97,14 +101,14 @@ export interface TransferComparison {
   readonly say: (text: string) => void;
 }
 
-/** Transfers in both directions, ours and the baseline's in turn, after one of each that does not count. */
+/** Transfers ours and the baseline's in turn, after one of each that does not count. */
 export async function compareTransfers(
   workplace: Workplace,
   comparison: TransferComparison,
 ): Promise<Figure[]> {
-  const { name, bytes, ours, baseline, target, rounds, say } = comparison;
+  const { name, bytes, directions = ['down', 'up'], ours, baseline, target, rounds, say } = comparison;
   const figures: Figure[] = [];
-  for (const direction of ['down', 'up'] as const) {
+  for (const direction of directions) {
     const runs = new Map<TransferTarget, number[]>([
       [baseline, []],
       [ours, []],
