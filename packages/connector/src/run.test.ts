@@ -430,6 +430,19 @@ describe('opening fails with a code that says why', () => {
     assert.equal((await codeFor(all)).code, 'unknown_application');
   });
 
+  test('a backend of a configured application that was not told, even where its address is another one’s', async () => {
+    await using backend = await TestBackend.start();
+    await using all = await connected();
+    const told = backend.configuration('a');
+    const origin = `http://${told.host}:${told.port}`;
+    await all.tunnel.configure(told, { ...told, applicationId: 'a http://127.0.0.1:9' });
+
+    assert.equal((await codeFor(all, `a ${origin}`)).code, 'unknown_application');
+    await all.tunnel.configure(told);
+    assert.equal((await codeFor(all, 'a http://127.0.0.1:9')).code, 'unknown_application');
+    assert.equal(backend.sockets.length, 0);
+  });
+
   test('nobody listens', async () => {
     const backend = await TestBackend.start();
     const configuration = backend.configuration('a');
