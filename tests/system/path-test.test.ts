@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { ApplicationTest, TestHopName } from '@postern/protocol/admin/application-test';
+import type { Application } from '@postern/protocol/admin/applications';
+import { browserAt } from '../testbed/browser.ts';
 import { CommandLine } from '../testbed/command-line.ts';
 import { end, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
@@ -48,6 +50,7 @@ before(async () => {
       { name: 'of-eve', internalUrl: at(well), assignedTo: ['eve'] },
       { name: 'closed', internalUrl: at(well), publishing: { maintenanceMode: { isEnabled: true } } },
       { name: 'nobody', internalUrl: at(well) },
+      { name: 'visited', internalUrl: at(well) },
     ],
     config: { limits: { waitForConnectorMs: 500 } },
   });
@@ -146,7 +149,7 @@ describe('POST /applications/{id}/test', () => {
     const metrics = await (await fetch(`http://127.0.0.1:${bed.privatePort}/metrics`)).text();
     const sessions = Number(/^postern_sessions(?:\{[^}]*\})? (\d+)$/m.exec(metrics)?.[1]);
     // Those of the testbed: of each of two people at each application.
-    assert.equal(sessions, 20);
+    assert.equal(sessions, 22);
   });
 
   test('a backend that refuses: hop, what it said, remedy', async () => {
@@ -295,6 +298,65 @@ describe('POST /applications/{id}/test', () => {
     assert.equal(hop(report, 'connector').code, 'no_connector', states(report));
     assert.match(hop(report, 'connector').detail, /no connector is registered in the group Empty/);
     assert.match(hop(report, 'connector').remedy!, /postern connector register/);
+  });
+});
+
+describe('the status of an application', () => {
+  const statusOf = async (name: string) => {
+    const { body } = await bed.api('GET', `/applications/${bed.applicationId(name)}`);
+    return (body as Application).status;
+  };
+  const visit = (name: string) =>
+    bed.exchange(
+      bed.hostOf(name),
+      `GET / HTTP/1.1\r\nHost: ${bed.hostOf(name)}\r\nCookie: ${bed.cookie(name)}\r\nConnection: close\r\n\r\n`,
+    );
+
+  test('comes from the requests that people send', async () => {
+    const before = await statusOf('visited');
+    await visit('visited');
+    const after = await statusOf('visited');
+    await visit('refused');
+    const refused = await statusOf('refused');
+
+    assert.deepEqual([before.state, before.observedDateTime], ['unknown', null]);
+    assert.equal(after.state, 'reachable');
+    assert.ok(Date.parse(after.sinceDateTime!) <= Date.parse(after.observedDateTime!));
+    assert.deepEqual(
+      [refused.state, refused.hop, refused.code],
+      ['unreachable', 'backend', 'backend_refused'],
+    );
+    assert.equal((await statusOf('closed')).state, 'maintenance');
+  });
+
+  test('is asked for by hand, and listed', async () => {
+    const printed = await commandLine.print(['app', 'list', '--probe']);
+    const shown = await commandLine.print(['app', 'show', 'unknown', '--probe']);
+
+    assert.match(printed, /^NAME +STATUS +EXTERNAL URL/m);
+    assert.match(printed, /^well +reachable /m);
+    assert.match(printed, /^refused +unreachable \(backend\) /m);
+    assert.match(printed, /^nobody +unreachable \(tunnel\) /m);
+    // Whoever asks is not assigned to it; it can be reached all the same.
+    assert.match(printed, /^of-eve +reachable /m);
+    assert.match(printed, /^closed +maintenance /m);
+    assert.match(shown, /^Status +unreachable \(backend\): name_not_resolved since /m);
+  });
+
+  test('shows in My Apps before anybody goes there', async () => {
+    await testOf('refused');
+    await testOf('well');
+    const browser = browserAt(bed);
+    const signIn = await browser.follow(
+      await browser.get(`https://portal.${bed.domain}:${bed.port}/`, { 'sec-fetch-mode': 'navigate' }),
+    );
+    const { name, password } = bed.administrator;
+
+    const { body: page } = await browser.follow(await browser.submitSignIn(signIn, name, password));
+
+    const tile = (of: string) => page.slice(page.indexOf(`href="https://${of}.`)).split('</a>', 1)[0]!;
+    assert.match(tile('refused'), /Does not answer right now/);
+    assert.doesNotMatch(tile('well'), /Does not answer right now/);
   });
 });
 

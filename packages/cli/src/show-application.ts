@@ -10,6 +10,7 @@ import {
 import type { AdminClient } from './admin-client.ts';
 import { findServicePrincipal } from './find-object.ts';
 import { formatProperties } from './output.ts';
+import { fullStatus } from './show-application-status.ts';
 import { formatBackendHealth } from './show-backends.ts';
 
 /** Everything that belongs to one application, gathered from the resources that hold it. */
@@ -39,6 +40,7 @@ export function formatApplicationDetails(details: ApplicationDetails): string {
   const { onPremisesPublishing: publishing } = application;
   const properties = formatProperties([
     ['Name', application.displayName],
+    ['Status', fullStatus(application.status)],
     ['External URL', publishing?.externalUrl ?? null],
     ['Internal URL', publishing?.internalUrl ?? null],
     ...(typeof publishing?.alternateUrl === 'string'

@@ -227,7 +227,10 @@ export async function startControl(
   await registerSignIn(app, signIn);
   await registerPreauth(app, { signIn, fetch: ownFetch.fetch });
   registerPortCheck(app, config);
-  registerMyApps(app, signIn, { isConnectorLive: connectorId => presence.isLive(connectorId) });
+  registerMyApps(app, signIn, {
+    isConnectorLive: connectorId => presence.isActive(connectorId),
+    reportOutcomes: applicationIds => publisher.reportOutcomes(applicationIds),
+  });
   registerPortal(app, signIn);
   await app.register(async portal => {
     keepToHost(portal, controlHosts(config).portal);
@@ -244,6 +247,7 @@ export async function startControl(
       rotation,
       examineConnector: connectorId => publisher.examine(connectorId),
       testPath: test => publisher.testPath(test),
+      reportOutcomes: applicationIds => publisher.reportOutcomes(applicationIds),
       reportBackends: applicationId => publisher.reportBackends(applicationId),
       journal,
       testAlerts: () => alerts.test(),

@@ -20,6 +20,7 @@ import type { EdgeParts } from './edge/edge-parts.ts';
 import type { Exchange } from './edge/exchange.ts';
 import { FailedClients } from './edge/failed-clients.ts';
 import { type HealthChange, HealthProber } from './edge/health-prober.ts';
+import { LastOutcomes } from './edge/last-outcomes.ts';
 import { EdgeListener } from './edge/listener.ts';
 import { testPath } from './edge/path-test.ts';
 import { PlainHttpListener } from './edge/plain-http.ts';
@@ -34,6 +35,7 @@ import type {
   TunnelReport,
 } from './feed/messages.ts';
 import type { PathFacts, PathTest } from './feed/path-facts.ts';
+import type { PathOutcome } from './feed/path-outcomes.ts';
 import type { RelayState } from './feed/relay-state.ts';
 import { answerPortCheck } from './port-check/answers.ts';
 import { Networks } from './routes/networks.ts';
@@ -88,6 +90,7 @@ export class RelayParts {
   readonly #accessLog: AccessLog | null;
   readonly #admit: EdgeParts['admit'];
   readonly #parts: EdgeParts;
+  readonly #outcomes = new LastOutcomes(Date.now);
   #routes: RouteTable;
   #applicationsVersion = -1;
   readonly #backendsOfGroups = new WantedBackends();
@@ -185,6 +188,7 @@ export class RelayParts {
         onEnd: exchange => {
           protection.release(exchange.claim, exchange.isUpgrade);
           metrics.count(exchange.status);
+          this.#outcomes.note(exchange);
           if (exchange.failure !== null) logFailure(log, exchange);
           this.#accessLog?.add(accessEntryOf(exchange));
         },
@@ -253,6 +257,7 @@ export class RelayParts {
       this.#applicationsVersion = state.applicationsVersion;
       this.#routes = this.#makeRoutes();
       this.#wanted = this.#backendsOfGroups.update(state.applications.values());
+      this.#outcomes.keep(state.applications);
     }
     const hasOtherCertificates = this.#certificatesVersion !== state.certificatesVersion;
     if (hasOtherCertificates) {
@@ -322,6 +327,11 @@ export class RelayParts {
   async examine(connectorId: string): Promise<DoctorReport | null> {
     const tunnel = this.#registry.tunnels.find(one => one.connectorId === connectorId && one.isOpen);
     return tunnel === undefined ? null : tunnel.examine();
+  }
+
+  /** What was seen last of the way to applications. */
+  pathOutcomes(applicationIds: readonly string[]): PathOutcome[] {
+    return this.#outcomes.report(applicationIds);
   }
 
   /** Sends a request to an application on the path of people's requests; null where that says nothing. */

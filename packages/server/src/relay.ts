@@ -40,6 +40,7 @@ export async function startRelay(config: Config, configFile: string): Promise<vo
     now: () => performance.now(),
     onChange: () => parts?.applyState(),
     onExamine: async connectorId => (await parts?.examine(connectorId)) ?? null,
+    onReportOutcomes: applicationIds => parts?.pathOutcomes(applicationIds) ?? [],
     onTest: async test => (await parts?.testPath(test)) ?? null,
     onReportBackends: applicationId => parts?.backendReports(applicationId) ?? null,
     onConnect: () => {

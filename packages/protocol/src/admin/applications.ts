@@ -23,6 +23,23 @@ const web = z.strictObject({
     }),
 });
 
+export const applicationStatus = z
+  .object({
+    state: z.enum(['reachable', 'unreachable', 'unknown', 'maintenance']).meta({
+      description:
+        'What the last request to it met, be it a person’s or a test’s. unknown: none in the last ten minutes.',
+    }),
+    hop: z.string().nullable().meta({ description: 'Where the way is broken; null where it is not.' }),
+    code: z.string().nullable().meta({ description: 'What is wrong there, by a stable name.' }),
+    sinceDateTime: z
+      .string()
+      .nullable()
+      .meta({ description: 'Since when it has been so, as far as was seen.' }),
+    observedDateTime: z.string().nullable().meta({ description: 'When it was seen last; null: never.' }),
+  })
+  .meta({ id: 'ApplicationStatus' });
+export type ApplicationStatus = z.infer<typeof applicationStatus>;
+
 export const application = z
   .object({
     id: z.string(),
@@ -32,6 +49,7 @@ export const application = z
     connectorGroupId: z.string().meta({ description: 'The connector group that carries it.' }),
     web: z.object({ homePageUrl: z.string().nullable() }),
     onPremisesPublishing: onPremisesPublishing.nullable(),
+    status: applicationStatus,
   })
   .meta({ id: 'Application' });
 export type Application = z.infer<typeof application>;

@@ -8,10 +8,11 @@ import * as events from '../telemetry/events.ts';
 import { AdminError } from './admin-error.ts';
 import { actorOf } from './authorize.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
-import { representApplication, representServicePrincipal } from './represent.ts';
+import { representOneApplication, representServicePrincipal } from './represent.ts';
 import { idParams } from './requests.ts';
 
-export function addApplicationTemplates(app: AdminApp, { directory, log }: ResourceParts): void {
+export function addApplicationTemplates(app: AdminApp, parts: ResourceParts): void {
+  const { directory, log } = parts;
   app.post(
     '/applicationTemplates/:id/instantiate',
     {
@@ -34,7 +35,7 @@ export function addApplicationTemplates(app: AdminApp, { directory, log }: Resou
       const row = await createApplication(directory, request.body);
       events.applicationChanged(log, { applicationId: row.id, what: 'created', actor: actorOf(request) });
       return reply.code(201).send({
-        application: representApplication(row, directory.address),
+        application: await representOneApplication(row, parts),
         servicePrincipal: representServicePrincipal(row),
       });
     },

@@ -20,7 +20,7 @@ import { actorOf } from './authorize.ts';
 import { entityTag, expectedVersion } from './entity-tag.ts';
 import { answerPage, type ListKind } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
-import { representApplication, representConnectorGroup } from './represent.ts';
+import { representApplications, representConnectorGroup, representOneApplication } from './represent.ts';
 import { idParams, listUrl, nothing, requireReferencedId } from './requests.ts';
 
 const tags = ['applications'];
@@ -31,11 +31,9 @@ export const applicationList: ListKind<ApplicationProperty, ApplicationRow> = {
   sortKey: row => row.displayName,
 };
 
-export function addApplications(
-  app: AdminApp,
-  { directory, log, portalOrigin, pagingKey: key, secrets }: ResourceParts,
-): void {
-  const represent = (row: ApplicationRow) => representApplication(row, directory.address);
+export function addApplications(app: AdminApp, parts: ResourceParts): void {
+  const { directory, log, portalOrigin, pagingKey: key, secrets } = parts;
+  const represent = (row: ApplicationRow) => representOneApplication(row, parts);
 
   app.get(
     '/applications',
@@ -54,7 +52,7 @@ export function addApplications(
           kind: applicationList,
           key,
           load: options => listApplications(directory.db, options),
-          represent: rows => rows.map(represent),
+          represent: rows => representApplications(rows, parts),
         },
       ),
   );
@@ -78,7 +76,10 @@ export function addApplications(
         what: 'created',
         actor: actorOf(request),
       });
-      return reply.code(201).header('etag', entityTag(row.version)).send(represent(row));
+      return reply
+        .code(201)
+        .header('etag', entityTag(row.version))
+        .send(await represent(row));
     },
   );
 

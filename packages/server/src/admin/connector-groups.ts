@@ -29,7 +29,7 @@ import { entityTag, expectedVersion } from './entity-tag.ts';
 import { answerPage, type ListKind, loadFrom } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
 import { profilePath } from './publishing-profile.ts';
-import { representApplication, representConnectorGroup, representConnectors } from './represent.ts';
+import { representApplications, representConnectorGroup, representConnectors } from './represent.ts';
 import { idParams, listUrl, nothing, requireReferencedId } from './requests.ts';
 
 const tags = ['connectorGroups'];
@@ -186,7 +186,7 @@ export function addConnectorGroups(app: AdminApp, parts: ResourceParts): void {
           kind: { filterable: {}, sortKey: applicationList.sortKey },
           key,
           load: loadFrom(rows, applicationList.sortKey),
-          represent: page => page.map(row => representApplication(row, directory.address)),
+          represent: page => representApplications(page, parts),
         },
       );
     },

@@ -33,6 +33,7 @@ export async function describeAdminApi(): Promise<string> {
     rotation: { list: async () => [], rotate: async () => {}, uses: () => true },
     examineConnector: async () => null,
     testPath: async () => null,
+    reportOutcomes: async () => new Map(),
     reportBackends: async () => [],
     journal: { record: () => {} },
     testAlerts: async () => [],

@@ -9,6 +9,7 @@ import type { Directory } from '../directory/directory.ts';
 import type { DomainParts } from '../domains/check-domain.ts';
 import type { BackendReport } from '../feed/backend-reports.ts';
 import type { PathFacts, PathTest } from '../feed/path-facts.ts';
+import type { PathOutcome } from '../feed/path-outcomes.ts';
 import type { FirstContact } from '../registration/first-contact.ts';
 import type { Rotation } from '../registration/rotation.ts';
 import type { SealedSecrets } from '../store/sealed-secrets.ts';
@@ -37,6 +38,8 @@ export interface AdminApiParts {
   readonly examineConnector: (connectorId: string) => Promise<DoctorReport | null>;
   /** What relays know of the health of an application's backends. */
   readonly reportBackends: (applicationId: string) => Promise<readonly BackendReport[]>;
+  /** What relays saw last of the way to applications, by application. */
+  readonly reportOutcomes: (applicationIds: readonly string[]) => Promise<ReadonlyMap<string, PathOutcome>>;
   /** Sends a request to an application on the path of people's requests; null where no relay publishes it. */
   readonly testPath: (test: PathTest) => Promise<PathFacts | null>;
   /** What is known about custom domains. */

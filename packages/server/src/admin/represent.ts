@@ -7,12 +7,13 @@ import {
   type ServicePrincipal,
 } from '@postern/protocol/admin/service-principals';
 import { daysLeft, dueWarning } from '@postern/protocol/expiry';
+import { pathStatus } from '../directory/application-status.ts';
 import { isDraining, isHidden } from '../directory/connectors.ts';
 import type { ServiceAddress } from '../directory/published-urls.ts';
 import { publishingOf } from '../directory/publishing.ts';
 import type { ApplicationRow } from '../store/applications.ts';
 import type { ConnectorGroupRow } from '../store/connector-groups.ts';
-import type { ConnectorRow } from '../store/connectors.ts';
+import { type ConnectorRow, readAllConnectors } from '../store/connectors.ts';
 import type { GroupRow } from '../store/groups.ts';
 import { type NewestCertificate, newestCertificatesOf } from '../store/newest-certificates.ts';
 import type { UserRow } from '../store/users.ts';
@@ -43,7 +44,43 @@ export function representGroup(row: GroupRow): Group {
   };
 }
 
-export function representApplication(row: ApplicationRow, address: ServiceAddress): Application {
+/** Applications as the API shows them, each with what is known of the way to it. */
+export async function representApplications(
+  rows: readonly ApplicationRow[],
+  parts: Pick<ResourceParts, 'directory' | 'isConnectorActive' | 'reportOutcomes'>,
+): Promise<Application[]> {
+  const { db, address, now } = parts.directory;
+  const connectors = await readAllConnectors(db);
+  const live = connectors.filter(({ id }) => parts.isConnectorActive(id));
+  const liveGroups = new Set(live.map(({ groupId }) => groupId));
+  const outcomes = await parts.reportOutcomes(rows.map(({ id }) => id));
+  return rows.map(row => {
+    const isLive = liveGroups.has(row.connectorGroupId);
+    const { state, hop, code, since, observed } = pathStatus(row, outcomes.get(row.id), isLive, now());
+    return {
+      ...representApplication(row, address),
+      status: {
+        state,
+        hop,
+        code,
+        sinceDateTime: dateTimeOrNull(since),
+        observedDateTime: dateTimeOrNull(observed),
+      },
+    };
+  });
+}
+
+/** @throws TypeError where there is none. */
+export async function representOneApplication(
+  row: ApplicationRow,
+  parts: Parameters<typeof representApplications>[1],
+): Promise<Application> {
+  const [application] = await representApplications([row], parts);
+  if (application === undefined) throw new TypeError('one row is shown as one application');
+  return application;
+}
+
+function representApplication(row: ApplicationRow, address: ServiceAddress): Omit<Application, 'status'> {
   return {
     id: row.id,
     appId: row.appId,

@@ -110,6 +110,7 @@ export async function openAdminApi(): Promise<AdminApiBench> {
     },
     examineConnector: async () => null,
     testPath: async () => null,
+    reportOutcomes: async () => new Map(),
     reportBackends: async () => [],
     journal,
     testAlerts: async () => alertResults,

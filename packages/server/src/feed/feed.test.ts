@@ -48,6 +48,7 @@ describe('both ends of the feed', () => {
       onChange: () => undefined,
       onExamine: async () => null,
       onTest: async () => null,
+      onReportOutcomes: () => [],
       onReportBackends: () => null,
       onConnect: () => undefined,
     });

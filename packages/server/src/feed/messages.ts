@@ -7,6 +7,7 @@ import type { DoctorReport } from '@postern/protocol/doctor';
 import type { RenewalAnswer } from '@postern/protocol/tunnel/messages';
 import type { BackendReport } from './backend-reports.ts';
 import type { PathFacts, PathTest } from './path-facts.ts';
+import type { PathOutcome } from './path-outcomes.ts';
 
 export type { CorsConfiguration };
 
@@ -272,6 +273,12 @@ export type ControlMessage =
   | { readonly type: 'test'; readonly question: number; readonly test: PathTest }
   /** Say what is known of the health of an application's backends; answered by `backends-reported`. */
   | { readonly type: 'report-backends'; readonly question: number; readonly applicationId: string }
+  /** Say what was seen last of the way to these applications; answered by `outcomes-reported`. */
+  | {
+      readonly type: 'report-outcomes';
+      readonly question: number;
+      readonly applicationIds: readonly string[];
+    }
   /** Let this connector look at itself; answered by `examined`. */
   | { readonly type: 'examine'; readonly question: number; readonly connectorId: string };
 
@@ -295,6 +302,12 @@ export type RelayMessage =
   | { readonly type: 'leave'; readonly connectorId: string }
   /** Answer to `examine`; null where this relay has no tunnel of that connector, or the connector did not answer. */
   | { readonly type: 'examined'; readonly question: number; readonly report: DoctorReport | null }
+  /** Answer to `report-outcomes`; applications that nothing was seen of are left out. */
+  | {
+      readonly type: 'outcomes-reported';
+      readonly question: number;
+      readonly outcomes: readonly PathOutcome[];
+    }
   /** Answer to `test`; null where this relay does not publish the application. */
   | { readonly type: 'tested'; readonly question: number; readonly facts: PathFacts | null }
   /** Answer to `report-backends`; null where this relay does not publish the application. */

@@ -18,6 +18,7 @@ import type {
   TunnelTrust,
 } from './messages.ts';
 import type { PathFacts, PathTest } from './path-facts.ts';
+import type { PathOutcome } from './path-outcomes.ts';
 import type { Presence } from './presence.ts';
 import { RelayConnection } from './relay-connection.ts';
 
@@ -66,6 +67,8 @@ const aliveMs = 5_000;
 const challengeMs = 5_000;
 /** Longer than relays wait for the connector. */
 const examinationMs = 35_000;
+/** Relays answer from memory; a list of applications must not wait for one that is stuck. */
+const outcomesMs = 2_000;
 /** Longer than relays wait for the application. */
 const pathTestMs = 25_000;
 /** What a relay knows it says at once. */
@@ -98,6 +101,7 @@ export class FeedPublisher {
   #nextQuestion = 1;
   readonly #examinations = new Map<number, (report: DoctorReport | null) => void>();
   readonly #reports = new Map<number, (reports: readonly BackendReport[] | null) => void>();
+  readonly #outcomes = new Map<number, (outcomes: readonly PathOutcome[]) => void>();
   readonly #tests = new Map<number, (facts: PathFacts | null) => void>();
 
   constructor(parts: FeedPublisherParts) {
@@ -212,6 +216,37 @@ export class FeedPublisher {
   }
 
   /**
+   * What relays saw last of the way to applications: by application, the latest of all relays.
+   *
+   * @param applicationIds At most {@link maxPathOutcomes}.
+   */
+  async reportOutcomes(applicationIds: readonly string[]): Promise<ReadonlyMap<string, PathOutcome>> {
+    const relays = [...this.#relays].filter(relay => relay.isSubscribed);
+    const all = await Promise.all(relays.map(relay => this.#askForOutcomes(relay, applicationIds)));
+    const latest = new Map<string, PathOutcome>();
+    for (const outcome of all.flat()) {
+      const known = latest.get(outcome.applicationId);
+      if (known === undefined || known.at < outcome.at) latest.set(outcome.applicationId, outcome);
+    }
+    return latest;
+  }
+
+  #askForOutcomes(
+    relay: RelayConnection,
+    applicationIds: readonly string[],
+  ): Promise<readonly PathOutcome[]> {
+    const question = this.#nextQuestion++;
+    const { promise, resolve } = Promise.withResolvers<readonly PathOutcome[]>();
+    const timer = setTimeout(() => resolve([]), outcomesMs);
+    this.#outcomes.set(question, resolve);
+    relay.send({ type: 'report-outcomes', question, applicationIds });
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#outcomes.delete(question);
+    });
+  }
+
+  /**
    * Sends a request to an application and gives how it fared, as the first relay that publishes it saw it.
    *
    * @returns null where none does, or none answered.
@@ -266,6 +301,7 @@ export class FeedPublisher {
       onLeave: connectorId => this.#parts.tunnelEvents.leaving(connectorId),
       onExamined: (question, report) => this.#examinations.get(question)?.(report),
       onBackendsReported: (question, reports) => this.#reports.get(question)?.(reports),
+      onOutcomesReported: (question, outcomes) => this.#outcomes.get(question)?.(outcomes),
       onTested: (question, facts) => this.#tests.get(question)?.(facts),
       onRenew: (question, request) => this.#renew(relay, question, request),
       onTunnelUp: tunnel => {

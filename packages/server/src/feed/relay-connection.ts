@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { BackendReport } from './backend-reports.ts';
 import type { ControlMessage, RenewalRequest, TunnelRefusal, TunnelReport } from './messages.ts';
 import type { PathFacts } from './path-facts.ts';
+import type { PathOutcome } from './path-outcomes.ts';
 import { parseRelayMessage } from './relay-messages.ts';
 
 export interface RelayConnectionOptions {
@@ -18,6 +19,7 @@ export interface RelayConnectionOptions {
   readonly onLeave: (connectorId: string) => void;
   readonly onExamined: (question: number, report: DoctorReport | null) => void;
   readonly onBackendsReported: (question: number, reports: readonly BackendReport[] | null) => void;
+  readonly onOutcomesReported: (question: number, outcomes: readonly PathOutcome[]) => void;
   readonly onTested: (question: number, facts: PathFacts | null) => void;
   readonly onRenew: (question: number, request: RenewalRequest) => void;
   readonly onTunnelUp: (tunnel: TunnelReport) => void;
@@ -28,8 +30,8 @@ export interface RelayConnectionOptions {
   readonly onClose: () => void;
 }
 
-/** The longest is the report of a connector's doctor, which the relay keeps well below this. */
-const maxLineLength = 160 * 1024;
+/** The longest are the report of a connector's doctor, and what was seen of the applications of a page. */
+const maxLineLength = 256 * 1024;
 
 /** One relay on the feed's socket: cuts what it says into messages, and watches that it reads what it is told. */
 export class RelayConnection {
@@ -123,6 +125,9 @@ export class RelayConnection {
         return;
       case 'backends-reported':
         this.#options.onBackendsReported(message.question, message.reports);
+        return;
+      case 'outcomes-reported':
+        this.#options.onOutcomesReported(message.question, message.outcomes);
         return;
       case 'tested':
         this.#options.onTested(message.question, message.facts);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { backendReports } from './backend-reports.ts';
 import type { RelayMessage } from './messages.ts';
 import { pathFacts } from './path-facts.ts';
+import { pathOutcomes } from './path-outcomes.ts';
 
 const text = z.string().max(1_024);
 const maxProofLength = 16_384;
@@ -32,6 +33,7 @@ const relayMessage: z.ZodType<RelayMessage> = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('examined'), question: z.number(), report: doctorReport.nullable() }),
   z.object({ type: z.literal('credential-used'), credentialId: text }),
+  z.object({ type: z.literal('outcomes-reported'), question: z.number(), outcomes: pathOutcomes }),
   z.object({ type: z.literal('tested'), question: z.number(), facts: pathFacts.nullable() }),
   z.object({
     type: z.literal('backends-reported'),

@@ -41,6 +41,7 @@ describe('a feed that says nothing', () => {
       onChange: () => undefined,
       onExamine: async () => null,
       onTest: async () => null,
+      onReportOutcomes: () => [],
       onReportBackends: () => null,
       onConnect: () => undefined,
       silenceMs: 50,

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { BackendReport } from './backend-reports.ts';
 import type { ControlMessage, RelayMessage, RenewalRequest, SessionRecord } from './messages.ts';
 import type { PathFacts, PathTest } from './path-facts.ts';
+import type { PathOutcome } from './path-outcomes.ts';
 import type { RelayState } from './relay-state.ts';
 
 export interface FeedSubscriberParts {
@@ -18,6 +19,8 @@ export interface FeedSubscriberParts {
   readonly onConnect: () => void;
   /** Lets a connector look at itself; null where that brings no report. Never rejects. */
   readonly onExamine: (connectorId: string) => Promise<DoctorReport | null>;
+  /** What was seen last of the way to applications. */
+  readonly onReportOutcomes: (applicationIds: readonly string[]) => readonly PathOutcome[];
   /** Sends a request to an application; null where this relay does not publish it. Never rejects. */
   readonly onTest: (test: PathTest) => Promise<PathFacts | null>;
   /** What is known of the health of an application's backends; null where it is not published here. */
@@ -176,6 +179,11 @@ export class FeedSubscriber {
       case 'renewed':
         this.#answer(message.question, message);
         return;
+      case 'report-outcomes': {
+        const outcomes = this.#parts.onReportOutcomes(message.applicationIds);
+        this.send({ type: 'outcomes-reported', question: message.question, outcomes });
+        return;
+      }
       case 'test':
         void this.#test(message.question, message.test);
         return;

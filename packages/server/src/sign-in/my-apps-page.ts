@@ -7,7 +7,7 @@ export interface Tile {
   readonly name: string;
   readonly url: string;
   readonly host: string;
-  /** Whether a connector is there that leads to it; what lies behind shows only when one goes there. */
+  /** Not: no connector is there that leads to it, or the last request to it got no answer. */
   readonly isReachable: boolean;
   /** An administrator has closed it for a while. */
   readonly isInMaintenance: boolean;

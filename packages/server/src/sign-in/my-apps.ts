@@ -3,9 +3,11 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Kysely } from 'kysely';
 import { controlHosts, originOf } from '../config/names.ts';
 import type { Config } from '../config/schema.ts';
+import { pathStatus } from '../directory/application-status.ts';
 import { externalUrlOf } from '../directory/published-urls.ts';
 import { storedPublishing } from '../directory/publishing.ts';
 import { rolesOf } from '../directory/roles.ts';
+import { maxPathOutcomes, type PathOutcome } from '../feed/path-outcomes.ts';
 import { hostConstraint } from '../pages/host-constraint.ts';
 import { pageHeaders } from '../pages/page-headers.ts';
 import { readAllConnectors } from '../store/connectors.ts';
@@ -24,8 +26,10 @@ import type { SignIn } from './sign-in.ts';
 const recentCount = 4;
 
 export interface MyAppsParts {
-  /** Whether a connector has a tunnel at this moment. */
+  /** Whether a connector answers through a tunnel at this moment. */
   readonly isConnectorLive: (connectorId: string) => boolean;
+  /** What relays saw last of the way to applications, by application. */
+  readonly reportOutcomes: (applicationIds: readonly string[]) => Promise<ReadonlyMap<string, PathOutcome>>;
 }
 
 /**
@@ -34,6 +38,7 @@ export interface MyAppsParts {
  */
 export function registerMyApps(app: FastifyInstance, signIn: SignIn, parts: MyAppsParts): void {
   const { config, db } = signIn;
+  const now = () => signIn.now();
   const options = { constraints: hostConstraint(controlHosts(config).portal) };
   app.get('/', options, async (request: FastifyRequest<{ Querystring: { search?: unknown } }>, reply) => {
     const userId = request.headers['x-postern-user-id'];
@@ -41,8 +46,16 @@ export function registerMyApps(app: FastifyInstance, signIn: SignIn, parts: MyAp
     if (user?.accountEnabled !== 1) return reply.redirect('/.postern/sign-in?return=%2F', 303);
     const { search } = request.query;
     const liveGroups = await findLiveGroups(db, parts);
-    const tiles = (await listApplicationsOfPerson(db, user.id))
-      .flatMap(application => tileOf(application, config, liveGroups.has(application.connectorGroupId)) ?? [])
+    const applications = await listApplicationsOfPerson(db, user.id);
+    const outcomes = await parts.reportOutcomes(applications.slice(0, maxPathOutcomes).map(({ id }) => id));
+    const isUnreachable = (application: PublishedApplication) => {
+      const isGroupLive = liveGroups.has(application.connectorGroupId);
+      return (
+        pathStatus(application, outcomes.get(application.id), isGroupLive, now()).state === 'unreachable'
+      );
+    };
+    const tiles = applications
+      .flatMap(application => tileOf(application, config, !isUnreachable(application)) ?? [])
       .sort((one, other) => byName.compare(one.name, other.name));
     const page = renderMyApps({
       tiles,

@@ -68,7 +68,10 @@ export async function startTestService(
   const { fetch, close } = controlFetch(socketPath);
   await registerSignIn(app, signIn);
   await registerPreauth(app, { signIn, fetch });
-  registerMyApps(app, signIn, { isConnectorLive: id => liveConnectors.has(id) });
+  registerMyApps(app, signIn, {
+    isConnectorLive: id => liveConnectors.has(id),
+    reportOutcomes: async () => new Map(),
+  });
   await app.listen({ path: socketPath });
   return {
     signIn,
