@@ -175,7 +175,7 @@ async function visitAll(context: DoctorContext, signal: AbortSignal): Promise<re
   if (backends === null) return null;
   // Which hosts a wildcard is used for, only those who use it know.
   const named = backends.filter(one => !isWildcardHost(one.host));
-  const different = new Map(named.map(one => [`${urlOf(one)} ${one.validateCertificate}`, one]));
+  const different = new Map(named.map(one => [`${urlOf(one)} ${one.validateCertificate} ${one.http2}`, one]));
   return visitEach([...different.values()], context, signal, { Connection: 'close' });
 }
 
@@ -213,7 +213,10 @@ const websocketFields = {
 
 /** Asks every backend that answers plain requests for a WebSocket at "/". */
 async function tryUpgrades(context: DoctorContext, signal: AbortSignal): Promise<Outcome> {
-  const answering = ((await visitsOf(context, signal)) ?? []).filter(one => one.failedAt === 'done');
+  const answering = ((await visitsOf(context, signal)) ?? []).filter(
+    // Over HTTP/2 nothing is upgraded.
+    one => one.failedAt === 'done' && !one.backend.http2,
+  );
   const asked = await visitEach(
     answering.map(one => one.backend),
     context,
@@ -250,6 +253,7 @@ type Parts = Pick<Parameters<typeof dial>[1], 'allow' | 'outbound'> & {
 async function visit(backend: BackendConfiguration, { fields, ...parts }: Parts): Promise<Visit> {
   const answer = Promise.withResolvers<string>();
   answer.promise.catch(() => {});
+  const leastBytes = backend.http2 ? http2FrameHeadBytes : 12;
   let received = '';
   const dialling = dial(backend, {
     ...parts,
@@ -257,7 +261,7 @@ async function visit(backend: BackendConfiguration, { fields, ...parts }: Parts)
     now: () => performance.now(),
     onBytes(bytes) {
       received += bytes.toString('latin1', 0, Math.min(bytes.length, 200));
-      if (received.length >= 12 || received.includes('\n')) answer.resolve(received);
+      if (received.length >= leastBytes || received.includes('\n')) answer.resolve(received);
       return received.length < 1_000;
     },
   });
@@ -275,6 +279,10 @@ async function visit(backend: BackendConfiguration, { fields, ...parts }: Parts)
     answerLimitMs,
   );
   try {
+    if (backend.http2) {
+      socket.write(http2Opening);
+      return judgeHttp2(backend, await answer.promise);
+    }
     const host = backend.port === (backend.tls ? 443 : 80) ? backend.host : `${backend.host}:${backend.port}`;
     const all = { Host: host, 'User-Agent': 'postern-connector-doctor', ...fields };
     const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -295,6 +303,21 @@ async function visit(backend: BackendConfiguration, { fields, ...parts }: Parts)
   }
 }
 
+const http2FrameHeadBytes = 9;
+const http2SettingsType = 4;
+/** The preface and empty SETTINGS (RFC 9113 §3.4). */
+const http2Opening = Buffer.concat([
+  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1'),
+  Buffer.from([0, 0, 0, http2SettingsType, 0, 0, 0, 0, 0]),
+]);
+
+/** The first frame of whoever speaks HTTP/2 is SETTINGS. */
+function judgeHttp2(backend: BackendConfiguration, received: string): Visit {
+  const isSettings = received.charCodeAt(3) === http2SettingsType && !received.startsWith('HTTP/');
+  if (isSettings) return { backend, failedAt: 'done', seen: 'HTTP/2', status: 0 };
+  return { backend, failedAt: 'answer', seen: 'what it answers is not HTTP/2', status: 0 };
+}
+
 function stepOf(code: OpenFailure): Step {
   switch (code) {
     case 'not_allowed':
@@ -303,6 +326,8 @@ function stepOf(code: OpenFailure): Step {
       return 'name';
     case 'tls_failed':
       return 'tls';
+    case 'no_http2':
+      return 'answer';
     default:
       return 'connection';
   }

@@ -112,6 +112,8 @@ function remedyFor(code: string, machineName: string): string {
       return `${machineName} does not know the name: mend its DNS, or name the backend by its address.`;
     case 'backend_tls':
       return 'The certificate does not hold up: renew it, name its authority with --backend-ca, or correct the host.';
+    case 'backend_not_http2':
+      return 'Switch HTTP/2 on at the backend, or set the backend protocol to http1; update connectors of older releases.';
     case 'dial_not_allowed':
       return `The allow-list of ${machineName} (Config/connector.json) does not have this backend: add it there.`;
     case 'connector_busy':

@@ -229,6 +229,17 @@ function failureFinding(
         'backendTls',
         `Renew the backend's certificate, trust its authority (postern app update ${quote(displayName)} --backend-ca FILE), or do not verify it (--no-verify-backend).`,
       );
+    case 'backend_not_http2':
+      return fail(
+        'backendAnswer',
+        `Switch HTTP/2 on at the application, or speak HTTP/1.1 to it: postern app update ${quote(displayName)} --backend-protocol http1.`,
+      );
+    case 'backend_reset':
+    case 'backend_busy':
+      return fail(
+        'backendAnswer',
+        `The application refused the request. Its own log knows it as ${facts.requestId}.`,
+      );
     case 'backend_timeout':
     case 'no_answer_in_time':
       if (hop === 'connector' || hop === 'tunnel') {

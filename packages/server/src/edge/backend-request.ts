@@ -1,4 +1,4 @@
-import { type ClientHttp2Stream, constants, type OutgoingHttpHeaders } from 'node:http2';
+import { type ClientHttp2Stream, constants } from 'node:http2';
 import { Readable } from 'node:stream';
 import { BodyReader, type BodySink } from '../http1/body.ts';
 import { Http1Error } from '../http1/error.ts';
@@ -7,6 +7,7 @@ import type { Tunnel } from '../tunnels/tunnel.ts';
 import { listRequestFields, parseAnswerFields, parseTrailerFields } from './backend-field-lists.ts';
 import type { BackendCarrier, Exchange } from './exchange.ts';
 import { EdgeError } from './failure.ts';
+import { trailerFields } from './trailer-fields.ts';
 
 /** What a request needs of the session that carries it. */
 export interface BackendRequestOwner {
@@ -23,6 +24,9 @@ export interface BackendRequestOwner {
   forget(request: BackendRequest): void;
   /** The backend took no such request now. */
   refused(): void;
+  /** Whether the session is over; then {@link lose} says what the end of a stream means. */
+  readonly isOver: boolean;
+  lose(request: BackendRequest, error: Error | null): void;
 }
 
 const { NGHTTP2_CANCEL, NGHTTP2_REFUSED_STREAM, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_ENHANCE_YOUR_CALM } =
@@ -57,6 +61,7 @@ export class BackendRequest implements BackendCarrier, BodySink {
   /** The last frame of the answer has come. */
   #hasEnd = false;
   #trailers: Buffer = noTrailers;
+  #error: Error | null = null;
 
   constructor(owner: BackendRequestOwner, offset: number) {
     this.#owner = owner;
@@ -182,13 +187,15 @@ export class BackendRequest implements BackendCarrier, BodySink {
       if (this.#hasEnd) this.#guard(() => this.#finish());
     });
     // `close` follows, and says what it was.
-    stream.on('error', () => {});
+    stream.on('error', error => {
+      this.#error = error;
+    });
     stream.once('close', () => this.#closed());
   }
 
   #sendTrailers(): void {
     const stream = this.#stream!;
-    if (!stream.closed && !stream.destroyed) stream.sendTrailers(fieldsOf(this.#body.trailers));
+    if (!stream.closed && !stream.destroyed) stream.sendTrailers(trailerFields(this.#body.trailers));
   }
 
   #guard(step: () => void): void {
@@ -250,6 +257,7 @@ export class BackendRequest implements BackendCarrier, BodySink {
     if (this.#hasEnd && this.#hasAnswer && stream.readableLength === 0) {
       return this.#guard(() => this.#finish());
     }
+    if (this.#owner.isOver) return this.#owner.lose(this, this.#error);
     const code = stream.rstCode ?? 0;
     if (code === NGHTTP2_REFUSED_STREAM) {
       this.#owner.refused();
@@ -277,16 +285,4 @@ export class BackendRequest implements BackendCarrier, BodySink {
     stream.close(NGHTTP2_CANCEL);
     stream.resume();
   }
-}
-
-function fieldsOf(trailers: Buffer): OutgoingHttpHeaders {
-  const fields: Record<string, string[]> = {};
-  for (const line of trailers.toString('latin1').split('\r\n')) {
-    const colon = line.indexOf(':');
-    if (colon < 0) continue;
-    const name = line.slice(0, colon).toLowerCase();
-    fields[name] ??= [];
-    fields[name].push(line.slice(colon + 1).trim());
-  }
-  return fields;
 }

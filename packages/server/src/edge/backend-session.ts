@@ -114,8 +114,8 @@ export class BackendSession implements BackendRequestOwner {
   get hasRoom(): boolean {
     if (this.#isRetired || this.#isClosed || this.#session.closed || this.#started >= maxRequests)
       return false;
-    if (this.#requests.size === 0) return true;
-    return this.#requests.size < this.#maxConcurrent && this.#now() - this.#refusedAt > refusalMs;
+    if (this.#now() - this.#refusedAt < refusalMs) return false;
+    return this.#requests.size === 0 || this.#requests.size < this.#maxConcurrent;
   }
 
   get isIdle(): boolean {
@@ -157,6 +157,15 @@ export class BackendSession implements BackendRequestOwner {
     if (this.#requests.size > 0 || this.#isClosed) return;
     this.idleSince = this.#now();
     if (this.#isRetired) this.destroy();
+  }
+
+  get isOver(): boolean {
+    return this.#session.destroyed;
+  }
+
+  lose(request: BackendRequest, error: Error | null): void {
+    this.#error ??= error;
+    request.lose(this.#explain('the session ended'), !this.#wasSent(request));
   }
 
   refused(): void {
@@ -229,6 +238,7 @@ export class BackendSession implements BackendRequestOwner {
     this.#partial = noBytes;
     this.#isOpened = true;
     this.#stream.consumed(length);
+    for (const request of this.#requests) request.exchange?.onOpened(answer.detail);
     const speaksHttp2 = this.scheme === 'http' || answer.detail.alpn === 'h2';
     if (answer.code !== 'ok') {
       const detail = [answer.detail.error, answer.detail.address].filter(Boolean).join(' ');
