@@ -23,6 +23,9 @@ export interface PublishingOptions {
   readonly httpOnlyCookies?: boolean;
   readonly persistentCookie?: boolean;
   readonly robots?: 'disallowAll' | 'fromApplication';
+  readonly acceptBasic?: boolean;
+  readonly acceptTokens?: boolean;
+  readonly passOnTokens?: boolean;
 }
 
 export function addPublishingOptions(command: Command): Command {
@@ -73,6 +76,15 @@ export function addPublishingOptions(command: Command): Command {
     .option('--no-http-only-cookies', "leave the backend's cookies without it")
     .option('--persistent-cookie', 'keep the sign-in when the browser closes')
     .option('--no-persistent-cookie', 'end the sign-in when the browser closes (default)')
+    .option(
+      '--accept-basic',
+      'let programs in with HTTP Basic: a credential, or a token as password (default)',
+    )
+    .option('--no-accept-basic', 'take no HTTP Basic for the service; what the backend asks for passes')
+    .option('--accept-tokens', 'let programs in with access tokens of the service (default)')
+    .option('--no-accept-tokens', 'take none')
+    .option('--pass-on-tokens', 'the backend gets the access token')
+    .option('--no-pass-on-tokens', 'it stays with the service (default)')
     .addOption(
       new Option(
         '--robots <answer>',
@@ -115,6 +127,7 @@ export function toPublishingUpdate(options: PublishingOptions): OnPremisesPublis
     isHttpOnlyCookieEnabled: options.httpOnlyCookies,
     isPersistentCookieEnabled: options.persistentCookie,
     robotsTxt: options.robots,
+    clientAuthentication: clientAuthenticationOf(options),
   };
   return Object.fromEntries(Object.entries(update).filter(([, value]) => value !== undefined));
 }
@@ -130,6 +143,16 @@ function linkTranslationOf({
       ? {}
       : { inlineScriptUrls: translateInScripts.filter(url => url !== '') }),
   };
+}
+
+function clientAuthenticationOf({
+  acceptBasic,
+  acceptTokens,
+  passOnTokens,
+}: PublishingOptions): OnPremisesPublishingUpdate['clientAuthentication'] {
+  const said = { isBasicAllowed: acceptBasic, isBearerAllowed: acceptTokens, isTokenPassedOn: passOnTokens };
+  const update = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
+  return Object.keys(update).length === 0 ? undefined : update;
 }
 
 function parseTimeout(text: string): 'default' | 'long' | number {

@@ -58,6 +58,9 @@ export class TokenVerifier {
 
   /** The claims of a token that was verified before; undefined for any other. */
   known(token: string): TokenClaims | undefined {
+    const trust = this.#trust();
+    if (trust === null) return undefined;
+    this.#keysOf(trust);
     return this.#known.get(keyOf(token));
   }
 
@@ -77,7 +80,7 @@ export class TokenVerifier {
     } catch {
       return null;
     }
-    if (claims === null) return null;
+    if (claims === null || this.#keys?.trust !== trust) return null;
     if (this.#known.size >= maxKnown) this.#known.delete(this.#known.keys().next().value!);
     this.#known.set(keyOf(token), claims);
     return claims;
