@@ -1,3 +1,4 @@
+import type { Preflight, PreflightAnswer } from '@postern/protocol/admin/preflight';
 import type { MaintenanceMode } from '@postern/protocol/admin/publishing-limits';
 import type { ApplicationRecord, SessionRecord } from '../feed/messages.ts';
 import { hashCookie, type RelayState, type Session } from '../feed/relay-state.ts';
@@ -6,7 +7,7 @@ import { fieldIds } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
 import { checkTarget, parseHost, RequestTarget } from '../http1/target.ts';
 import { type Decision, decide, decideForProgram } from '../policy/decide.ts';
-import type { CorsGrant, Preflight, PreflightAnswer } from '../routes/cors.ts';
+import type { CorsGrant } from '../routes/cors.ts';
 import { networksOf } from '../routes/route-settings.ts';
 import type { HostRoutes, Route, RouteTable } from '../routes/route-table.ts';
 import { readSessionCookie } from '../translation/session-cookie.ts';

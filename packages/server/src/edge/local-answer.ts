@@ -1,8 +1,9 @@
 import { STATUS_CODES } from 'node:http';
+import type { PreflightAnswer } from '@postern/protocol/admin/preflight';
 import { fieldIds } from '../http1/fields.ts';
 import type { MessageHead } from '../http1/head.ts';
 import { failurePageContentSecurityPolicy, renderFailurePage } from '../pages/failure-page.ts';
-import type { CorsGrant, PreflightAnswer } from '../routes/cors.ts';
+import type { CorsGrant } from '../routes/cors.ts';
 import type { Route } from '../routes/route-table.ts';
 import { acceptsHtml, hostNameOf, resourceMetadataPath } from './admit.ts';
 import type { ClientProblem } from './client-credentials.ts';

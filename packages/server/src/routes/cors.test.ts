@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { PreflightAnswer } from '@postern/protocol/admin/preflight';
 import type { CorsConfiguration } from '../feed/messages.ts';
-import { CorsRules, type PreflightAnswer } from './cors.ts';
+import { CorsRules } from './cors.ts';
 
 const rule: CorsConfiguration = {
   resource: '/',

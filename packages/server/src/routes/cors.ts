@@ -1,8 +1,6 @@
 import { type Preflight, type PreflightAnswer, PreflightRules } from '@postern/protocol/admin/preflight';
 import type { CorsConfiguration } from '../feed/messages.ts';
 
-export type { Preflight, PreflightAnswer };
-
 /** What a page of another origin may do with an answer, as field lines. */
 export interface CorsGrant {
   /** Access-Control-* and Vary for the answer to the request itself; whole lines, each ending in CRLF. */
