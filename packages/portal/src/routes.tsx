@@ -87,6 +87,27 @@ const applicationCors = createRoute({
   component: lazyRouteComponent(() => import('./screens/application/cors-page.tsx'), 'CorsPage'),
 });
 
+const applicationPrograms = createRoute({
+  getParentRoute: () => root,
+  path: '/applications/$applicationId/programs',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/application/programs-page.tsx'), 'ProgramsPage'),
+});
+
+const applicationBackends = createRoute({
+  getParentRoute: () => root,
+  path: '/applications/$applicationId/backends',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/application/backends-page.tsx'), 'BackendsPage'),
+});
+
+const applicationTest = createRoute({
+  getParentRoute: () => root,
+  path: '/applications/$applicationId/test',
+  staticData: needsApplicationAdministrator,
+  component: lazyRouteComponent(() => import('./screens/application/test-page.tsx'), 'TestPage'),
+});
+
 const connectors = createRoute({
   getParentRoute: () => root,
   path: '/connectors',
@@ -230,6 +251,9 @@ export const router = createRouter({
     applicationUsers,
     applicationSegments,
     applicationCors,
+    applicationPrograms,
+    applicationBackends,
+    applicationTest,
     connectors,
     connector,
     connectorEvents,

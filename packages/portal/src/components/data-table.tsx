@@ -31,9 +31,12 @@ interface DataTableProps<Row> {
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
   readonly rowKey: (row: Row) => string;
+  /** Its columns need the width of a desktop: on a tablet, too, their values stand one below the other. */
+  readonly isWide?: boolean;
 }
 
-const narrow = '@media (max-width: 600px)';
+const phone = '@media (max-width: 600px)';
+const tablet = '@media (max-width: 1000px)';
 
 const useStyles = makeStyles({
   frame: {
@@ -47,33 +50,44 @@ const useStyles = makeStyles({
   cell: { padding: '10px 16px', verticalAlign: 'middle' },
   head: { padding: '0 16px', fontWeight: 600, whiteSpace: 'nowrap' },
   minor: { '@media (max-width: 900px)': { display: 'none' } },
-  // A row of a phone is its values one below the other, each with the title of its column.
-  wide: { [narrow]: { display: 'none' } },
-  row: { [narrow]: { display: 'block', padding: '10px 16px' } },
-  stacked: {
-    [narrow]: {
-      display: 'block',
-      height: 'auto',
-      overflowWrap: 'anywhere',
-      padding: '2px 0',
-      ':first-child': { fontWeight: 600 },
-    },
-  },
-  labelled: {
-    [narrow]: {
-      display: 'grid',
-      gridTemplateColumns: '120px minmax(0, 1fr)',
-      alignItems: 'baseline',
-      gap: '8px',
-    },
-  },
-  label: { display: 'none', color: tokens.colorNeutralForeground3, [narrow]: { display: 'block' } },
   more: { alignSelf: 'flex-start' },
 });
 
+/** Where a window is narrow, a row is its values one below the other, each with the title of its column. */
+function stylesWithin(narrow: string) {
+  return makeStyles({
+    head: { [narrow]: { display: 'none' } },
+    row: { [narrow]: { display: 'block', padding: '10px 16px' } },
+    cell: {
+      [narrow]: {
+        display: 'block',
+        height: 'auto',
+        overflowWrap: 'anywhere',
+        padding: '2px 0',
+        ':first-child': { fontWeight: 600 },
+      },
+    },
+    labelled: {
+      [narrow]: {
+        display: 'grid',
+        gridTemplateColumns: '120px minmax(0, 1fr)',
+        alignItems: 'baseline',
+        gap: '8px',
+      },
+    },
+    label: { display: 'none', color: tokens.colorNeutralForeground3, [narrow]: { display: 'block' } },
+  });
+}
+
+const usePhoneStyles = stylesWithin(phone);
+const useTabletStyles = stylesWithin(tablet);
+
 /** A table whose columns can be sorted, fifty rows at a time. */
-export function DataTable<Row>({ label, columns, rows, rowKey }: DataTableProps<Row>) {
+export function DataTable<Row>({ label, columns, rows, rowKey, isWide = false }: DataTableProps<Row>) {
   const styles = useStyles();
+  const onPhone = usePhoneStyles();
+  const onTablet = useTabletStyles();
+  const stacked = isWide ? onTablet : onPhone;
   const [order, setOrder] = useState<{ id: string; isDescending: boolean } | null>(null);
   const [limit, setLimit] = useState(pageSize);
   const sorted = sortRows(
@@ -87,7 +101,7 @@ export function DataTable<Row>({ label, columns, rows, rowKey }: DataTableProps<
     <>
       <div className={styles.frame}>
         <Table aria-label={label} className={styles.table}>
-          <TableHeader className={styles.wide}>
+          <TableHeader className={stacked.head}>
             <TableRow>
               {columns.map(({ id, title, sortKey, isMinor }) => (
                 <TableHeaderCell
@@ -106,19 +120,19 @@ export function DataTable<Row>({ label, columns, rows, rowKey }: DataTableProps<
           </TableHeader>
           <TableBody>
             {sorted.slice(0, limit).map(row => (
-              <TableRow key={rowKey(row)} className={styles.row}>
+              <TableRow key={rowKey(row)} className={stacked.row}>
                 {columns.map(({ id, title, cell, isMinor }, index) => (
                   <TableCell
                     key={id}
                     className={mergeClasses(
                       styles.cell,
-                      styles.stacked,
-                      index > 0 && styles.labelled,
+                      stacked.cell,
+                      index > 0 && stacked.labelled,
                       isMinor && styles.minor,
                     )}
                   >
                     {index > 0 && (
-                      <span className={styles.label} aria-hidden="true">
+                      <span className={stacked.label} aria-hidden="true">
                         {title}
                       </span>
                     )}

@@ -9,7 +9,7 @@ interface DnsRecordsProps {
 
 /** Records as somebody types them into the page of a DNS provider: each value to be copied. */
 export function DnsRecords({ label, records }: DnsRecordsProps) {
-  return <DataTable label={label} columns={columns} rows={records} rowKey={({ id }) => id} />;
+  return <DataTable isWide label={label} columns={columns} rows={records} rowKey={({ id }) => id} />;
 }
 
 const types = { Txt: 'TXT', CName: 'CNAME', A: 'A', Aaaa: 'AAAA' } as const;

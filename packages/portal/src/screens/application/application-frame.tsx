@@ -65,11 +65,20 @@ export function ApplicationFrame({ applicationId, children }: ApplicationFramePr
         <PageMenuLink to="/applications/$applicationId/users" params={params}>
           Users and groups
         </PageMenuLink>
+        <PageMenuLink to="/applications/$applicationId/programs" params={params}>
+          Programs
+        </PageMenuLink>
+        <PageMenuLink to="/applications/$applicationId/backends" params={params}>
+          Backends
+        </PageMenuLink>
         <PageMenuLink to="/applications/$applicationId/segments" params={params}>
           Segments
         </PageMenuLink>
         <PageMenuLink to="/applications/$applicationId/cors" params={params}>
           CORS
+        </PageMenuLink>
+        <PageMenuLink to="/applications/$applicationId/test" params={params}>
+          Test
         </PageMenuLink>
       </PageMenu>
       <PageContent>

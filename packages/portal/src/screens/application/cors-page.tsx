@@ -110,6 +110,7 @@ function Rules({ shown, scope }: RulesProps) {
         <>
           <div>{add}</div>
           <DataTable
+            isWide
             label={`Rules for ${externalUrl}`}
             columns={columnsWith(styles.actions, open)}
             rows={rules.map((rule, at) => ({ rule, at }))}

@@ -182,28 +182,9 @@ export const publishingGroups: readonly SettingGroup[] = [
     ],
   },
   {
-    title: 'Several backends',
-    lead: 'Backends beside the internal URL that serve the same application. They are asked for its host and its path.',
+    title: 'Health of the backends',
+    lead: 'Several backends and their weights are on the page Backends.',
     settings: [
-      {
-        property: 'internalUrlWeight',
-        label: 'Weight of the internal URL',
-        help: 'How many requests it gets in proportion to the weights of the others.',
-        control: { kind: 'number', unit: '' },
-      },
-      {
-        property: 'backends',
-        label: 'Further backends',
-        help: 'A list as the admin API writes it. A backup gets requests only while no other is healthy.',
-        control: {
-          kind: 'json',
-          isList: true,
-          example: [
-            { url: 'http://wiki-2.corp.example:8080/', weight: 1 },
-            { url: 'http://wiki-3.corp.example:8080/', isBackup: true },
-          ],
-        },
-      },
       {
         property: 'healthProbe.isEnabled',
         label: 'Probe the health of every backend',
@@ -448,6 +429,8 @@ const withoutField: ReadonlySet<string> = new Set([
   'isOnPremPublishingEnabled',
   'isSecureCookieEnabled',
   'corsConfigurations',
+  'backends',
+  'internalUrlWeight',
 ]);
 
 /**

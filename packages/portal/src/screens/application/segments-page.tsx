@@ -95,6 +95,7 @@ function SegmentList({ shown, wildcard }: SegmentListProps) {
         <>
           <div>{add}</div>
           <DataTable
+            isWide
             label="Segments"
             columns={columnsWith(shown.application.id, styles.actions, open)}
             rows={segments.data}

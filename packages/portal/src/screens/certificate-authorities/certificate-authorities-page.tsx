@@ -103,7 +103,7 @@ function Authority({ name, states }: AuthorityProps) {
   return (
     <Section title={title}>
       <p className={styles.words}>{what}</p>
-      <DataTable label={title} columns={columns} rows={states} rowKey={({ sha256 }) => sha256} />
+      <DataTable isWide label={title} columns={columns} rows={states} rowKey={({ sha256 }) => sha256} />
       {next !== undefined && <Progress next={next} />}
       {next === undefined && me !== undefined && (
         <div className={styles.actions}>

@@ -76,6 +76,7 @@ export function AutomaticCertificates({ certificates }: AutomaticCertificatesPro
     <>
       {renew.error !== null && <Failure error={renew.error} what="It was not begun." />}
       <DataTable
+        isWide
         label="Certificates that the service gets by itself"
         columns={columns}
         rows={certificates}

@@ -58,6 +58,7 @@ export function CertificatesPage() {
       )}
       {certificates.data !== undefined && certificates.data.length > 0 && (
         <DataTable
+          isWide
           label="Certificates"
           columns={certificateColumns}
           rows={certificates.data}

@@ -44,6 +44,7 @@ export function DomainCertificates({ domain }: { readonly domain: Domain }) {
       )}
       {rows !== undefined && rows.length > 0 && (
         <DataTable
+          isWide
           label="Certificates of this domain"
           columns={certificateColumns}
           rows={rows}

@@ -56,6 +56,7 @@ export function ServiceRecords({ domain }: { readonly domain: Domain }) {
       {check.error !== null && <Failure error={check.error} what="It could not be checked." />}
       {check.data !== undefined && (
         <DataTable
+          isWide
           label="What was found"
           columns={columnsWith(styles.remedy)}
           rows={check.data}
