@@ -53,6 +53,8 @@ const commands: readonly (readonly [title: string, program: string, ...parameter
 
 async function main(): Promise<void> {
   process.chdir(root);
+  // They need nothing but what npm has installed, and run while Debian's packages are.
+  const checked = commands.map(([title, program, ...parameters]) => check(title, program, parameters));
   prepare();
   // What is wrong with it, the tests that need it say.
   const debian = makeDebianRoot().catch(() => {});
@@ -62,7 +64,7 @@ async function main(): Promise<void> {
     WIDTH,
     result => count(result.passed, `${FUZZ_SECONDS} s of ${result.file}`, result.output),
   );
-  await Promise.all(commands.map(([title, program, ...parameters]) => check(title, program, parameters)));
+  await Promise.all(checked);
 
   const totals = noTests();
   print('\nTests beside the code');

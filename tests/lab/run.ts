@@ -71,6 +71,8 @@ async function startInside(part: Part): Promise<{ code: number | null; results: 
       stdio: ['ignore', 'pipe', 'inherit'],
     },
   );
+  // It lays no further fault, and puts things in order.
+  process.once('SIGTERM', () => child.kill('SIGINT'));
   const results: ScenarioResult[] = [];
   const lines = createInterface({ input: child.stdout });
   lines.on('line', line => {
