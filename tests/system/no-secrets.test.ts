@@ -174,6 +174,31 @@ describe('a whole run with every secret there is', { timeout: 300_000 }, () => {
     assert.match(answer, /^HTTP\/1\.1 200 /);
 
     const loginHost = `login.${bed.domain}`;
+    const added = await bed.api('POST', `/applications/${bed.applicationId('wiki')}/addPassword`, {});
+    const { clientId, secretText } = added.body as { clientId: string; secretText: string };
+    const basic = Buffer.from(`${clientId}:${secretText}`).toString('base64');
+    secrets.set('client secret', secretText);
+    secrets.set('client secret as it is sent', basic);
+    const grant = 'grant_type=client_credentials';
+    const granted = await bed.exchange(
+      loginHost,
+      `POST /token HTTP/1.1\r\nHost: ${loginHost}:${bed.port}\r\nAuthorization: Basic ${basic}\r\n` +
+        `${formType}\r\nContent-Length: ${grant.length}\r\nConnection: close\r\n\r\n${grant}`,
+    );
+    const applicationToken = /"access_token":"([^"]+)"/.exec(granted)![1]!;
+    secrets.set('access token for an application', applicationToken);
+    secrets.set('its signature', applicationToken.split('.')[2]!);
+    for (const authorization of [
+      `Basic ${basic}`,
+      `Bearer ${applicationToken}`,
+      `Bearer ${applicationToken}x`,
+    ]) {
+      await bed.exchange(
+        host,
+        `GET / HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${authorization}\r\nConnection: close\r\n\r\n`,
+      );
+    }
+
     for (const [username, typed] of [
       [name, wrongPassword],
       [typedIntoName, password],

@@ -309,7 +309,7 @@ describe('the feed', () => {
     ['another message first', '{"type":"applied","sequence":1}\n'],
     ['an unknown type', '{"type":"hello","processId":1}\n{"type":"shutdown"}\n'],
     ['a second hello', '{"type":"hello","processId":1}\n{"type":"hello","processId":1}\n'],
-    ['an endless line', 'x'.repeat(200_000)],
+    ['an endless line', 'x'.repeat(300_000)],
   ]) {
     test(`a relay that says ${what} is cut off, and the feed goes on`, async context => {
       const { connect } = await startPublisher(context);

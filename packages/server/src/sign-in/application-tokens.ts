@@ -1,7 +1,14 @@
 import { hash, randomUUID, timingSafeEqual } from 'node:crypto';
 import { importJWK, SignJWT } from 'jose';
 import type { Kysely } from 'kysely';
-import Provider, { errors, type TokenEndpointGrantContext } from 'oidc-provider';
+import Provider, {
+  type AccessToken,
+  type Client,
+  type ClientCredentials,
+  errors,
+  type JWTStructured,
+  type TokenEndpointGrantContext,
+} from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
 import { storedPublishing } from '../directory/publishing.ts';
 import { createSession } from '../directory/sessions.ts';
@@ -21,7 +28,7 @@ import { findUser } from '../store/users.ts';
 import * as events from '../telemetry/events.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { clientAddress } from './client-address.ts';
-import { applicationIdOf, type Clients, tokenExchangeGrantType } from './clients.ts';
+import { applicationIdOf, type Clients, nativeClientId, tokenExchangeGrantType } from './clients.ts';
 import type { SigningKey } from './signing-keys.ts';
 
 export interface ApplicationTokenParts {
@@ -140,6 +147,42 @@ async function giveToProgram(
   );
   const requestId = ctx.get('x-request-id') || undefined;
   events.applicationTokenIssued(parts.log, { applicationId, clientId, requestId });
+}
+
+/** Which application a program means that names it when it signs a person in (RFC 8707 §2). */
+export async function resourceServerOf(resource: string, { clientId }: Client, parts: ApplicationTokenParts) {
+  if (clientId !== nativeClientId) throw new errors.InvalidTarget('this client names no application');
+  const { id: audience } = await findTarget({ resource }, parts, async target =>
+    'id' in target ? await findPublishedApplication(parts.db, target.id) : undefined,
+  );
+  return {
+    audience,
+    scope: '',
+    accessTokenFormat: 'jwt',
+    accessTokenTTL: lifetimeMs / 1_000,
+    jwt: { sign: { alg: 'ES256' } },
+  } as const;
+}
+
+/** Gives an access token that oidc-provider is about to sign the session that it lives and ends with. */
+export async function bindToSession(
+  token: AccessToken | ClientCredentials,
+  jwt: JWTStructured,
+  { db, directory, log }: ApplicationTokenParts,
+): Promise<void> {
+  const applicationId = String(token.aud);
+  const userId = 'accountId' in token ? token.accountId : '';
+  const application = await findApplicationOfPerson(db, userId, { id: applicationId });
+  if (application === undefined)
+    throw new errors.InvalidTarget('this application is not assigned to the person');
+  const { record } = await createSession(directory, {
+    host: tokenHost(applicationId),
+    userId,
+    loginSessionUid: 'grantId' in token ? (token.grantId ?? null) : null,
+    lifetimeMs,
+  });
+  jwt.payload[sessionClaim] = record.id;
+  events.applicationTokenIssued(log, { applicationId, userId, requestId: undefined });
 }
 
 /** RFC 9068 §2.2. The audience is the application's id, which stays when its addresses change. */

@@ -20,6 +20,8 @@ import type { Database } from '../store/schema.ts';
 export const portalClientId = 'portal';
 /** Client id of the `postern` command line: a public client. */
 export const cliClientId = 'postern-cli';
+/** Client id of programs that are not ours, on people's own machines: a public client. */
+export const nativeClientId = 'native';
 /** The path of a relying party's host where the answer to its authorization request arrives. */
 export const callbackPath = '/.postern/callback';
 /** Grant type of name and password without a page. */
@@ -57,6 +59,7 @@ export class Clients {
   /** Metadata of a client as oidc-provider wants it (RFC 7591). */
   async findMetadata(clientId: string): Promise<AdapterPayload | undefined> {
     if (clientId === cliClientId) return cliMetadata;
+    if (clientId === nativeClientId) return nativeMetadata;
     const relyingParty = await this.findById(clientId);
     if (relyingParty === undefined) return await this.#programMetadata(clientId);
     const metadata = {
@@ -198,4 +201,19 @@ const cliMetadata = {
   ],
   response_types: ['code'],
   scope: 'openid profile email api register',
+} as AdapterPayload;
+
+/**
+ * For programs that sign people in to one application, which they name (RFC 8707). Their tokens open applications and nothing of the
+ * service: not the admin API, and not the registration of connectors.
+ */
+const nativeMetadata = {
+  client_id: nativeClientId,
+  client_name: 'A program on your machine',
+  application_type: 'native',
+  token_endpoint_auth_method: 'none',
+  redirect_uris: ['http://127.0.0.1/', 'http://127.0.0.1/callback', 'http://[::1]/', 'http://[::1]/callback'],
+  grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+  response_types: ['code'],
+  scope: 'openid profile email',
 } as AdapterPayload;

@@ -3,7 +3,7 @@ import { errors } from 'oidc-provider';
 import { pageHeaders } from '../pages/page-headers.ts';
 import * as events from '../telemetry/events.ts';
 import { clientAddress } from './client-address.ts';
-import { cliClientId } from './clients.ts';
+import { cliClientId, nativeClientId } from './clients.ts';
 import { checkCredentials, refusal } from './credentials.ts';
 import { hasFlowCookie } from './flow-cookies.ts';
 import { formField, isFromOwnPage, sendHtml } from './form-post.ts';
@@ -117,6 +117,7 @@ async function destinationOf(
 ): Promise<SignInPage['destination']> {
   const clientId = String(params['client_id']);
   if (clientId === cliClientId) return { name: 'the Postern command line', host: null };
+  if (clientId === nativeClientId) return { name: 'a program on your machine', host: null };
   const relyingParty = await clients.findById(clientId);
   return relyingParty ?? { name: 'an application', host: null };
 }

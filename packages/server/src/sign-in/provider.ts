@@ -11,9 +11,14 @@ import type { Config } from '../config/schema.ts';
 import { renderNotFound } from '../pages/not-found-page.ts';
 import type { Database } from '../store/schema.ts';
 import { findUser } from '../store/users.ts';
-import { type ApplicationTokenParts, registerApplicationTokens } from './application-tokens.ts';
+import {
+  type ApplicationTokenParts,
+  bindToSession,
+  registerApplicationTokens,
+  resourceServerOf,
+} from './application-tokens.ts';
 import { clientAddress } from './client-address.ts';
-import { type Clients, cliClientId } from './clients.ts';
+import { type Clients, cliClientId, nativeClientId } from './clients.ts';
 import { type CredentialsParts, registerCredentialsGrant } from './credentials-grant.ts';
 import { flowCookieName, hasFlowCookie, surplusFlowCookies } from './flow-cookies.ts';
 import { oidcAdapter } from './oidc-adapter.ts';
@@ -144,7 +149,14 @@ function configurationOf(parts: ProviderParts): Configuration {
       devInteractions: { enabled: false },
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
-      resourceIndicators: { enabled: false },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: () => undefined,
+        // What was named when the person signed in holds for every token that follows from it.
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_ctx, resource, client) =>
+          resourceServerOf(resource, client, parts.applicationTokens),
+      },
       revocation: { enabled: true },
       deviceFlow: {
         enabled: true,
@@ -173,13 +185,16 @@ function configurationOf(parts: ProviderParts): Configuration {
         postLogoutSuccessSource: ctx => sendPage(ctx, renderSignedOut(portalUrl)),
       },
     },
+    formats: {
+      customizers: { jwt: (_ctx, token, jwt) => bindToSession(token, jwt, parts.applicationTokens) },
+    },
     interactions: { policy: interactionPolicyOf(), url: beginFlow },
     clientBasedCORS: () => false,
     // Our clients are all our own: what they may ask for is in their metadata, and nobody is asked to consent.
     loadExistingGrant: grantWhatIsAsked,
     findAccount: (_ctx, sub, token) => findAccount(parts.db, sub, token),
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
-    expiresWithSession: (_ctx, source) => source.clientId !== cliClientId,
+    expiresWithSession: (_ctx, source) => !outlivesBrowser(source.clientId),
     renderError: (ctx, out) => {
       sendPage(ctx, renderProviderError({ code: out.error, description: out.error_description }, portalUrl));
     },
@@ -199,6 +214,11 @@ function configurationOf(parts: ProviderParts): Configuration {
       },
     },
   };
+}
+
+/** Programs on people's machines stay signed in when the browser that helped them to is signed out. */
+function outlivesBrowser(clientId: string | undefined): boolean {
+  return clientId === cliClientId || clientId === nativeClientId;
 }
 
 /** The key that signs comes first: oidc-provider signs with the first that fits. */
@@ -259,7 +279,7 @@ async function findAccount(
   const user = await findUser(db, id);
   if (user?.accountEnabled !== 1) return undefined;
   const loginSession =
-    token !== undefined && 'sessionUid' in token && token.clientId !== cliClientId
+    token !== undefined && 'sessionUid' in token && !outlivesBrowser(token.clientId)
       ? token.sessionUid
       : undefined;
   return {
