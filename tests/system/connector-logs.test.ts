@@ -1,7 +1,9 @@
 /** A connector writes down what happens to it, and, where it is told to, every request that goes through it. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import http2 from 'node:http2';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -15,14 +17,22 @@ const postern = path.join(import.meta.dirname, '../../packages/cli/bin/postern.m
 
 describe('the logs of a connector', { timeout: 300_000 }, () => {
   let backend: RawBackend;
+  const orders = http2.createServer();
   let bed: Testbed;
   let connector: TestConnector;
 
   before(async () => {
     backend = await RawBackend.start();
+    await once(orders.listen(0, '127.0.0.1'), 'listening');
     bed = await startTestbed({
       applications: [
         { name: 'open', internalUrl: backend.url, passthrough: true },
+        {
+          name: 'orders',
+          internalUrl: `http://127.0.0.1:${(orders.address() as net.AddressInfo).port}/`,
+          passthrough: true,
+          publishing: { backendProtocol: 'h2c' },
+        },
         { name: 'gone', internalUrl: `http://127.0.0.1:${await closedPort()}/`, passthrough: true },
       ],
       config: { limits: { maxConnections: 20 } },
@@ -39,6 +49,7 @@ describe('the logs of a connector', { timeout: 300_000 }, () => {
   after(async () => {
     await bed?.[Symbol.asyncDispose]();
     await backend?.[Symbol.asyncDispose]();
+    orders.close();
   });
 
   /** Waits until a log has a line that fits. */
@@ -52,6 +63,34 @@ describe('the logs of a connector', { timeout: 300_000 }, () => {
     const args = [postern, 'connector', 'events', '--data', connector.dataDir, ...parameters];
     return (await promisify(execFile)(process.execPath, args)).stdout;
   }
+
+  test('hold requests that share an HTTP/2 connection, answered and broken off', async () => {
+    const seen = new Map<string, string>();
+    const { promise: held, resolve: onHeld } = Promise.withResolvers<void>();
+    orders.on('stream', (stream, fields) => {
+      stream.on('error', () => {});
+      seen.set(String(fields[':path']), String(fields['x-request-id']));
+      if (fields[':path'] === '/held') return onHeld();
+      stream.respond({ ':status': 200 });
+      stream.end('answer');
+    });
+    const host = bed.hostOf('orders');
+    const ask = (path: string) => `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+    const waiting = new RawClient(await bed.connect(host));
+    waiting.send(ask('/held'));
+    await held;
+    for (const path of ['/one', '/two']) assert.match(await bed.exchange(host, ask(path)), /answer/);
+    waiting.destroy();
+
+    for (const [path, outcome] of [
+      ['/one', 'answered'],
+      ['/two', 'answered'],
+      ['/held', 'service_closed'],
+    ] as const) {
+      const line = await lineOf('session', one => one['requestId'] === seen.get(path));
+      assert.equal(line['outcome'], outcome);
+    }
+  });
 
   test('hold every request with its id, its backend and its bytes, also of those that share a connection', async () => {
     const host = bed.hostOf('open');

@@ -474,6 +474,25 @@ test('a backend that takes one request at a time gets one at a time on a session
   for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
 });
 
+test('a backend may send a megabyte ahead, so that a long way does not slow a download down', async () => {
+  const { promise, resolve } = Promise.withResolvers<RawHttp2>();
+  wire.onRequest = (connection, id) => {
+    connection.send(headers(id, ok));
+    resolve(connection);
+  };
+  assert.equal((await ask('wire')).status, 200);
+  const connection = await promise;
+  const { payload } = connection.of(0, frameTypes.settings)[0]!;
+  const settings = new Map<number, number>();
+  for (let at = 0; at < payload.length; at += 6)
+    settings.set(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
+  assert.equal(settings.get(4), 1024 * 1024);
+  assert.equal(settings.get(2), 0, 'no pushed answers');
+  await connection.until(() => connection.of(0, frameTypes.windowUpdate).length > 0);
+  const [update] = connection.of(0, frameTypes.windowUpdate);
+  assert.ok(update!.payload.readUInt32BE(0) >= 8 * 1024 * 1024);
+});
+
 test('many requests share one connection to the backend', async () => {
   const held: (() => void)[] = [];
   wire.onRequest = (connection, id) => void held.push(() => connection.send(headers(id, ok)));

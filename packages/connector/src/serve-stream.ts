@@ -67,6 +67,8 @@ export class ServedStream {
   #isOver = false;
   /** Of the request that the stream carries, while a session log is kept. */
   #record: OpenRecord | null = null;
+  /** Of those that a stream of HTTP/2 carries, by request id. */
+  #records: Map<string, OpenRecord> | null = null;
 
   constructor(stream: YamuxStream, parts: ServeParts) {
     this.#stream = stream;
@@ -86,15 +88,27 @@ export class ServedStream {
     const backend = this.#backend;
     const { sessionLog } = this.#parts;
     if (backend === null || sessionLog === null || this.#isOver) return;
+    const { applicationId, host, port, http2 } = backend;
     // The one before it is over, whatever its end was.
-    this.#endRecord('answered', offset);
-    const { applicationId, host, port } = backend;
-    this.#record = sessionLog.begin({ applicationId, requestId, backend: `${host}:${port}` }, offset);
+    if (!http2) this.#endRecord('answered', offset);
+    const record = sessionLog.begin({ applicationId, requestId, backend: `${host}:${port}` }, offset);
+    if (!http2) {
+      this.#record = record;
+      return;
+    }
+    this.#records ??= new Map();
+    this.#records.set(requestId, record);
   }
 
-  /** The service has the whole answer. */
-  endRequest(): void {
-    this.#endRecord('answered');
+  /**
+   * The service has the whole answer, or wants no more of it.
+   *
+   * @param requestId Which one, of a stream of HTTP/2.
+   */
+  endRequest(outcome: 'answered' | 'service_closed', requestId?: string): void {
+    if (requestId === undefined) return this.#endRecord(outcome);
+    this.#records?.get(requestId)?.end(outcome, this.#bytesWritten);
+    this.#records?.delete(requestId);
   }
 
   /** Ends the stream and its backend connection at once. */
@@ -144,6 +158,7 @@ export class ServedStream {
     const { allow, backendOutbound: outbound, connectTimeoutMs, now } = this.#parts;
     const onBytes: OnBytes = (bytes, isBorrowed) => {
       this.#record?.received(bytes.length);
+      if (this.#records !== null) for (const record of this.#records.values()) record.received(bytes.length);
       return isBorrowed ? this.#stream.writeBorrowed(bytes) : this.#stream.write(bytes);
     };
     const dialling = dial(backend, { allow, outbound, timeoutMs: connectTimeoutMs, now, onBytes });
@@ -265,6 +280,8 @@ export class ServedStream {
   #endRecord(outcome: RequestOutcome, offset = this.#bytesWritten): void {
     this.#record?.end(outcome, offset);
     this.#record = null;
+    for (const record of this.#records?.values() ?? []) record.end(outcome, offset);
+    this.#records = null;
   }
 
   #over(): void {

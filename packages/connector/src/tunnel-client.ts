@@ -372,7 +372,9 @@ export class TunnelClient {
       case 'request':
         return this.#served.get(message.stream)?.beginRequest(String(message.requestId), message.offset);
       case 'answered':
-        return this.#served.get(message.stream)?.endRequest();
+        return this.#served.get(message.stream)?.endRequest('answered', message.requestId);
+      case 'broken-off':
+        return this.#served.get(message.stream)?.endRequest('service_closed', message.requestId);
       case 'doctor':
         void this.#examine(message.id);
         return;

@@ -115,8 +115,13 @@ export type ServiceMessage =
    * go-away follows, and this is why.
    */
   | { readonly type: 'going-away'; readonly reason: GoAwayReason; readonly detail: string }
-  /** The answer to the last request of a stream was complete. As `request`, only where a session log is kept. */
-  | { readonly type: 'answered'; readonly stream: number }
+  /**
+   * The answer to the last request of a stream was complete; of a stream that carries HTTP/2, and several requests at a
+   * time, to the one that is named. As `request`, only where a session log is kept.
+   */
+  | { readonly type: 'answered'; readonly stream: number; readonly requestId?: string }
+  /** Of a stream that carries HTTP/2: a request is over without a whole answer, while the others go on. */
+  | { readonly type: 'broken-off'; readonly stream: number; readonly requestId: string }
   /** The last message before the service closes a tunnel that it does not accept. */
   | {
       readonly type: 'refused';

@@ -136,6 +136,42 @@ describe('publishing an application', () => {
     }
   });
 
+  test('a backend protocol that does not go with an address is refused, with the one that does', async () => {
+    await using opened = await openDirectoryForTests();
+    const { directory } = opened;
+    const { id } = await createApplication(directory, { displayName: 'Orders' });
+    const row = (await findApplication(directory.db, id))!;
+    const update = (
+      backendProtocol: 'http1' | 'http2' | 'h2c',
+      url: string,
+      further: readonly string[] = [],
+    ) =>
+      updatePublishing(
+        row,
+        { backendProtocol, internalUrl: url, backends: further.map(one => ({ url: one })) },
+        directory.address,
+      );
+
+    for (const [protocol, url, further, message] of [
+      ['http2', 'http://orders.corp.example:50051/', [], /http2 is for .* https:\/\/.*set h2c/],
+      ['h2c', 'https://orders.corp.example/', [], /h2c is for .* http:\/\/.*set http2/],
+      [
+        'h2c',
+        'http://a.corp.example/',
+        ['https://b.corp.example/'],
+        /for https:\/\/b\.corp\.example\/ set http2/,
+      ],
+    ] as const) {
+      assert.throws(() => update(protocol, url, further), {
+        code: 'invalid',
+        property: 'backendProtocol',
+        message,
+      });
+    }
+    assert.equal(update('h2c', 'http://orders.corp.example:50051/').backendProtocol, 'h2c');
+    assert.equal(update('http1', 'https://orders.corp.example/').backendProtocol, 'http1');
+  });
+
   test('an update keeps what it does not name', async () => {
     await using opened = await openDirectoryForTests();
     const { directory } = opened;

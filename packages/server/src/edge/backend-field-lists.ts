@@ -74,6 +74,8 @@ export function parseAnswerFields(
       status = list[at + 1]!;
       continue;
     }
+    // It would end the name, and the rest would be a part of the value.
+    if (name.includes(':')) throw new Http1Error('bad_field_name', true);
     hasLength ||= name === fieldNames[fieldIds.contentLength];
     lines += `${name}: ${list[at + 1]}\r\n`;
     lineCount += 1;
@@ -108,7 +110,11 @@ function hasContent(status: string, method: string): boolean {
  */
 export function parseTrailerFields(list: readonly string[], limits: HeadLimits): Buffer {
   let section = '0\r\n';
-  for (let at = 0; at < list.length; at += 2) section += `${list[at]}: ${list[at + 1]}\r\n`;
+  for (let at = 0; at < list.length; at += 2) {
+    const line = `${list[at]}: ${list[at + 1]}`;
+    if (/[\r\n]/.test(line)) throw new Http1Error('bad_field_value', true);
+    section += `${line}\r\n`;
+  }
   const bytes = Buffer.from(`${section}\r\n`, 'latin1');
   // What gRPC says of an error stands here, and is as long as a head.
   const decoder = new ChunkedDecoder({ maxExtensionBytes: 0, trailers: limits });

@@ -21,7 +21,7 @@ export interface BackendRequestOwner {
   /** Something came that goes on at the end of this turn of the event loop. */
   touch(request: BackendRequest): void;
   /** The request is over for its exchange; frames of it may still come. */
-  forget(request: BackendRequest): void;
+  forget(request: BackendRequest, wasAnswered: boolean): void;
   /** The backend took no such request now. */
   refused(): void;
   /** Whether the session is over; then {@link lose} says what the end of a stream means. */
@@ -45,6 +45,7 @@ export class BackendRequest implements BackendCarrier, BodySink {
   readonly tunnel: Tunnel;
   /** Of the session when the request began: whatever the backend got of it lies behind. */
   readonly offset: number;
+  readonly requestId: string;
   /** HTTP/2 has no connections that a client could be bound to. */
   isPinned = false;
   isClosed = false;
@@ -63,10 +64,11 @@ export class BackendRequest implements BackendCarrier, BodySink {
   #trailers: Buffer = noTrailers;
   #error: Error | null = null;
 
-  constructor(owner: BackendRequestOwner, offset: number) {
+  constructor(owner: BackendRequestOwner, offset: number, requestId: string) {
     this.#owner = owner;
     this.tunnel = owner.tunnel;
     this.offset = offset;
+    this.requestId = requestId;
   }
 
   /** Of the frames; undefined before. */
@@ -244,7 +246,7 @@ export class BackendRequest implements BackendCarrier, BodySink {
   #finish(): void {
     const exchange = this.#exchange!;
     if (!this.#hasAnswer || this.#remaining > 0) throw new Http1Error('bad_content_length', true);
-    this.#detach();
+    this.#detach(true);
     // The rest of a request that was answered before its end is wanted by nobody.
     if (!this.#body.isDone) this.#cancel();
     exchange.onResponseEnd(this, this.#trailers);
@@ -268,12 +270,12 @@ export class BackendRequest implements BackendCarrier, BodySink {
     this.lose(new EdgeError(isMalformed ? 'bad_response' : 'backend_reset', detail), false);
   }
 
-  #detach(): void {
+  #detach(wasAnswered = false): void {
     this.isClosed = true;
     if (this.#exchange === null) return;
     this.#exchange = null;
     this.tunnel.outstanding -= 1;
-    this.#owner.forget(this);
+    this.#owner.forget(this, wasAnswered);
   }
 
   #cancel(): void {

@@ -132,9 +132,13 @@ export class BackendSession implements BackendRequestOwner {
     this.#endReport = report;
   }
 
-  /** Begins a request. The first one has whatever it needs in the stream's preamble. */
-  begin(): BackendRequest {
-    const request = new BackendRequest(this, this.#started === 0 ? 0 : Math.max(1, this.#duplex.offset));
+  /** Begins a request. What the connector has to know of the first one is in the stream's preamble. */
+  begin(requestId: string): BackendRequest {
+    const offset = this.#started === 0 ? 0 : Math.max(1, this.#duplex.offset);
+    const request = new BackendRequest(this, offset, requestId);
+    if (this.#started > 0 && this.tunnel.logsRequests) {
+      this.tunnel.announceRequest(this.streamId, offset, requestId);
+    }
     this.#started += 1;
     this.#requests.add(request);
     return request;
@@ -152,8 +156,12 @@ export class BackendSession implements BackendRequestOwner {
     if (this.#touched.length === 1) setImmediate(() => this.#flush());
   }
 
-  forget(request: BackendRequest): void {
+  forget(request: BackendRequest, wasAnswered: boolean): void {
     this.#requests.delete(request);
+    if (this.tunnel.logsRequests && !this.#isClosed) {
+      if (wasAnswered) this.tunnel.announceAnswered(this.streamId, request.requestId);
+      else this.tunnel.announceBrokenOff(this.streamId, request.requestId);
+    }
     if (this.#requests.size > 0 || this.#isClosed) return;
     this.idleSince = this.#now();
     if (this.#isRetired) this.destroy();

@@ -233,7 +233,7 @@ export class Backends implements Connector, BackendPlace, BackendSessionPlace {
 
   #beginRequest(tunnel: Tunnel, exchange: Exchange, to: BackendAddress): BackendRequest | null {
     const known = exchange.timing?.wantsNewConnection ? null : this.#sessions.find(tunnel, to);
-    return (known ?? this.#openSession(tunnel, exchange, to))?.begin() ?? null;
+    return (known ?? this.#openSession(tunnel, exchange, to))?.begin(exchange.requestId) ?? null;
   }
 
   #openSession(tunnel: Tunnel, { requestId }: Exchange, to: BackendAddress): BackendSession | null {

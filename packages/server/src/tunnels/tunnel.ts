@@ -215,9 +215,18 @@ export class Tunnel {
     this.#say({ type: 'request', stream, offset, requestId });
   }
 
-  /** For the connector's session log: the answer to the request of a stream was complete. */
-  announceAnswered(stream: number): void {
-    this.#say({ type: 'answered', stream });
+  /**
+   * For the connector's session log: the answer to the request of a stream was complete.
+   *
+   * @param requestId Which one, of a stream that carries several at a time.
+   */
+  announceAnswered(stream: number, requestId?: string): void {
+    this.#say({ type: 'answered', stream, ...(requestId !== undefined && { requestId }) });
+  }
+
+  /** For the connector's session log: one of several requests of a stream is over without a whole answer. */
+  announceBrokenOff(stream: number, requestId: string): void {
+    this.#say({ type: 'broken-off', stream, requestId });
   }
 
   /** The stream is over and no report of it matters any more. */
