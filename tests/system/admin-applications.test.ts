@@ -241,6 +241,80 @@ describe('applications in the Admin center', { timeout: 600_000 }, () => {
     await page.getByRole('row', { name: /things/ }).waitFor({ state: 'detached' });
   });
 
+  test('a program gets a credential, whose secret is shown once, and loses it', async () => {
+    const page = await center.openAs('ada', pageOf('wiki', '/programs'));
+    await page.getByText('No program has a credential').waitFor();
+    await center.arrive(page, 'wiki');
+    await page.getByRole('button', { name: 'Add a credential' }).focus();
+    await page.keyboard.press('Enter');
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Name').fill('Backup');
+    await dialog.getByLabel('Works for').selectOption('90 days');
+    await page.keyboard.press('Tab');
+    await dialog.getByRole('button', { name: 'Add' }).click();
+    // Nothing but its button closes it.
+    const made = page.getByRole('alertdialog');
+    await made.getByText('shown now and never again').waitFor();
+    assert.deepEqual(await violations(page), []);
+    const [clientId, secret] = await made.getByRole('definition').allInnerTexts();
+    const ask = () => {
+      const credentials = Buffer.from(`${clientId!.trim()}:${secret!.trim()}`).toString('base64');
+      const host = center.bed.hostOf('wiki');
+      return center.bed.exchange(
+        host,
+        `GET / HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Basic ${credentials}\r\nConnection: close\r\n\r\n`,
+      );
+    };
+    assert.match(await ask(), /^HTTP\/1\.1 200 /);
+
+    await made.getByRole('button', { name: 'Done' }).click();
+    await page.getByRole('row', { name: /Backup Works/ }).waitFor();
+    assert.equal((await page.content()).includes(secret!.trim()), false);
+    await page.getByRole('button', { name: 'Remove Backup' }).click();
+    assert.match(await dialog.innerText(), /access tokens included/);
+    await dialog.getByRole('button', { name: 'Remove' }).click();
+    await page.getByText('No program has a credential').waitFor();
+    assert.match(await ask(), /^HTTP\/1\.1 401 /);
+  });
+
+  test('backends are added with a weight, and taken away', async () => {
+    const page = await center.openAs('ada', pageOf('wiki', '/backends'));
+    await page.getByText('Weight 1, the internal URL').waitFor();
+    await center.arrive(page, 'wiki');
+    await page.getByRole('button', { name: 'Add a backend' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Address').fill('ftp://wiki-2.corp.example/');
+    await dialog.getByLabel('Weight').fill('0');
+    await dialog.getByText('A whole number from 1 to 1,000').waitFor();
+    await dialog.getByLabel('Weight').fill('3');
+    await dialog.getByRole('button', { name: 'Add' }).click();
+    await dialog.locator('[aria-invalid=true]').waitFor();
+    assert.deepEqual(await violations(page), []);
+    await dialog.getByLabel('Address').fill('http://127.0.0.1:2');
+    await dialog.getByRole('switch', { name: 'Backup' }).check();
+    await dialog.getByRole('button', { name: 'Add' }).click();
+    await page.getByText('Weight 3, backup').waitFor();
+
+    await page.getByRole('button', { name: 'Remove http://127.0.0.1:2/' }).click();
+    await dialog.getByRole('button', { name: 'Remove' }).click();
+    await page.getByText('Weight 3, backup').waitFor({ state: 'detached' });
+  });
+
+  test('the way to an application is tested, station by station', async () => {
+    const page = await center.openAs('ada', pageOf('wiki', '/test'));
+    await center.arrive(page, 'wiki');
+    await page.getByRole('button', { name: 'Test' }).focus();
+    await page.keyboard.press('Enter');
+
+    await page.getByText('It works: answers 200').waitFor();
+    const stations = await page.getByRole('region', { name: 'The way of the request' }).innerText();
+    assert.match(stations, /Admission[\s\S]*ms[\s\S]*Tunnel[\s\S]*First byte[\s\S]*Answer/);
+    assert.deepEqual(await violations(page), []);
+    await page.getByLabel('Path').fill('no path');
+    await page.keyboard.press('Enter');
+    await page.getByText('must be a path such as').waitFor();
+  });
+
   test('what somebody else has changed meanwhile is shown, and not undone unseen', async () => {
     const page = await center.openAs('ada', pageOf('wiki', '/settings'));
     const names = page.getByRole('region', { name: 'Name and home page' });
@@ -310,7 +384,9 @@ describe('applications in the Admin center', { timeout: 600_000 }, () => {
       ...['enrolment-tokens', 'requirements', 'users', 'certificate-authorities'].map(
         name => `/admin/${name}`,
       ),
-      ...['', '/settings', '/users', '/segments', '/cors'].map(rest => pageOf('wiki', rest)),
+      ...['', '/settings', '/users', '/segments', '/cors', '/programs', '/backends', '/test'].map(rest =>
+        pageOf('wiki', rest),
+      ),
       ...['/segments', '/cors'].map(rest => pageOf('spread', rest)),
       ...['', '/events', '/doctor'].map(rest => `${connector}${rest}`),
       `/admin/connector-groups/${value[0]!.id}`,

@@ -190,7 +190,7 @@ describe('domains and certificates in the Admin center', { timeout: 600_000 }, (
 
     await page.getByRole('row', { name: new RegExp(`${shop} Got Renewed in`) }).waitFor();
     await page
-      .getByRole('row', { name: new RegExp(`${shop} 90 days left Automatic \\(ACME\\) shop`) })
+      .getByRole('row', { name: new RegExp(`${shop} 90 days left By ACME shop`) })
       .waitFor();
     assert.deepEqual(await violations(page), []);
     await page.getByRole('link', { name: 'Certificates', exact: true }).click();

@@ -54,7 +54,7 @@ export class AdminCenter implements AsyncDisposable {
   /** Waits for a page by its title, and finds nothing wrong with it: for no reader, and for no policy. */
   async arrive(page: Page, title: string): Promise<void> {
     await page.getByRole('heading', { level: 1, name: title, exact: true }).waitFor();
-    await page.getByText('Loading').waitFor({ state: 'hidden' });
+    await page.getByText('Loading').first().waitFor({ state: 'hidden' });
     assert.deepEqual(await violations(page), []);
     assert.deepEqual(this.chromium.takeErrors(), []);
   }
@@ -67,7 +67,7 @@ export class AdminCenter implements AsyncDisposable {
       for (const path of paths) {
         await page.goto(this.addressOf(path));
         await page.getByRole('heading', { level: 1 }).waitFor();
-        await page.getByText('Loading').waitFor({ state: 'hidden' });
+        await page.getByText('Loading').first().waitFor({ state: 'hidden' });
         const over = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
         assert.ok(Number(over) <= 0, `${path} is ${over} px wider than ${width}`);
       }

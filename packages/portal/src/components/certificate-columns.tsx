@@ -8,7 +8,7 @@ import { ApplicationsAt } from './published-hosts.tsx';
 
 export const sourceWords: Readonly<Record<PublicCertificate['source'], string>> = {
   uploaded: 'Uploaded',
-  automatic: 'Automatic (ACME)',
+  automatic: 'By ACME',
 };
 
 /** Every list of certificates for public names. */
