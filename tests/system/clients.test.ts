@@ -106,6 +106,19 @@ async function removeCredential(application: string, { keyId }: Credential): Pro
   assert.equal(status, 204);
 }
 
+/** When a credential was used last, once the control process has heard of it. */
+async function lastUseOf(application: string, { keyId }: Credential): Promise<string> {
+  for (;;) {
+    const { body } = await bed.api(
+      'GET',
+      `/applications/${bed.applicationId(application)}/passwordCredentials`,
+    );
+    const { value } = body as { value: { keyId: string; lastUsedDateTime: string | null }[] };
+    const at = value.find(one => one.keyId === keyId)!.lastUsedDateTime;
+    if (at !== null) return at;
+  }
+}
+
 function basic({ clientId, secretText }: Pick<Credential, 'clientId' | 'secretText'>): string {
   return `Basic ${Buffer.from(`${clientId}:${secretText}`).toString('base64')}`;
 }
@@ -164,6 +177,7 @@ describe('a program with a credential of an application', { timeout: 300_000 }, 
     await bed.log.until(`"clientId":"${credential.clientId}"`);
 
     assert.equal(stdout, 'ok');
+    await lastUseOf('files', credential);
     const { received } = backend.connections.at(-1)!;
     assert.doesNotMatch(received, /authorization/i);
     assert.match(received, new RegExp(`^x-who: ${credential.clientId} backup\\r$`, 'im'));
@@ -189,6 +203,29 @@ describe('a program with a credential of an application', { timeout: 300_000 }, 
     assert.match(wrong, /"code":"invalid_credentials"/);
     assert.equal(backend.connections.length, 0);
     assert.doesNotMatch(elsewhere, /^www-authenticate: basic/im);
+  });
+
+  test('is told of every way in over HTTP/2, too', async () => {
+    const { stdout } = await execute('curl', [
+      ...['--silent', '--show-error', '--cacert', bed.caFile, '--http2', '--include'],
+      `https://${bed.hostOf('files')}:${bed.port}/`,
+    ]);
+
+    assert.match(stdout, /^HTTP\/2 401/);
+    const schemes = valuesOf(stdout, 'www-authenticate').map(value => value.split(' ')[0]);
+    assert.deepEqual(schemes, ['Basic', 'Bearer', 'Postern']);
+  });
+
+  test('is not one that a page of another site makes a browser be', async () => {
+    const credential = await addCredential('files');
+
+    const answer = await ask(
+      'files',
+      `Authorization: ${basic(credential)}\r\nOrigin: https://evil.example\r\n${upgradeFields}`,
+    );
+
+    assert.equal(statusOf(answer), 403);
+    assert.match(answer, /"code":"foreign_origin"/);
   });
 
   test('has its credential at that application alone', async () => {

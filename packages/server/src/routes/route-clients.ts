@@ -21,6 +21,14 @@ export interface RouteClients {
   readonly isTokenPassedOn: boolean;
 }
 
+/** Of an application without credentials for which nobody has set anything: most of thousands share it. */
+const tokensAlone: RouteClients = {
+  programs: new Map(),
+  isBasicAllowed: true,
+  isBearerAllowed: true,
+  isTokenPassedOn: false,
+};
+
 /** Null where nothing that a client could say in Authorization is the service's business. */
 export function clientsOf(application: ApplicationRecord): RouteClients | null {
   const { credentials = [], clientAuthentication: settings } = application;
@@ -28,6 +36,7 @@ export function clientsOf(application: ApplicationRecord): RouteClients | null {
   // Nobody need say who they are there; but what was made for the service stays with it.
   const isAsked = application.preAuthentication !== 'passthrough';
   if (!isAsked && !hasCredentials) return null;
+  if (!hasCredentials && settings === undefined) return tokensAlone;
   const isBearerAllowed = isAsked && settings?.isBearerAllowed !== false;
   if (!hasCredentials && !isBearerAllowed) return null;
   return {

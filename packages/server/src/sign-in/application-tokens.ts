@@ -48,6 +48,8 @@ const clientCredentialsGrantType = 'client_credentials';
 
 /** How long an access token for an application works; what it stands on is looked at with every request. */
 const lifetimeMs = 60 * 60_000;
+/** How long what has begun with a person's token may go on: a download ends with its session, and not with the token. */
+const sessionLifetimeMs = 24 * 60 * 60_000;
 
 /** Which application a token is wanted for (RFC 8707 §2, RFC 8693 §2.1). */
 interface TargetParameters {
@@ -105,9 +107,9 @@ async function exchange(
     host: tokenHost(application.id),
     userId,
     loginSessionUid: grantId ?? null,
-    lifetimeMs,
+    lifetimeMs: sessionLifetimeMs,
   });
-  const { expiresAt } = record;
+  const expiresAt = parts.now() + lifetimeMs;
   ctx.body = {
     ...(await issue(
       parts,
@@ -179,7 +181,7 @@ export async function bindToSession(
     host: tokenHost(applicationId),
     userId,
     loginSessionUid: 'grantId' in token ? (token.grantId ?? null) : null,
-    lifetimeMs,
+    lifetimeMs: sessionLifetimeMs,
   });
   jwt.payload[sessionClaim] = record.id;
   events.applicationTokenIssued(log, { applicationId, userId, requestId: undefined });
