@@ -76,6 +76,9 @@ async function main(): Promise<void> {
   );
   await debian;
   print('\nTests of the whole');
+  // Taking the types out of the same files takes a program most of its start, and hundreds are started. Not where coverage
+  // is measured, which would be less exact.
+  process.env['NODE_COMPILE_CACHE'] ??= path.join(root, 'node_modules/.cache/compiled-for-tests');
   await runTestFiles(
     root,
     findTestFiles(root, ['tests/**/*.test.ts'], longestOfTheWhole),
