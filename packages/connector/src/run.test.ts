@@ -382,6 +382,26 @@ describe('a data stream', () => {
     assert.equal((await all.tunnel.session.ping()) >= 0, true);
   });
 
+  test('ended and reset by the service in one go leaves no connection behind', async () => {
+    await using backend = await TestBackend.start();
+    await using all = await connected();
+    await all.tunnel.configure(backend.configuration('a'));
+    const arrived = backend.next();
+    const stream = all.tunnel.open('a');
+    const inside = await arrived;
+    await stream.answered;
+    const failed = once(inside, 'error');
+
+    stream.stream.end();
+    stream.stream.reset();
+    await readAll(inside);
+    // Who writes to a connection of which nothing is left is told so; one that is merely half-closed takes everything.
+    const writing = setInterval(() => inside.write('more'), 20);
+    const [error] = await failed.finally(() => clearInterval(writing));
+
+    assert.match((error as NodeJS.ErrnoException).code ?? '', /^(ECONNRESET|EPIPE)$/);
+  });
+
   test('lost with its tunnel cuts the backend', async () => {
     await using backend = await TestBackend.start();
     await using all = await connected();

@@ -299,10 +299,13 @@ function withHost(configured: BackendConfiguration, host: string | undefined): B
   return { ...configured, host };
 }
 
-// RST, where the connection can carry it: a FIN would say that the request is complete.
+// RST, where the connection can carry it: a FIN would say that the request is complete. Where one was asked for already,
+// libuv may be about to send it, and then refuses to reset: the descriptor would stay open for ever, and keep the process
+// from ending.
 function cutBackend(socket: Socket): void {
-  if (socket instanceof TLSSocket || socket.connecting || socket.destroyed) socket.destroy();
-  else socket.resetAndDestroy();
+  const canReset = !(socket instanceof TLSSocket || socket.connecting || socket.writableEnded);
+  if (canReset && !socket.destroyed) socket.resetAndDestroy();
+  else socket.destroy();
 }
 
 // A reset drops what waits for the service's window, which may be the answer that the backend gave before it went.
