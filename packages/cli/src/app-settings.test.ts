@@ -215,3 +215,41 @@ Backend http://spare.corp.example/, backup, weight 1`.trim(),
     }
   });
 });
+
+describe('credentials of an application', () => {
+  test('are made, listed without their secrets, given a second secret, and removed by name', async () => {
+    const added = await done('app', 'credential', 'add', 'Wiki', '--name', 'backup', '--valid-for', '90');
+    const [, clientId = '', secret = ''] = /Client id +(\S+)\nClient secret +(\S+)/.exec(added) ?? [];
+    const second = JSON.parse(
+      await done('app', 'credential', 'add', 'Wiki', '--name', 'next', '--client', clientId, '--json'),
+    ) as { clientId: string; keyId: string; endDateTime: string };
+    const listed = await done('app', 'credential', 'list', 'Wiki');
+    const refused = await postern('app', 'credential', 'add', 'Wiki', '--valid-for', '731');
+    await done('app', 'credential', 'remove', 'Wiki', 'backup');
+    await done('app', 'credential', 'remove', 'Wiki', second.keyId);
+    const gone = await postern('app', 'credential', 'remove', 'Wiki', 'backup');
+    const empty = await done('app', 'credential', 'list', 'Wiki');
+
+    assert.match(secret, /^[\w-]{43}$/);
+    assert.equal(second.clientId, clientId);
+    assert.match(listed, new RegExp(`backup +${clientId} +${secret.slice(0, 3)}… .* never `));
+    assert.ok(!listed.includes(secret));
+    assert.equal(refused.code, 2);
+    assert.equal(gone.code, 5);
+    assert.match(empty, /No program has a credential/);
+  });
+
+  test('and tokens can be switched off, one by one', async () => {
+    await done('app', 'update', 'Wiki', '--no-accept-basic');
+    await done('app', 'update', 'Wiki', '--pass-on-tokens');
+    const shown = JSON.parse(await done('app', 'show', 'Wiki', '--json')) as {
+      application: { onPremisesPublishing: { clientAuthentication: unknown } };
+    };
+
+    assert.deepEqual(shown.application.onPremisesPublishing.clientAuthentication, {
+      isBasicAllowed: false,
+      isBearerAllowed: true,
+      isTokenPassedOn: true,
+    });
+  });
+});
