@@ -70,7 +70,7 @@ function Backends({ shown }: { readonly shown: ShownApplication }) {
           ? 'Each host under the wildcard is a backend of its own; those of segments are shown here.'
           : 'Requests are shared out by weight among those that are healthy. Backups get some only while no other is.'}{' '}
         {healthProbe.isEnabled
-          ? `Each is asked for ${healthProbe.path} every ${healthProbe.intervalSeconds} s through each connector.`
+          ? `Each is asked for ${healthProbe.path} every ${healthProbe.intervalSeconds}\u00a0s through each connector.`
           : 'How they fare is known from the requests of people; probes can be switched on under Settings.'}
       </p>
       {health.isPending && <Loading what="the backends" />}
