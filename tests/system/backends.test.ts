@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
+import http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { BackendHealth } from '@postern/protocol/admin/backend-health';
@@ -41,6 +42,11 @@ class Backend {
         return;
       }
       this.paths.push(request.url ?? '');
+      if (request.url?.startsWith('/held')) return;
+      if (request.url === '/ntlm') {
+        response.statusCode = 401;
+        response.setHeader('www-authenticate', 'NTLM');
+      }
       this.hosts.add(request.headers.host);
       if (request.url === '/redirect') response.setHeader('location', `${this.url}there`);
       response.end(this.name);
@@ -168,6 +174,69 @@ describe('several backends of an application', { timeout }, () => {
     while (shareOf(await answersTo(30), 'second') === 0) {
       assert.ok(Date.now() - since < 120_000, 'it gets requests again');
     }
+  });
+
+  test('get no request that another one was sent, but for a safe one without an answer, once', async () => {
+    await settled({ internalUrlWeight: 1, backends: [{ url: second.url }, { url: third.url }] });
+    const seen = () => backends.filter(backend => backend.paths.some(path => path.startsWith('/held')));
+    const waits = async (path: string, method: string) => {
+      const answer = (await connectClient()).ask(request(path, method));
+      while (!backends.some(({ paths }) => paths.includes(path))) await new Promise(setImmediate);
+      return { answer, by: backends.find(({ paths }) => paths.includes(path))! };
+    };
+
+    const post = await waits('/held/post', 'POST');
+    await post.by.kill();
+    assert.match(await post.answer, /^HTTP\/1\.1 502 .*backend_closed/s);
+    assert.deepEqual(seen(), [post.by]);
+    await post.by.start();
+
+    const get = await waits('/held/get', 'GET');
+    await get.by.kill();
+    while (!backends.some(one => one !== get.by && one.paths.includes('/held/get'))) {
+      await new Promise(setImmediate);
+    }
+    get.answer.catch(() => {});
+    assert.equal(backends.filter(({ paths }) => paths.includes('/held/get')).length, 2);
+    // What finds nobody there has not been sent, whatever it is.
+    const client = await connectClient();
+    for (let at = 0; at < 30; at++) {
+      assert.match(await client.ask(request(`/post/${at}`, 'POST')), /^HTTP\/1\.1 200 /);
+      assert.equal(backends.filter(({ paths }) => paths.includes(`/post/${at}`)).length, 1);
+    }
+  });
+
+  test('keep a client whose connection one of them authenticates', async () => {
+    await settled({ internalUrlWeight: 1, backends: [{ url: second.url }, { url: third.url }] });
+    const client = await connectClient();
+
+    const challenged = await client.ask(request('/ntlm'));
+    const names = new Set([/(first|second|third)$/.exec(challenged)?.[0]]);
+    for (let at = 0; at < 12; at++) names.add(/\w+$/.exec(await client.ask(request(`/${at}`)))?.[0]);
+
+    assert.match(challenged, /^HTTP\/1\.1 401 /);
+    assert.equal(names.size, 1);
+    assert.equal(new Set(await answersTo(12)).size, 3);
+  });
+
+  test('are named by a test of the path, which one of them answers', async () => {
+    const named = third.url.replace('127.0.0.1', 'localhost');
+    await settled({ internalUrlWeight: 1, backends: [{ url: second.url }, { url: named }] });
+    const told = new Set<string>();
+    const names = new Set<string>();
+    for (let at = 0; at < 3; at++) {
+      const { status, body } = await bed.api('POST', `/applications/${bed.applicationId('open')}/test`, {
+        path: `/test/${at}`,
+      });
+      assert.equal(status, 200, JSON.stringify(body));
+      const { hops } = body as { hops: { hop: string; detail: string }[] };
+      const detailOf = (hop: string) => hops.find(one => one.hop === hop)!.detail;
+      told.add(detailOf('backendConnect'));
+      names.add(detailOf('backendAnswer'));
+    }
+
+    assert.deepEqual([...told].sort(), backends.map(({ url }) => new URL(url).host).sort());
+    assert.deepEqual([...names].sort(), ['from 127.0.0.1', 'from localhost']);
   });
 
   test('have a backup that is asked only while no other answers', async () => {
@@ -313,5 +382,31 @@ describe('probes', { timeout }, () => {
     assert.equal(await statesOf(second), 'unknown');
     await new Promise(resolve => setTimeout(resolve, boundMs));
     assert.equal(second.probes.length, before);
+  });
+
+  test('speak HTTP/2 to a backend that does', async t => {
+    const asked: string[] = [];
+    const sessions = new Set<http2.ServerHttp2Session>();
+    const server = http2.createServer((request, response) => {
+      asked.push(`${request.httpVersion} ${request.url}`);
+      response.writeHead(request.url === '/healthz' ? 204 : 200).end();
+    });
+    server.on('session', session => sessions.add(session));
+    t.after(() => {
+      for (const session of sessions) session.destroy();
+      server.close();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const internalUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+
+    await settled({ internalUrl, backends: [], backendProtocol: 'h2c', healthProbe });
+    await until('it is healthy', async () => (await health())[0]!.connectors[0]!.state === 'healthy');
+    assert.deepEqual([...new Set(asked)], ['2.0 /healthz']);
+    await settled({
+      internalUrl: first.url,
+      backendProtocol: 'http1',
+      healthProbe: { isEnabled: false },
+    });
   });
 });

@@ -71,7 +71,11 @@ async function testApplication(
   }
   const { port } = new URL(publishing.externalUrl.replace('*.', ''));
   url.port = port;
-  return reportOf(facts, { ...(await subjectOf(request, row, parts)), url: url.href, testedAt });
+  const subject = await subjectOf(request, row, parts);
+  const { pathname } = new URL(subject.internalUrl);
+  const internalUrl =
+    facts.backendOrigin === undefined ? subject.internalUrl : `${facts.backendOrigin}${pathname}`;
+  return reportOf(facts, { ...subject, internalUrl, url: url.href, testedAt });
 }
 
 /** @throws AdminError where no host or path of the application is named. */

@@ -21,15 +21,18 @@ export class ExchangeTiming {
   firstByteAt = 0;
   /** Whoever carried the request last; null before. */
   connectorId: string | null = null;
+  /** Of the one of several backends that was asked last; null where there is but one. */
+  backendOrigin: string | null = null;
 
   constructor(wantsNewConnection: boolean) {
     this.wantsNewConnection = wantsNewConnection;
   }
 
   /** Another attempt takes the place of the one before; the time that this one took is time of waiting. */
-  sent(now: number, connectorId: string | null): void {
+  sent(now: number, connectorId: string | null, backendOrigin: string | null): void {
     this.sentAt = now;
     this.connectorId = connectorId;
+    this.backendOrigin = backendOrigin;
     this.openedAt = 0;
     this.opened = null;
   }

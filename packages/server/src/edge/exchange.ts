@@ -246,7 +246,9 @@ export class Exchange implements ContentReceiver {
     this.startOffset = connection.offset;
     const now = this.#parts.now();
     this.#deadline = this.#nextDeadline(now);
-    if (this.timing !== null) this.timing.sent(now, connection.tunnel?.connectorId ?? null);
+    if (this.timing !== null) {
+      this.timing.sent(now, connection.tunnel?.connectorId ?? null, this.#backend?.origin ?? null);
+    }
     connection.attach(this);
     let hasRoom = connection.write(this.#head);
     if (this.#held !== null) {

@@ -224,6 +224,7 @@ class TestRun implements ResponseSink {
       refusal,
       failure: this.#failure,
       connectorId: timing.connectorId,
+      ...(timing.backendOrigin !== null && { backendOrigin: timing.backendOrigin }),
       wasOpened: timing.opened !== null,
       address: timing.opened?.address?.slice(0, 300) ?? null,
       status: this.#status,

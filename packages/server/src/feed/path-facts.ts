@@ -42,6 +42,8 @@ export const pathFacts = z.object({
   failure: z.object({ code: text, hop: text, detail: text }).nullable(),
   /** Whoever carried it last; null where it came to no connector. */
   connectorId: text.nullable(),
+  /** Of the one of several backends that was asked last, such as `http://10.0.0.6:8080`; absent where there is but one. */
+  backendOrigin: text.optional(),
   /** Whether the connector said anything of its connection to the backend. */
   wasOpened: z.boolean(),
   /** `address:port` that the connector dialled; null where it did not say. */
