@@ -58,7 +58,9 @@ async function main(): Promise<void> {
   if (code !== 0 || failed > 0 || results.length !== chosen.length) process.exitCode = 1;
 }
 
-const placeOf = ({ name }: ScenarioResult) => scenarios.findIndex(one => one.name === name);
+function placeOf({ name }: ScenarioResult): number {
+  return scenarios.findIndex(one => one.name === name);
+}
 
 async function startInside(part: Part): Promise<{ code: number | null; results: ScenarioResult[] }> {
   const { network } = part;
