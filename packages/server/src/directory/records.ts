@@ -242,7 +242,8 @@ function userRecords(rows: readonly UserRow[], memberships: readonly Membership[
   }));
 }
 
-export function sessionRecordOf(row: EdgeSessionRow): SessionRecord {
-  const { id, idHash, host, userId, expiresAt } = row;
-  return { id, idHash, host, userId, expiresAt };
+export function sessionRecordOf(row: Omit<EdgeSessionRow, 'timingUntil'> & { timingUntil?: number | null }) {
+  const { id, idHash, host, userId, expiresAt, timingUntil = null } = row;
+  const record: SessionRecord = { id, idHash, host, userId, expiresAt };
+  return timingUntil === null ? record : { ...record, timingUntil };
 }

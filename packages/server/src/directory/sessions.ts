@@ -1,6 +1,11 @@
 import { hash, randomBytes, randomUUID } from 'node:crypto';
 import type { SessionRecord } from '../feed/messages.ts';
-import { deleteEdgeSessions, deleteExpiredEdgeSessions, insertEdgeSession } from '../store/edge-sessions.ts';
+import {
+  deleteEdgeSessions,
+  deleteExpiredEdgeSessions,
+  insertEdgeSession,
+  setTimingUntil,
+} from '../store/edge-sessions.ts';
 import { findUser } from '../store/users.ts';
 import type { Directory } from './directory.ts';
 import { DirectoryError } from './directory-error.ts';
@@ -50,6 +55,17 @@ export async function createSession(
     { awaitRelays: true },
   );
   return { value, record };
+}
+
+/** Lets the answers of a session say how long each hop took, for a while; or no more. Resolves when relays know. */
+export async function timeSession(directory: Directory, id: string, until: number | null): Promise<void> {
+  await directory.change(
+    async (db, touched) => {
+      await setTimingUntil(db, id, until);
+      touched.add('sessions', id);
+    },
+    { awaitRelays: true },
+  );
 }
 
 /** Ends one session. Returns whether there was one. */

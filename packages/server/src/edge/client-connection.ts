@@ -333,6 +333,7 @@ export class ClientConnection implements ResponseSink, BodySink {
         claims: exchange,
         addsHttpOnly: exchange.route.addsHttpOnly,
         cors: exchange.cors,
+        timing: exchange.serverTiming,
       }),
     );
   }

@@ -10,7 +10,7 @@ import { isByteRanges, planContent } from '../translation/content-plan.ts';
 import { noLinks, type PublishedLinks } from '../translation/published-links.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
 import type { AnswerContent, ContentReceiver } from './answer-content.ts';
-import type { ExchangeTiming } from './exchange-timing.ts';
+import { type ExchangeTiming, serverTiming } from './exchange-timing.ts';
 import { EdgeError } from './failure.ts';
 import { openContent, withoutRange } from './link-translation.ts';
 import { namesConnectionScheme, type PinnedConnections } from './pinned-connections.ts';
@@ -256,6 +256,11 @@ export class Exchange implements ContentReceiver {
       this.#dropHeldIfLarge();
     }
     if (hasRoom && !this.isRequestDone) this.sink.onRequestDrain();
+  }
+
+  /** For an administrator who has asked for it how long each hop took, as a Server-Timing field says it; else null. */
+  get serverTiming(): string | null {
+    return this.timing === null ? null : serverTiming(this.timing, this.startedAt);
   }
 
   /** The connector has said what came of its connection to the backend. */

@@ -287,6 +287,7 @@ export class Http2Request implements ResponseSink {
       claims: exchange,
       addsHttpOnly: route.addsHttpOnly,
       cors: exchange.cors,
+      timing: exchange.serverTiming,
     });
     this.#isBodiless = head.bodyKind === 'none';
     if (head.status === 205) this.#dropContent(this.#fields);

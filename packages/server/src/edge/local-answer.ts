@@ -107,6 +107,7 @@ export function challengeAnswer(
   problem: ClientProblem | null,
 ): LocalAnswer {
   const signIn = `${route.externalOrigin}/.postern/sign-in`;
+  const renew = `${route.externalOrigin}/.postern/renew`;
   return {
     status: 401,
     fields: {
@@ -120,6 +121,7 @@ export function challengeAnswer(
           code: problem ?? 'sign_in_required',
           message: problem === null ? nobodySignedIn : problemTexts[problem],
           signIn,
+          renew,
           requestId,
         },
       }),
@@ -151,7 +153,8 @@ function challengesOf(
     const error = problem === 'invalid_token' ? ', error="invalid_token"' : '';
     challenges.push(`Bearer ${realm}, resource_metadata="${metadata}"${error}`);
   }
-  challenges.push(`Postern realm="${externalOrigin}", sign_in="${signIn}"`);
+  const renew = `${externalOrigin}/.postern/renew`;
+  challenges.push(`Postern realm="${externalOrigin}", sign_in="${signIn}", renew="${renew}"`);
   return challenges;
 }
 

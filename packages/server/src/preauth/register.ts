@@ -3,7 +3,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { CustomFetch } from 'openid-client';
 import { originOf } from '../config/names.ts';
 import { DirectoryError } from '../directory/directory-error.ts';
-import { createSession, endSession } from '../directory/sessions.ts';
+import { rolesOf } from '../directory/roles.ts';
+import { createSession, endSession, timeSession } from '../directory/sessions.ts';
 import { registerAssets } from '../pages/assets.ts';
 import { hostOf } from '../pages/host-constraint.ts';
 import { renderNotFound } from '../pages/not-found-page.ts';
@@ -19,8 +20,11 @@ import * as events from '../telemetry/events.ts';
 import { joinAssets, joinHeaders, renderJoin } from './join-page.ts';
 import { renderAccountDisabled, renderSignInFailed, renderSignOut } from './preauth-pages.ts';
 import { Authorization, randomNonce, randomVerifier, type SignedIn } from './relying-party.ts';
+import { type RenewalOutcome, renderRenewal, renewalAssets, renewalHeaders } from './renewal-page.ts';
+import { renewalScript } from './renewal-script.ts';
 import { formatCookie, formatCookieRemoval, readCookies } from './request-cookies.ts';
 import { safeReturnPath } from './return-path.ts';
+import { renderTimings, renderTimingsNeedSession, renderTimingsRefused } from './timing-page.ts';
 import { attemptOf, beginTransaction, findTransaction, forgetTransaction } from './transactions.ts';
 
 export interface PreauthParts {
@@ -33,6 +37,12 @@ export interface PreauthParts {
 export const sessionCookieName = '__Host-postern';
 export const signInPath = '/.postern/sign-in';
 export const signOutPath = '/.postern/sign-out';
+/** Renews a session from within a page of the application. */
+const renewPath = '/.postern/renew';
+/** Where an administrator turns timings on for this browser. */
+const timingPath = '/.postern/timing';
+/** So long timings stay on. */
+const timingMs = 3_600_000;
 /** Says whose service answers at a host, for those who look where its name leads. */
 const servicePath = '/.postern/service';
 
@@ -45,11 +55,22 @@ export async function registerPreauth(app: FastifyInstance, { signIn, fetch }: P
   const preauth = new Preauth(signIn, new Authorization({ issuer: issuerOf(signIn.config), fetch }));
   await app.register(async scope => {
     await acceptForms(scope);
-    registerAssets(scope, [...myAppsAssets, ...joinAssets]);
+    registerAssets(scope, [...myAppsAssets, ...joinAssets, ...renewalAssets]);
     scope.get(signInPath, (request, reply) => preauth.begin(request, reply));
     scope.get(callbackPath, (request, reply) => preauth.receive(request, reply));
     scope.get(signOutPath, (request, reply) => preauth.askSignOut(request, reply));
     scope.post(signOutPath, (request, reply) => preauth.signOut(request, reply));
+    scope.get(renewPath, (request, reply) => preauth.renew(request, reply));
+    scope.get(`${renewPath}.js`, (_request, reply) =>
+      reply
+        .headers({
+          'content-type': 'text/javascript; charset=utf-8',
+          'cache-control': 'public, max-age=3600',
+          'x-content-type-options': 'nosniff',
+        })
+        .send(renewalScript),
+    );
+    scope.get(timingPath, (request, reply) => preauth.time(request, reply));
     scope.get(servicePath, (_request, reply) =>
       reply.header('cache-control', 'no-store').send({ service: 'postern', domain: signIn.config.domain }),
     );
@@ -73,6 +94,34 @@ class Preauth {
     return await this.#start(request, reply, { host, returnPath, attempt: 0 });
   }
 
+  /** Begins to renew a session: in a hidden frame without the person, with `?popup` in a small window. */
+  async renew(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const host = hostOf(request.headers.host);
+    const isInWindow = request.raw.url?.endsWith('?popup') === true;
+    const renews = isInWindow ? 'in-window' : 'in-frame';
+    return await this.#start(request, reply, { host, returnPath: '/', attempt: 0, renews });
+  }
+
+  /** Turns timings on and off for the session of an administrator, and says which it is. */
+  async time(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { directory, db, now } = this.#signIn;
+    const host = hostOf(request.headers.host);
+    const session = await this.#sessionOf(request, host);
+    const send = (page: string, status = 200) => sendHtml(reply, page, { status, headers: pageHeaders() });
+    if (session === null || session.expiresAt <= now())
+      return send(renderTimingsNeedSession(signInPath), 401);
+    if ((await rolesOf(db, session.userId)).length === 0) return send(renderTimingsRefused(), 403);
+    const search = request.raw.url?.match(/\?(on|off)$/)?.[1];
+    let until = session.timingUntil !== null && session.timingUntil > now() ? session.timingUntil : null;
+    if (search !== undefined) {
+      until = search === 'on' ? Math.min(now() + timingMs, session.expiresAt) : null;
+      await timeSession(directory, session.id, until);
+      const { userId, id: sessionId } = session;
+      events.timingsTurned(this.#signIn.log, { userId, sessionId, host, until, requestId: request.id });
+    }
+    return send(renderTimings(host, until === null ? null : new Date(until)));
+  }
+
   async receive(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const host = hostOf(request.headers.host);
     const search = request.raw.url?.match(/\?.*$/)?.[0] ?? '';
@@ -85,6 +134,9 @@ class Preauth {
     );
     reply.header('set-cookie', forgetTransaction(state));
     if (found === null || !found.isValid) {
+      const isInFrame =
+        found?.transaction.renews === 'in-frame' || request.headers['sec-fetch-dest'] === 'iframe';
+      if (isInFrame) return sendRenewal(reply, 'transaction_lost');
       return await this.#startAgain(request, reply, state, found?.transaction.returnPath ?? '/');
     }
     const { transaction } = found;
@@ -96,10 +148,12 @@ class Preauth {
       signedIn = await this.#authorization.receive(party, secret, transaction, search);
     } catch (error) {
       request.log.info({ err: error }, 'an answer of the provider was refused');
+      if (transaction.renews !== undefined) return sendRenewal(reply, codeOf(error));
       return this.#failed(request, reply, codeOf(error), transaction.returnPath);
     }
     const { returnPath } = transaction;
-    return await this.#enter(request, reply, { party, signedIn, returnPath });
+    const renews = transaction.renews !== undefined;
+    return await this.#enter(request, reply, { party, signedIn, returnPath, renews });
   }
 
   askSignOut(_request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -123,7 +177,12 @@ class Preauth {
   async #start(
     request: FastifyRequest,
     reply: FastifyReply,
-    { host, returnPath, attempt }: { host: string; returnPath: string; attempt: number },
+    {
+      host,
+      returnPath,
+      attempt,
+      renews,
+    }: { host: string; returnPath: string; attempt: number; renews?: 'in-frame' | 'in-window' },
   ): Promise<FastifyReply> {
     const { clients, now, transactionSealer } = this.#signIn;
     const party = await clients.findByHost(host, returnPath);
@@ -138,6 +197,7 @@ class Preauth {
         clientId: party.clientId,
         createdAt: now(),
         attempt,
+        ...(renews !== undefined && { renews }),
       },
       request.headers.cookie,
     );
@@ -161,13 +221,21 @@ class Preauth {
   async #enter(
     request: FastifyRequest,
     reply: FastifyReply,
-    { party, signedIn, returnPath }: { party: RelyingParty; signedIn: SignedIn; returnPath: string },
+    {
+      party,
+      signedIn,
+      returnPath,
+      renews,
+    }: { party: RelyingParty; signedIn: SignedIn; returnPath: string; renews: boolean },
   ): Promise<FastifyReply> {
     const { directory, config, log } = this.#signIn;
     const { userId } = signedIn;
     const { host, keepsSession, otherOrigins } = party;
     const requestId = request.id;
     const previous = await this.#sessionOf(request, host);
+    // The page that asks shows what another person may see.
+    if (renews && previous !== null && previous.userId !== userId)
+      return sendRenewal(reply, 'account_changed');
     let value: string;
     try {
       const session = await createSession(directory, {
@@ -181,9 +249,11 @@ class Preauth {
       if (!(error instanceof DirectoryError && error.code === 'forbidden')) throw error;
       const address = clientAddress(request.headers['x-forwarded-for']);
       events.signInFailed(log, { reason: 'account_disabled', userId, clientAddress: address, requestId });
+      if (renews) return sendRenewal(reply, 'account_disabled');
       return sendHtml(reply, renderAccountDisabled(), { status: 403, headers: pageHeaders() });
     }
-    if (previous !== null) await this.#end(request, previous, 'replaced');
+    // What a page has under way with the session before it goes on: that one ends by itself.
+    if (previous !== null && !renews) await this.#end(request, previous, 'replaced');
     // SameSite=Lax: the session goes with links from elsewhere and with everything between applications of one site, but
     // not into frames and fetches of foreign sites, where it would serve their forgeries.
     const maxAgeSeconds = keepsSession ? Math.floor(config.sessions.edgeLifetimeMs / 1_000) : undefined;
@@ -191,6 +261,7 @@ class Preauth {
       'cache-control': 'no-store',
       'set-cookie': formatCookie(sessionCookieName, value, maxAgeSeconds),
     });
+    if (renews) return sendRenewal(reply, 'renewed');
     const next = `${this.#originOf(host)}${returnPath}`;
     if (otherOrigins.length === 0) return reply.redirect(next, 303);
     const headers = joinHeaders(otherOrigins, issuerOf(config), next);
@@ -221,6 +292,10 @@ class Preauth {
   #originOf(host: string): string {
     return originOf(this.#signIn.config, host);
   }
+}
+
+function sendRenewal(reply: FastifyReply, outcome: RenewalOutcome): FastifyReply {
+  return sendHtml(reply, renderRenewal(outcome), { headers: renewalHeaders() });
 }
 
 function sendNotFound(reply: FastifyReply): FastifyReply {

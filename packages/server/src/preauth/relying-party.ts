@@ -37,6 +37,8 @@ export class Authorization {
       nonce: transaction.nonce,
       code_challenge: await oidc.calculatePKCECodeChallenge(transaction.verifier),
       code_challenge_method: 'S256',
+      // In a frame nobody can sign in: the provider answers at once, either way (OpenID Connect Core §3.1.2.1).
+      ...(transaction.renews === 'in-frame' && { prompt: 'none' }),
     });
   }
 

@@ -15,6 +15,8 @@ export interface Transaction {
   readonly clientId: string;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
+  /** It renews a session that a page of the application has; absent: a person goes somewhere. */
+  readonly renews?: 'in-frame' | 'in-window';
 }
 
 const prefix = '__Host-postern-tx-';

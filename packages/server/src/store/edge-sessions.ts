@@ -27,6 +27,11 @@ export async function findEdgeSession(
   );
 }
 
+/** @param until Milliseconds since the epoch; null: not at all. */
+export async function setTimingUntil(db: Kysely<Database>, id: string, until: number | null): Promise<void> {
+  await db.updateTable('edgeSession').set({ timingUntil: until }).where('id', '=', id).execute();
+}
+
 export function readEdgeSessions(db: Kysely<Database>, ids: readonly string[]): Promise<EdgeSessionRow[]> {
   return forIds(ids, batch => db.selectFrom('edgeSession').selectAll().where('id', 'in', batch).execute());
 }

@@ -11,6 +11,7 @@ import { keptAnchors } from './migrations/0006-kept-anchors.ts';
 import { drainingConnectors } from './migrations/0007-draining-connectors.ts';
 import { applicationCredentials } from './migrations/0008-application-credentials.ts';
 import { connectorRegions } from './migrations/0009-connector-regions.ts';
+import { sessionTimings } from './migrations/0010-session-timings.ts';
 import type { Database } from './schema.ts';
 import { StoreError } from './store-error.ts';
 import { syncToDisk } from './sync-to-disk.ts';
@@ -25,6 +26,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0007-draining-connectors': drainingConnectors,
   '0008-application-credentials': applicationCredentials,
   '0009-connector-regions': connectorRegions,
+  '0010-session-timings': sessionTimings,
 };
 
 export interface MigrateOptions {

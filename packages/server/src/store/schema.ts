@@ -225,6 +225,8 @@ export interface EdgeSessionTable {
   loginSessionUid: string | null;
   createdAt: number;
   expiresAt: number;
+  /** Until when its answers say how long each hop took; null: they do not. */
+  timingUntil: number | null;
 }
 
 export interface InvitationTable {

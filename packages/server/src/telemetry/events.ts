@@ -63,6 +63,14 @@ export function sessionEnded(
   log.info({ event: 'session_ended', ...fields }, 'sessions ended');
 }
 
+/** @param fields.until Milliseconds since the epoch; null: off. */
+export function timingsTurned(
+  log: Logger,
+  fields: { userId: string; sessionId: string; host: string; until: number | null; requestId: string },
+): void {
+  log.info({ event: 'timings_turned', ...fields }, 'an administrator turned timings on or off');
+}
+
 export function connectorRegistered(
   log: Logger,
   fields: {
@@ -213,7 +221,10 @@ export function applicationCredentialChanged(
   log: Logger,
   fields: { applicationId: string; keyId: string; clientId?: string; what: string; actor: Actor },
 ): void {
-  log.warn({ event: 'application_credential_changed', ...fields }, 'a credential of an application was changed');
+  log.warn(
+    { event: 'application_credential_changed', ...fields },
+    'a credential of an application was changed',
+  );
 }
 
 export function connectorGroupChanged(

@@ -36,6 +36,8 @@ export interface ResponseHeadChanges {
   readonly addsHttpOnly: boolean;
   /** What pages of other origins may do with the answer, in place of what the backend says; null leaves it to the backend. */
   readonly cors?: AddedFields | null;
+  /** Value of a Server-Timing field beside the backend's own; null for everybody who has not asked for it. */
+  readonly timing?: string | null;
 }
 
 /** Fields of the service's own: as lines, each ending in CRLF, and as a flat list of names in lower case and values. */
@@ -50,6 +52,8 @@ export interface AddedFields {
  */
 const personalPageField = { name: 'cache-control', value: 'private, no-cache' };
 const personalPageLine = Buffer.from(`${personalPageField.name}: ${personalPageField.value}\r\n`, 'latin1');
+
+const timingName = 'server-timing';
 
 const keep = 0;
 const drop = 1;
@@ -98,7 +102,7 @@ const noLines = Buffer.alloc(0);
  */
 export function writeResponseHead(head: MessageHead, changes: ResponseHeadChanges): Buffer {
   const { bytes } = head;
-  const { custom, cors = null } = changes;
+  const { custom, cors = null, timing = null } = changes;
   const rewritten = rewriteFields(head, changes);
   const customLines = custom === null ? noLines : commonLines(custom, head);
   const ownLines = custom === null ? '' : claimLines(custom, changes.claims);
@@ -107,6 +111,7 @@ export function writeResponseHead(head: MessageHead, changes: ResponseHeadChange
     head.end - head.start + changes.framing.length + personalPageLine.length + customLines.length + 16;
   if (ownLines !== '') bound += ownLines.length;
   if (cors !== null) bound += cors.lines.length;
+  if (timing !== null) bound += timing.length + timingName.length + 4;
   if (rewritten !== null) for (const line of rewritten.values()) bound += line.length;
   const out = Buffer.allocUnsafe(bound);
   let at = 0;
@@ -137,6 +142,7 @@ export function writeResponseHead(head: MessageHead, changes: ResponseHeadChange
   at += customLines.copy(out, at);
   if (ownLines !== '') at += out.write(ownLines, at, 'latin1');
   if (cors !== null) at += cors.lines.copy(out, at);
+  if (timing !== null) at += out.write(`${timingName}: ${timing}\r\n`, at, 'latin1');
   at += crlf.copy(out, at);
   return out.subarray(0, at);
 }
@@ -150,7 +156,7 @@ export function listResponseFields(
   changes: Omit<ResponseHeadChanges, 'framing' | 'keepTransferEncoding'>,
 ): string[] {
   const { start } = head;
-  const { custom, cors = null } = changes;
+  const { custom, cors = null, timing = null } = changes;
   const text = head.bytes.toString('latin1', start, head.end);
   const nominated = head.hasNominations ? head.nominatedNames() : null;
   const list = [':status', String(head.status)];
@@ -177,6 +183,7 @@ export function listResponseFields(
   }
   if (custom !== null) list.push(...responseList(custom, head, changes.claims));
   if (cors !== null) list.push(...cors.list);
+  if (timing !== null) list.push(timingName, timing);
   return list;
 }
 
