@@ -36,8 +36,8 @@ export interface BackendSessionOptions {
   readonly now: () => number;
 }
 
-/** An answer comes this far ahead of its client: 100 Mbit/s over 80 ms. */
-const streamWindowBytes = 1024 * 1024;
+/** An answer comes this far ahead of its client: 100 Mbit/s over 80 ms, since the half of it is given back at a time. */
+const streamWindowBytes = 2 * 1024 * 1024;
 // The frames' library gives back the connection's window as soon as bytes come, so that slow clients hold up nobody else.
 const sessionWindowBytes = 16 * 1024 * 1024;
 /** What the library may keep for a session in requests that wait for the backend, in its own unit. */
@@ -192,6 +192,8 @@ export class BackendSession implements BackendRequestOwner {
     this.#isClosed = true;
     this.#place.forgetSession(this);
     this.#session.destroy();
+    // The library ends its stream behind what is to be written.
+    if (this.#duplex.isBlocked) this.#duplex.destroy();
   }
 
   #connect(): ClientHttp2Session {
@@ -214,7 +216,10 @@ export class BackendSession implements BackendRequestOwner {
       },
     };
     const session = connect(`${this.scheme}://backend`, options);
-    session.once('connect', () => session.setLocalWindowSize(sessionWindowBytes));
+    session.once('connect', () => {
+      // It comes in a later turn, also to a session that is over by then.
+      if (!session.destroyed) session.setLocalWindowSize(sessionWindowBytes);
+    });
     session.once('remoteSettings', () => {
       this.#hasSpoken = true;
     });

@@ -28,6 +28,11 @@ export class StreamDuplex extends Duplex {
     stream.onDrain = () => this.#drained();
   }
 
+  /** A write waits for room, which may never come. */
+  get isBlocked(): boolean {
+    return this.#blocked !== null;
+  }
+
   /** Takes bytes of the backend. */
   receive(bytes: Buffer): void {
     if (this.push(bytes)) this.#stream.consumed(bytes.length);
