@@ -168,6 +168,14 @@ describe('what a connector on another machine sees', () => {
     assert.match((await outcome(portChecks, 'ports.outside-443')).cause, /could not look: Too late\./);
   });
 
+  test('of names: a listener that does not answer is not taken for one without certificates', async () => {
+    const { status, cause, remedy } = await outcome(nameChecks, 'names.certificates');
+
+    assert.equal(status, 'failed');
+    assert.match(cause, /^Nothing is shown for [\s\S]*ECONNREFUSED/);
+    assert.match(remedy, /group ports/);
+  });
+
   test('of the clock: minutes are a warning, days a failure', async () => {
     const minute = 60_000;
     for (const [offMs, expected] of [

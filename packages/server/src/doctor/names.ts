@@ -128,10 +128,12 @@ async function findCoverage(context: ServiceContext): Promise<Coverage> {
   }
   const endpoint = reachable(config.listen.https[0]!);
   const authorities = [...getCACertificates('default'), ...getCACertificates('system')];
-  const look = async (host: string): Promise<Covering> => {
+  const look = async (host: string, isSecond = false): Promise<Covering> => {
     try {
       return { host, ...(await lookAt(endpoint, host, authorities)), problem: '' };
     } catch (error) {
+      // A machine that does much else may be late once.
+      if (!isSecond) return look(host, true);
       return { host, certificate: null, chainError: '', problem: (error as Error).message };
     }
   };
@@ -186,6 +188,13 @@ async function examineCoverage(context: ServiceContext): Promise<Outcome> {
     command: commandFor(context, (bad[0] ?? coverage.names[0])!.host),
   };
   if (bad.length === 0) return passed(observation);
+  if (coverage.isLive && bad.every(({ certificate }) => certificate === null)) {
+    return failed(
+      observation,
+      `Nothing is shown for ${shorten(bad.map(one => one.host))}: ${bad[0]!.problem}.`,
+      'See the group ports. Is this machine busy with something else, or has it too little memory? Else look into the log of the service.',
+    );
+  }
   return failed(
     observation,
     `No certificate covers ${shorten(bad.map(one => one.host))}.`,
