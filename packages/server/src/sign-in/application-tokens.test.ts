@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { TokenVerifier } from '../edge/access-tokens.ts';
 import { tokenHost } from '../edge/client-credentials.ts';
 import { listEdgeSessionsOfUser } from '../store/edge-sessions.ts';
-import { cliClientId, nativeClientId } from './clients.ts';
+import { cliClientId, nativeClientId, tokenExchangeGrantType } from './clients.ts';
 import { type Answer, hiddenField } from './test-browser.ts';
 import { loginOrigin, startTestService, type TestService, testPassword } from './test-service.ts';
 
@@ -101,6 +101,32 @@ describe('a native program that names an application (RFC 8707)', () => {
     await service.addApplication('wiki', { assignmentRequired: false });
 
     assert.equal(read(await signInAt(service, cliClientId, wiki)).error, 'invalid_target');
+  });
+});
+
+describe('a program that is new here', () => {
+  test('learns the endpoints, the ways to sign in and the keys under either name of the metadata', async () => {
+    await using service = await startTestService();
+    const ask = (name: string) => service.browser().get(`${loginOrigin}/.well-known/${name}`);
+
+    const [oauth, openId] = [await ask('oauth-authorization-server'), await ask('openid-configuration')];
+
+    assert.equal(oauth.status, 200);
+    assert.equal(oauth.body, openId.body);
+    const metadata = JSON.parse(oauth.body) as Record<string, unknown>;
+    assert.equal(metadata['issuer'], loginOrigin);
+    assert.equal(metadata['device_authorization_endpoint'], `${loginOrigin}/device/auth`);
+    assert.deepEqual(metadata['code_challenge_methods_supported'], ['S256']);
+    const grants = metadata['grant_types_supported'];
+    assert.ok(Array.isArray(grants));
+    for (const grant of [
+      'authorization_code',
+      'client_credentials',
+      'refresh_token',
+      tokenExchangeGrantType,
+    ]) {
+      assert.ok(grants.includes(grant), grant);
+    }
   });
 });
 

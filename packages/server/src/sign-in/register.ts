@@ -31,6 +31,10 @@ export async function registerSignIn(app: FastifyInstance, signIn: SignIn): Prom
       request.raw.headers.host = host;
       request.raw.headers['x-forwarded-proto'] = 'https';
       delete request.raw.headers['x-forwarded-host'];
+      // The same document under its name in OAuth 2.0 (RFC 8414 §3), which programs that know no OpenID Connect ask for.
+      if (request.raw.url === '/.well-known/oauth-authorization-server') {
+        request.raw.url = '/.well-known/openid-configuration';
+      }
       await signIn.provider.callback()(request.raw, reply.raw);
     });
   });
