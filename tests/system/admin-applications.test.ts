@@ -113,6 +113,10 @@ describe('applications in the Admin center', { timeout: 600_000 }, () => {
     await timeouts.getByText('A whole number').waitFor();
     assert.equal(await timeouts.getByRole('button', { name: 'Save' }).isDisabled(), true);
     await timeouts.getByLabel('Seconds').fill('240');
+    await timeouts
+      .getByLabel('Add from files')
+      .setInputFiles({ name: 'ca.pem', mimeType: 'text/plain', buffer: Buffer.from(center.bed.ca) });
+    await timeouts.getByText('Authorities of the backend, for everybody').waitFor();
     await save(timeouts);
     const access = page.getByRole('region', { name: 'Access', exact: true });
     await access.getByRole('switch', { name: 'Enabled for users' }).focus();
@@ -125,6 +129,7 @@ describe('applications in the Admin center', { timeout: 600_000 }, () => {
     const { onPremisesPublishing: publishing } = body as { onPremisesPublishing: Record<string, unknown> };
     assert.equal(publishing.externalAuthenticationType, 'passthru');
     assert.equal(publishing.applicationServerTimeout, 240);
+    assert.match(String(publishing.backendCertificateAuthorities), /^-----BEGIN CERTIFICATE-----/);
     assert.equal(publishing.isOnPremPublishingEnabled, false);
     assert.deepEqual(center.chromium.takeErrors(), []);
   });

@@ -144,6 +144,22 @@ describe('the Admin center in a real browser', { timeout: 600_000 }, () => {
     assert.deepEqual(center.chromium.takeErrors(), []);
   });
 
+  test('a connector and a group are given a region', async () => {
+    const page = await center.openAs('ada', `/admin/connectors/${center.bed.connectors[1]!.id}`);
+    await page.getByRole('button', { name: 'Region' }).click();
+    await page.getByRole('dialog').getByLabel('Region').fill('eu-north');
+    assert.deepEqual(await violations(page), []);
+    await page.keyboard.press('Enter');
+    await page.getByText('eu-north', { exact: true }).waitFor();
+
+    await page.getByRole('link', { name: 'Default' }).click();
+    await page.getByRole('button', { name: 'Region' }).click();
+    await page.getByRole('dialog').getByLabel('Region').fill('eu-north');
+    await page.keyboard.press('Enter');
+    await page.getByText('Connectors in eu-north are preferred').waitFor();
+    assert.deepEqual(center.chromium.takeErrors(), []);
+  });
+
   test('an authority is rotated after its stages were read, and nobody has to register again', async () => {
     const page = await center.openAs('ada', '/admin/certificate-authorities');
     await center.arrive(page, 'Certificate authorities');

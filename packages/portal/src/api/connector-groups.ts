@@ -46,6 +46,11 @@ export function useRenameConnectorGroup(id: string) {
   return useGroupChange((name: string) => change('PATCH', `${path}/${id}`, { name }));
 }
 
+/** Says which connectors of a group are preferred; null for those of the region of the service. */
+export function useSetGroupRegion(id: string) {
+  return useGroupChange((region: string | null) => change('PATCH', `${path}/${id}`, { region }));
+}
+
 /**
  * The group must be empty of applications and of connectors that are not revoked.
  *

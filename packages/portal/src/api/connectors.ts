@@ -73,6 +73,11 @@ export function useDrainConnector(id: string) {
   );
 }
 
+/** Says where a connector is; null for nowhere in particular. */
+export function useSetConnectorRegion(id: string) {
+  return useConnectorChange((region: string | null) => change('PATCH', `${path}/${id}`, { region }));
+}
+
 /** Moves a connector to the group whose id is given. */
 export function useMoveConnector(id: string) {
   return useConnectorChange((groupId: string) =>

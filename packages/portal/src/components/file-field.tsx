@@ -1,4 +1,5 @@
 import { Field, makeStyles, tokens } from '@fluentui/react-components';
+import type { ComponentProps } from 'react';
 
 const useStyles = makeStyles({
   input: {
@@ -21,32 +22,44 @@ const useStyles = makeStyles({
   },
 });
 
-interface FileFieldProps {
-  readonly label: string;
-  readonly hint: string;
+interface FileInputProps {
   /** What the dialog of the system offers first. */
   readonly accept: string;
   readonly isMultiple?: boolean;
-  readonly error: string | undefined;
   readonly onChoose: (files: readonly File[]) => void;
 }
 
+interface FileFieldProps extends FileInputProps {
+  readonly label: string;
+  readonly hint: string;
+  readonly error: string | undefined;
+}
+
 /** A field for files of the reader's machine. */
-export function FileField({ label, hint, accept, isMultiple = false, error, onChoose }: FileFieldProps) {
-  const styles = useStyles();
+export function FileField({ label, hint, error, ...input }: FileFieldProps) {
   return (
     <Field label={label} hint={hint} validationMessage={error}>
-      {({ 'aria-invalid': isInvalid, ...fieldProps }) => (
-        <input
-          {...fieldProps}
-          type="file"
-          className={styles.input}
-          accept={accept}
-          multiple={isMultiple}
-          aria-invalid={isInvalid}
-          onChange={event => onChoose([...(event.currentTarget.files ?? [])])}
-        />
-      )}
+      {fieldProps => <FileInput {...fieldProps} {...input} />}
     </Field>
+  );
+}
+
+/** The same without a label of its own; further properties tie it to one. */
+export function FileInput({
+  accept,
+  isMultiple = false,
+  onChoose,
+  ...field
+}: FileInputProps & ComponentProps<'input'>) {
+  const styles = useStyles();
+  return (
+    <input
+      {...field}
+      type="file"
+      className={styles.input}
+      accept={accept}
+      multiple={isMultiple}
+      onChange={event => onChoose([...(event.currentTarget.files ?? [])])}
+    />
   );
 }

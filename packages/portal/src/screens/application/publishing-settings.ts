@@ -177,7 +177,7 @@ export const publishingGroups: readonly SettingGroup[] = [
         property: 'backendCertificateAuthorities',
         label: 'Authorities of the backend',
         help: 'Certificates (PEM) that connectors trust for this application beside those of their machine: your own CA, or the certificate of the backend itself. Empty: none.',
-        control: { kind: 'block', placeholder: '-----BEGIN CERTIFICATE-----' },
+        control: { kind: 'block', placeholder: '-----BEGIN CERTIFICATE-----', accept: '.pem,.crt,.cer' },
       },
     ],
   },

@@ -1,4 +1,5 @@
 import { Field, Input, makeStyles, Select, Switch, Textarea, tokens } from '@fluentui/react-components';
+import { FileInput } from '../../components/file-field.tsx';
 import type { Setting, Input as SettingInput } from './setting.ts';
 
 const useStyles = makeStyles({
@@ -7,6 +8,8 @@ const useStyles = makeStyles({
   short: { maxWidth: '280px' },
   seconds: { display: 'flex', flexWrap: 'wrap', gap: '8px' },
   number: { width: '140px' },
+  block: { display: 'flex', flexDirection: 'column', gap: '8px', minWidth: 0 },
+  whole: { width: '100%' },
   code: { fontFamily: tokens.fontFamilyMonospace, fontSize: '13px' },
 });
 
@@ -115,6 +118,27 @@ function Control({ control, text, onChange, ...field }: ControlProps) {
     case 'timeout':
       return <TimeoutControl {...field} control={control} text={text} onChange={onChange} />;
     case 'block':
+      return (
+        <div className={styles.block}>
+          <Textarea
+            {...field}
+            className={styles.whole}
+            textarea={{ className: styles.code }}
+            value={text}
+            placeholder={control.placeholder}
+            resize="vertical"
+            rows={Math.min(8, Math.max(2, text.split('\n').length))}
+            spellCheck={false}
+            onChange={(_event, { value }) => onChange(value)}
+          />
+          <FileInput
+            aria-label="Add from files"
+            accept={control.accept}
+            isMultiple
+            onChoose={files => void addFrom(files, text, onChange)}
+          />
+        </div>
+      );
     case 'lines':
     case 'fields':
       return (
@@ -142,6 +166,12 @@ function Control({ control, text, onChange, ...field }: ControlProps) {
         />
       );
   }
+}
+
+/** Puts what is in files behind what there is. */
+async function addFrom(files: readonly File[], text: string, onChange: (text: string) => void) {
+  const added = await Promise.all(files.map(async file => (await file.text()).trim()));
+  onChange([text.trim(), ...added].filter(part => part !== '').join('\n'));
 }
 
 /** A choice of names; the last is a number of seconds of one's own, in a field that comes with it. */

@@ -49,8 +49,8 @@ type Control =
   | { readonly kind: 'switch' }
   /** One line; an empty one is null where that is allowed. */
   | { readonly kind: 'text'; readonly placeholder?: string; readonly isNullable?: boolean }
-  /** A text of several lines; an empty one is null. */
-  | { readonly kind: 'block'; readonly placeholder?: string }
+  /** A text of several lines, typed or taken from files; an empty one is null. */
+  | { readonly kind: 'block'; readonly placeholder?: string; readonly accept: string }
   | { readonly kind: 'choice'; readonly options: readonly (readonly [value: string, label: string])[] }
   /** On, off, or null, which leaves it to something else. */
   | {

@@ -7,6 +7,7 @@ import {
   type GroupWithMembers,
   useRemoveConnectorGroup,
   useRenameConnectorGroup,
+  useSetGroupRegion,
 } from '../../api/connector-groups.ts';
 import { applicationColumns } from '../../components/application-columns.tsx';
 import { Confirmation } from '../../components/confirmation.tsx';
@@ -19,6 +20,7 @@ import { Loading } from '../../components/loading.tsx';
 import { Modal } from '../../components/modal.tsx';
 import { NameForm } from '../../components/name-form.tsx';
 import { Page } from '../../components/page.tsx';
+import { RegionForm } from '../../components/region-form.tsx';
 import { Section } from '../../components/section.tsx';
 
 /** One connector group: its connectors and the applications that they carry. */
@@ -26,19 +28,17 @@ export function ConnectorGroupPage() {
   const { groupId } = useParams({ from: '/connector-groups/$groupId' });
   const groups = useQuery(connectorGroupsQuery);
   const group = groups.data?.find(({ id }) => id === groupId);
-  const [dialog, setDialog] = useState<'rename' | 'remove' | null>(null);
+  const [dialog, setDialog] = useState<'rename' | 'region' | 'remove' | null>(null);
   return (
     <Page
       title={group?.name ?? 'Connector group'}
       above={<PageLink to="/connector-groups">Connector groups</PageLink>}
-      lead={
-        group?.isDefault &&
-        'Connectors that register without naming a group join this one. It cannot be removed.'
-      }
+      lead={group && <Lead group={group} />}
       actions={
         group !== undefined && (
           <>
             <Button onClick={() => setDialog('rename')}>Rename</Button>
+            <Button onClick={() => setDialog('region')}>Region</Button>
             {!group.isDefault && <Button onClick={() => setDialog('remove')}>Remove</Button>}
           </>
         )
@@ -91,12 +91,24 @@ export function ConnectorGroupPage() {
           <Modal isOpen={dialog === 'rename'} onClose={() => setDialog(null)}>
             <RenameForm group={group} onClose={() => setDialog(null)} />
           </Modal>
+          <Modal isOpen={dialog === 'region'} onClose={() => setDialog(null)}>
+            <GroupRegionForm group={group} onClose={() => setDialog(null)} />
+          </Modal>
           <Modal isOpen={dialog === 'remove'} onClose={() => setDialog(null)}>
             <RemoveForm group={group} onClose={() => setDialog(null)} />
           </Modal>
         </>
       )}
     </Page>
+  );
+}
+
+function Lead({ group: { isDefault, region } }: { readonly group: GroupWithMembers }) {
+  return (
+    <>
+      {isDefault && 'Connectors that register without naming a group join this one. It cannot be removed. '}
+      {region !== null && `Connectors in ${region} are preferred.`}
+    </>
   );
 }
 
@@ -116,6 +128,21 @@ function RenameForm({ group, onClose }: GroupFormProps) {
       isPending={rename.isPending}
       error={rename.error}
       onConfirm={name => rename.mutate(name, { onSuccess: onClose })}
+      onClose={onClose}
+    />
+  );
+}
+
+function GroupRegionForm({ group, onClose }: GroupFormProps) {
+  const set = useSetGroupRegion(group.id);
+  return (
+    <RegionForm
+      name={group.name}
+      help="Such as eu-north: connectors of this region carry the requests, others only while none of those can. Empty: those of the region of the service."
+      region={group.region}
+      isPending={set.isPending}
+      error={set.error}
+      onConfirm={region => set.mutate(region, { onSuccess: onClose })}
       onClose={onClose}
     />
   );

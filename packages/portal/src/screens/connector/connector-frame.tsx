@@ -2,7 +2,7 @@ import { Button } from '@fluentui/react-components';
 import type { Connector } from '@postern/protocol/admin/connectors';
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
-import { connectorQuery } from '../../api/connectors.ts';
+import { connectorQuery, useSetConnectorRegion } from '../../api/connectors.ts';
 import { ConnectorState } from '../../components/connector-state.tsx';
 import { Failure } from '../../components/failure.tsx';
 import { PageLink } from '../../components/links.tsx';
@@ -11,6 +11,7 @@ import { Modal } from '../../components/modal.tsx';
 import { Moment } from '../../components/moment.tsx';
 import { Page } from '../../components/page.tsx';
 import { PageContent, PageMenu, PageMenuLink } from '../../components/page-menu.tsx';
+import { RegionForm } from '../../components/region-form.tsx';
 import { DrainForm } from './drain-form.tsx';
 import { MoveForm } from './move-form.tsx';
 import { RevokeForm } from './revoke-form.tsx';
@@ -23,7 +24,7 @@ interface ConnectorFrameProps {
 /** What the pages of one connector have in common: name, state, what can be done with it, and their menu. */
 export function ConnectorFrame({ connectorId, children }: ConnectorFrameProps) {
   const connector = useQuery(connectorQuery(connectorId));
-  const [dialog, setDialog] = useState<'drain' | 'move' | 'revoke' | null>(null);
+  const [dialog, setDialog] = useState<'drain' | 'move' | 'region' | 'revoke' | null>(null);
   const { data } = connector;
   const title = data?.machineName ?? 'Connector';
   const params = { connectorId };
@@ -37,6 +38,7 @@ export function ConnectorFrame({ connectorId, children }: ConnectorFrameProps) {
           <>
             <Button onClick={() => setDialog('drain')}>{data.isDraining ? 'Use again' : 'Drain'}</Button>
             <Button onClick={() => setDialog('move')}>Move to another group</Button>
+            <Button onClick={() => setDialog('region')}>Region</Button>
             <Button onClick={() => setDialog('revoke')}>Revoke</Button>
           </>
         )
@@ -71,6 +73,9 @@ export function ConnectorFrame({ connectorId, children }: ConnectorFrameProps) {
             <Modal isOpen={dialog === 'move'} onClose={() => setDialog(null)}>
               <MoveForm connector={data} onClose={() => setDialog(null)} />
             </Modal>
+            <Modal isOpen={dialog === 'region'} onClose={() => setDialog(null)}>
+              <ConnectorRegionForm connector={data} onClose={() => setDialog(null)} />
+            </Modal>
             <Modal isOpen={dialog === 'revoke'} onClose={() => setDialog(null)}>
               <RevokeForm connector={data} onClose={() => setDialog(null)} />
             </Modal>
@@ -78,6 +83,26 @@ export function ConnectorFrame({ connectorId, children }: ConnectorFrameProps) {
         )}
       </PageContent>
     </Page>
+  );
+}
+
+interface ConnectorRegionFormProps {
+  readonly connector: Connector;
+  readonly onClose: () => void;
+}
+
+function ConnectorRegionForm({ connector, onClose }: ConnectorRegionFormProps) {
+  const set = useSetConnectorRegion(connector.id);
+  return (
+    <RegionForm
+      name={connector.machineName}
+      help="Where it is, such as eu-north; empty for nowhere in particular. Connectors in the region of their group, or else of the service, carry the requests; others only while none of those can."
+      region={connector.region ?? null}
+      isPending={set.isPending}
+      error={set.error}
+      onConfirm={region => set.mutate(region, { onSuccess: onClose })}
+      onClose={onClose}
+    />
   );
 }
 

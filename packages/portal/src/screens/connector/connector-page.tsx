@@ -42,6 +42,7 @@ function Details({ connector }: { readonly connector: Connector }) {
             ),
           ],
           ['Address', connector.externalIp ?? 'Not known: it has not connected yet'],
+          ['Region', connector.region ?? 'None'],
           ['Version', connector.version],
           ['Operating system', connector.os],
           ['Registered', <Moment key="registered" at={connector.registeredDateTime} />],
