@@ -69,6 +69,7 @@ export function formatPath(result: PathTestResult, columns: number | undefined, 
     lines.push('', printable(title), ...formatHops(hops, width, paint));
   }
   lines.push('', ...wrap(summary(result), width));
+  if (result.outcome === 'failed') return lines.join('\n');
   const timings = new URL('/.postern/timing?on', result.url).href;
   lines.push(...wrap(`In a browser: ${timings} shows these times in its network tab.`, width));
   return lines.join('\n');
