@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import http2, { type ClientHttp2Session, type OutgoingHttpHeaders } from 'node:http2';
 import https from 'node:https';
-import type net from 'node:net';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
@@ -35,6 +35,8 @@ let wire: FrameBackend;
 /** Two that do not speak HTTP/2. */
 let old: http.Server;
 let oldSecure: https.Server;
+/** One that speaks either, as the client begins. */
+let either: net.Server;
 let bed: Testbed;
 let serve: (stream: http2.ServerHttp2Stream, fields: http2.IncomingHttpHeaders) => void;
 
@@ -53,12 +55,23 @@ before(async () => {
   const material = { key: read('tls/access.key'), cert: read('tls/access.pem') };
   oldSecure = https.createServer(material, (_request, response) => response.end('HTTP/1.1'));
   const [port, oldPort, oldSecurePort] = await Promise.all([server, old, oldSecure].map(listen));
+  either = net.createServer(socket =>
+    socket.once('data', first => {
+      const isHttp2 = first.toString('latin1').startsWith('PRI ');
+      const to = net.connect((isHttp2 ? port : oldPort)!, '127.0.0.1');
+      for (const one of [socket, to]) one.on('error', () => to.destroy());
+      to.write(first);
+      socket.pipe(to).pipe(socket);
+    }),
+  );
+  const eitherPort = await listen(either);
   const h2c = { backendProtocol: 'h2c' } as const;
   bed = await startTestbed({
     applications: [
       { name: 'wiki', internalUrl: `http://127.0.0.1:${port}/app/`, publishing: h2c },
       { name: 'open', internalUrl: `http://127.0.0.1:${port}/`, passthrough: true, publishing: h2c },
       { name: 'wire', internalUrl: wire.url, passthrough: true, publishing: h2c },
+      { name: 'either', internalUrl: `http://127.0.0.1:${eitherPort}/`, passthrough: true },
       { name: 'old', internalUrl: `http://127.0.0.1:${oldPort}/`, passthrough: true, publishing: h2c },
       {
         name: 'oldsecure',
@@ -76,6 +89,7 @@ after(async () => {
   for (const session of sessions) session.destroy();
   server?.close();
   old?.close();
+  either?.close();
   oldSecure?.close();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -501,6 +515,39 @@ test('many requests share one connection to the backend', async () => {
   assert.equal(wire.connections.length, 1);
   for (const answer of held) answer();
   for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
+});
+
+test('the protocol is changed while requests are under way, and none of them fails', async t => {
+  t.after(() => {
+    isOver = true;
+  });
+  const counts = { 'HTTP/1.1': 0, answer: 0 };
+  let isOver = false;
+  const keepAsking = async () => {
+    await using session = await connect('either');
+    while (!isOver) {
+      const stream = session.request({ ':path': '/' });
+      stream.setEncoding('utf8');
+      let text = '';
+      for await (const more of stream) text += more;
+      assert.ok(text === 'HTTP/1.1' || text === 'answer', text);
+      counts[text] += 1;
+    }
+  };
+  const asking = [keepAsking(), keepAsking(), keepAsking()];
+  for (const [backendProtocol, answer] of [
+    ['h2c', 'answer'],
+    ['http1', 'HTTP/1.1'],
+    ['h2c', 'answer'],
+  ] as const) {
+    const target = `/applications/${bed.applicationId('either')}`;
+    const { status } = await bed.api('PATCH', target, { onPremisesPublishing: { backendProtocol } });
+    assert.equal(status, 204);
+    const before = counts[answer];
+    await Promise.race([until(() => isOver || counts[answer] > before + 20), Promise.all(asking)]);
+  }
+  isOver = true;
+  await Promise.all(asking);
 });
 
 describe('a backend that does not speak HTTP/2 is named for it', () => {
