@@ -146,6 +146,19 @@ test('whoever is not signed in at a pre-authenticated application is unauthentic
   await assert.rejects(client.unary(Buffer.from('hello')), { code: grpc.status.UNAUTHENTICATED });
 });
 
+test('a credential of the application lets calls in, and does not reach the server', async () => {
+  using client = clientOf('inside');
+  const path = `/applications/${bed.applicationId('inside')}/addPassword`;
+  const { body } = await bed.api('POST', path, { passwordCredential: { displayName: 'orders' } });
+  const { clientId, secretText } = body as { clientId: string; secretText: string };
+  const metadata = new grpc.Metadata();
+  const secret = Buffer.from(`${clientId}:${secretText}`).toString('base64');
+  metadata.set('authorization', `Basic ${secret}`);
+  const { head } = await client.unary(Buffer.from('hello'), metadata);
+  assert.match(String(head.get('seen-x-request-id')), /./);
+  assert.deepEqual(head.get('seen-authorization'), []);
+});
+
 test('a session lets calls in, and the server learns whose they are', async () => {
   using client = clientOf('inside');
   const metadata = new grpc.Metadata();
