@@ -29,7 +29,7 @@ export class ExchangeTiming {
   }
 
   /** Another attempt takes the place of the one before; the time that this one took is time of waiting. */
-  sent(now: number, connectorId: string | null, backendOrigin: string | null): void {
+  sent(now: number, connectorId: string | null, backendOrigin: string | null = null): void {
     this.sentAt = now;
     this.connectorId = connectorId;
     this.backendOrigin = backendOrigin;
