@@ -221,6 +221,7 @@ describe('publishing', () => {
 
     const shown = `
 Name             Wiki
+Status           unreachable (tunnel): no_connector
 External URL     https://wiki.SERVICE/
 Internal URL     http://wiki.corp.example:8080/
 Sign-in          pre-authenticated
@@ -234,7 +235,9 @@ Translate host   yes
 Translate links  no
 Verify backend   yes
 Id               ID
-Application id   ID`;
+Application id   ID
+
+Backend http://wiki.corp.example:8080/`;
     assertRun(
       first,
       0,
@@ -254,7 +257,7 @@ Application id   ID`;
     );
     assert.match(
       transcript(list),
-      /^Wiki +https:\/\/wiki\.SERVICE\/ +http:\/\/wiki\.corp\.example:8080\/ +pre-authenticated$/m,
+      /^Wiki +unreachable \(tunnel\) +https:\/\/wiki\.\S+ +http:\/\/wiki\.corp\.\S+ +required$/m,
     );
   });
 

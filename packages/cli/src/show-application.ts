@@ -82,7 +82,7 @@ function describeTile({ application, servicePrincipal }: ApplicationDetails): st
   return isWildcard(application) && application.web.homePageUrl === null ? 'no, it has no home page' : 'yes';
 }
 
-export function describeSignIn(type: 'aadPreAuthentication' | 'passthru'): string {
+function describeSignIn(type: 'aadPreAuthentication' | 'passthru'): string {
   return type === 'passthru' ? 'passthrough' : 'pre-authenticated';
 }
 

@@ -1,7 +1,6 @@
 import { application } from '@postern/protocol/admin/applications';
 import type { Command } from 'commander';
 import { connectAdmin, contextOf } from '../../command-context.ts';
-import { describeSignIn } from '../../show-application.ts';
 import { probe, shortStatus } from '../../show-application-status.ts';
 
 export function addAppList(app: Command): void {
@@ -39,10 +38,15 @@ export function addAppList(app: Command): void {
           {
             title: 'SIGN-IN',
             value: ({ onPremisesPublishing: publishing }) =>
-              publishing === null ? '–' : describeSignIn(publishing.externalAuthenticationType),
+              publishing === null ? '–' : signInOf(publishing.externalAuthenticationType),
           },
         ],
         'No application is published yet. `postern app publish NAME --internal-url URL` publishes one.',
       );
     });
+}
+
+/** Shorter than where one application is shown: addresses need the room. */
+function signInOf(type: 'aadPreAuthentication' | 'passthru'): string {
+  return type === 'passthru' ? 'passthrough' : 'required';
 }
