@@ -5,7 +5,7 @@ import { ExchangeTiming, hopTimes, serverTiming } from './exchange-timing.ts';
 function timingOf(opened: { dnsMs?: number; connectMs?: number; tlsMs?: number } | null): ExchangeTiming {
   const timing = new ExchangeTiming(false);
   timing.beganAt = 101;
-  timing.sent(103, 'c1');
+  timing.sent(103, 'c1', null);
   if (opened !== null) timing.open(120, opened);
   timing.firstByteAt = 150;
   return timing;
@@ -34,7 +34,7 @@ describe('how long each hop took', () => {
   test('another attempt counts as waiting', () => {
     const timing = timingOf({ dnsMs: 0, connectMs: 1 });
     timing.firstByteAt = 0;
-    timing.sent(200, 'c2');
+    timing.sent(200, 'c2', null);
 
     const times = hopTimes(timing, 100);
 
