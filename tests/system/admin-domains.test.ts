@@ -186,12 +186,9 @@ describe('domains and certificates in the Admin center', { timeout: 600_000 }, (
     names.addresses.set(shop, ['127.0.0.1']);
     await page.getByRole('button', { name: `Get now: ${shop}` }).focus();
     await page.keyboard.press('Enter');
-    await page.getByText('Asking the authority').waitFor();
 
     await page.getByRole('row', { name: new RegExp(`${shop} Got Renewed in`) }).waitFor();
-    await page
-      .getByRole('row', { name: new RegExp(`${shop} 90 days left By ACME shop`) })
-      .waitFor();
+    await page.getByRole('row', { name: new RegExp(`${shop} \\d+ days left By ACME shop`) }).waitFor();
     assert.deepEqual(await violations(page), []);
     await page.getByRole('link', { name: 'Certificates', exact: true }).click();
     await page.getByRole('region', { name: 'Got automatically' }).waitFor();

@@ -30,8 +30,11 @@ export function AutomaticCertificates({ certificates }: AutomaticCertificatesPro
   useQuery(automaticCertificatesQuery(certificates.some(isUnderWay)));
   if (certificates.length === 0) return null;
 
-  const tryNow = (one: AutomaticCertificateDescription) =>
-    renew.mutate(one.id, { onSuccess: () => setBegun({ ...begun, [one.id]: outcomeOf(one) }) });
+  const tryNow = (one: AutomaticCertificateDescription) => {
+    const begin = (outcome: string) => setBegun(before => ({ ...before, [one.id]: outcome }));
+    begin(outcomeOf(one));
+    renew.mutate(one.id, { onError: () => begin('') });
+  };
   const columns: readonly Column<AutomaticCertificateDescription>[] = [
     { id: 'names', title: 'Names', sortKey: ({ id }) => id, cell: ({ names }) => names.join(', ') },
     {
