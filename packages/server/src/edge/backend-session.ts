@@ -36,7 +36,7 @@ export interface BackendSessionOptions {
   readonly now: () => number;
 }
 
-/** An answer comes this far ahead of its client: 100 Mbit/s over 80 ms, since the half of it is given back at a time. */
+/** An answer comes this far ahead of its client: 80 Mbit/s over 80 ms, since it is given back by halves. */
 const streamWindowBytes = 2 * 1024 * 1024;
 // The frames' library gives back the connection's window as soon as bytes come, so that slow clients hold up nobody else.
 const sessionWindowBytes = 16 * 1024 * 1024;
