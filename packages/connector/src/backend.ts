@@ -172,7 +172,7 @@ class Attempt {
     });
     socket.once(tls ? 'secureConnect' : 'connect', () => {
       const detail = this.detail(socket, now());
-      if (tls && this.#backend.http2 && detail.alpn !== 'h2') fail(this.#withoutHttp2());
+      if (tls && this.#backend.http2 && detail.alpn !== 'h2') fail(this.#withoutHttp2(now()));
       else resolve({ socket, detail });
     });
     return promise;
@@ -221,14 +221,14 @@ class Attempt {
     return new DialError('connection_timed_out', message, this.#knownUntil(at));
   }
 
-  #withoutHttp2(cause?: Error): DialError {
+  #withoutHttp2(at: number, cause?: Error): DialError {
     const message = `${describe(this.#backend)} does not choose HTTP/2 (h2) in the TLS handshake`;
-    return new DialError('no_http2', message, this.#known(), { cause });
+    return new DialError('no_http2', message, this.#knownUntil(at), { cause });
   }
 
   #explain(error: Error, at: number): DialError {
     const { code = '' } = error as NodeJS.ErrnoException;
-    if (code === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL') return this.#withoutHttp2(error);
+    if (code === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL') return this.#withoutHttp2(at, error);
     const failure =
       this.#connectedAt > 0 && this.#backend.tls ? 'tls_failed' : (failures[code] ?? 'unreachable');
     const said = error.message === '' ? code : error.message;
