@@ -242,7 +242,7 @@ export const publishingGroups: readonly SettingGroup[] = [
   },
   {
     title: 'Programs',
-    lead: 'How git, scripts and other programs say who they are. People in browsers sign in.',
+    lead: 'How git, scripts and other programs say who they are. People in browsers sign in. Credentials are on the page Programs.',
     settings: [
       {
         property: 'clientAuthentication.isBasicAllowed',
@@ -360,30 +360,6 @@ export const publishingGroups: readonly SettingGroup[] = [
             ['fromApplication', 'The application answers'],
           ],
         },
-      },
-    ],
-  },
-  {
-    title: 'Programs',
-    lead: 'How git, curl, WebDAV and whatever else has no browser say who they are. Their credentials are on the page Programs.',
-    settings: [
-      {
-        property: 'clientAuthentication.isBasicAllowed',
-        label: 'HTTP Basic',
-        help: 'A credential of this application, or any user name with an access token as the password.',
-        control: { kind: 'switch' },
-      },
-      {
-        property: 'clientAuthentication.isBearerAllowed',
-        label: 'Access tokens',
-        help: 'Of a person to whom the application is assigned, or got with a credential.',
-        control: { kind: 'switch' },
-      },
-      {
-        property: 'clientAuthentication.isTokenPassedOn',
-        label: 'Pass access tokens on',
-        help: 'The application gets them, to verify them or to read their claims.',
-        control: { kind: 'switch' },
       },
     ],
   },

@@ -58,7 +58,7 @@ interface AuthorityWords {
   readonly stages: readonly string[];
 }
 
-const words: Readonly<Record<string, AuthorityWords>> = {
+const words: Readonly<Record<AuthorityName, AuthorityWords>> = {
   registration: {
     title: 'Registration authority',
     what: 'Issues the trust certificates of connectors. Its list of revoked certificates is made anew every day, and with every revocation.',
@@ -98,7 +98,7 @@ function Authority({ name, states }: AuthorityProps) {
   const styles = useStyles();
   const { data: me } = useQuery(meQuery);
   const [isRotating, setIsRotating] = useState(false);
-  const { title, what } = wordsFor(name);
+  const { title, what } = words[name];
   const next = states.find(({ state }) => state === 'announced');
   return (
     <Section title={title}>
@@ -124,10 +124,6 @@ function Authority({ name, states }: AuthorityProps) {
       </Modal>
     </Section>
   );
-}
-
-function wordsFor(name: AuthorityName): AuthorityWords {
-  return words[name] ?? { title: name, what: '', stages: [] };
 }
 
 const marks = {
@@ -216,7 +212,7 @@ interface RotateFormProps {
 function RotateForm({ name, onClose }: RotateFormProps) {
   const styles = useStyles();
   const rotate = useRotateAuthority(name);
-  const { title, stages } = wordsFor(name);
+  const { title, stages } = words[name];
   return (
     <Confirmation
       title={`Rotate: ${title}`}
