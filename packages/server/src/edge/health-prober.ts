@@ -37,8 +37,6 @@ const tickMs = 250;
 const ticksToForget = 240;
 /** Probes that are under way at a time, whatever the number of applications. */
 const maxRunning = 256;
-/** Each interval is longer or shorter by up to so much of it, so that what began together does not stay together. */
-const jitter = 0.1;
 /** More of an answer tells nothing about health. */
 const maxBytes = 256 * 1024;
 /** Of a failure's detail, which backends and connectors choose in part. */
@@ -195,7 +193,9 @@ export class HealthProber {
     for (const watched of this.#watched.values()) {
       if (now < watched.nextAt) continue;
       const intervalMs = watched.probe.intervalSeconds * 1_000;
-      watched.nextAt = now + intervalMs * (1 - jitter + 2 * jitter * this.#options.random());
+      // Each keeps the moment of the interval that it was given at random: they stay as spread as they began, also after
+      // this process stood still.
+      watched.nextAt += intervalMs * Math.ceil((now - watched.nextAt + 1) / intervalMs);
       this.#enqueue(watched);
     }
     for (const probe of [...this.#running]) probe.checkDeadline(now);
