@@ -13,6 +13,9 @@ import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
 import type { OpenDetail, OpenFailure } from '@postern/protocol/tunnel/preamble';
 import type { AllowList } from './allow-list.ts';
 
+/** An idle WebSocket must not be forgotten by a firewall between here and its backend. */
+const keepAliveMs = 60_000;
+
 /** Why a backend could not be connected to. */
 export class DialError extends Error {
   readonly code: OpenFailure;
@@ -63,6 +66,8 @@ export function dial(backend: BackendConfiguration, options: DialOptions): Diall
     port,
     allowHalfOpen: true,
     noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: keepAliveMs,
     lookup: restrict(backend, anyAddress ? null : allow),
   };
   const socket = backend.tls
@@ -98,6 +103,7 @@ async function openThrough(
   let socket: Socket;
   try {
     socket = await outbound.connect(backend.host, backend.port, { timeoutMs, signal });
+    socket.setKeepAlive(true, keepAliveMs);
   } catch (error) {
     throw explainProxied(backend, error);
   }

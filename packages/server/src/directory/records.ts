@@ -28,7 +28,7 @@ import {
   readConnectors,
   readFingerprints,
 } from '../store/connectors.ts';
-import { type EdgeSessionRow, readEdgeSessions, readLiveEdgeSessions } from '../store/edge-sessions.ts';
+import { type EdgeSessionRow, readEdgeSessions, readRememberedEdgeSessions } from '../store/edge-sessions.ts';
 import { type Membership, readAllMemberships, readMemberships } from '../store/groups.ts';
 import { listPublicCertificates, readPublicCertificates } from '../store/public-certificates.ts';
 import type { Database } from '../store/schema.ts';
@@ -96,7 +96,7 @@ export async function readState(
   const fingerprints = await readAllFingerprints(db);
   const users = await readAllUsers(db);
   const memberships = await readAllMemberships(db);
-  const sessions = await readLiveEdgeSessions(db, now);
+  const sessions = await readRememberedEdgeSessions(db, now);
   const certificates = await listPublicCertificates(db);
   return {
     applications: applicationRecords(applications, assignments, credentials, address),

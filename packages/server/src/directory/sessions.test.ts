@@ -70,12 +70,14 @@ describe('sessions at applications', () => {
     assert.deepEqual(removed.slice(2).toSorted(), [three.record.id, four.record.id].toSorted());
   });
 
-  test('sessions that are over are purged and told', async () => {
+  test('sessions that are over are purged a day later, and told', async () => {
     await using opened = await openWithUser();
     const short = await opened.begin('a.example.test', null, 1_000);
     await opened.begin('b.example.test', null, 60_000);
     opened.takeChanges();
     opened.clock.now += 1_000;
+    assert.equal(await purgeExpiredSessions(opened.directory), 0);
+    opened.clock.now += 24 * 3_600_000;
 
     assert.equal(await purgeExpiredSessions(opened.directory), 1);
 

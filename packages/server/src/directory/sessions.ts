@@ -83,7 +83,7 @@ export function endSessionsOfUser(directory: Directory, userId: string): Promise
   return endSessions(directory, 'userId', userId);
 }
 
-/** Deletes sessions that have ended by themselves. Returns how many. */
+/** Deletes sessions that have ended by themselves, a day later: what they opened may still be open. Returns how many. */
 export async function purgeExpiredSessions(directory: Directory): Promise<number> {
   return directory.change(async (db, touched) => {
     const ids = await deleteExpiredEdgeSessions(db, directory.now());

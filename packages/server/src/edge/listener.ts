@@ -31,6 +31,8 @@ export interface EdgeListenerOptions {
 
 const helloTimeoutMs = 5_000;
 const handshakeTimeoutMs = 10_000;
+/** NATs and firewalls keep idle connections for five minutes and longer. */
+const tcpKeepAliveMs = 60_000;
 /** Unfinished handshakes of one address, of IPv6 one /64; an office behind one address stays far below (threat G7). */
 const maxHandshakesPerAddress = 500;
 
@@ -95,7 +97,14 @@ export class EdgeListener {
   /** Listens on an address or on a socket that was passed in; resolves when connections are accepted. */
   async listen(target: { host: string; port: number } | { fd: number }): Promise<void> {
     // A client that has sent its request may close its side while ours still answers; TLS decides what that means.
-    const server = net.createServer({ allowHalfOpen: true, noDelay: true }, socket => this.#accept(socket));
+    const server = net.createServer(
+      {
+        ...{ allowHalfOpen: true, noDelay: true },
+        // For clients that went away without a word, and for what forgets a connection that is silent for some minutes.
+        ...{ keepAlive: true, keepAliveInitialDelay: tcpKeepAliveMs },
+      },
+      socket => this.#accept(socket),
+    );
     server.maxConnections = this.#options.maxConnections;
     server.on('drop', () => {
       this.refusedConnections += 1;

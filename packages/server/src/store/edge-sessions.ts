@@ -2,6 +2,12 @@ import type { Insertable, Kysely, Selectable } from 'kysely';
 import { forIds } from './id-batches.ts';
 import type { Database, EdgeSessionTable } from './schema.ts';
 
+/**
+ * A session that has expired lets nobody in, but is known for so much longer: a WebSocket that it opened goes on, and has to
+ * end when the person signs out or the account is switched off.
+ */
+const rememberedMs = 24 * 3_600_000;
+
 export type EdgeSessionRow = Selectable<EdgeSessionTable>;
 
 export async function insertEdgeSession(
@@ -36,14 +42,28 @@ export function readEdgeSessions(db: Kysely<Database>, ids: readonly string[]): 
   return forIds(ids, batch => db.selectFrom('edgeSession').selectAll().where('id', 'in', batch).execute());
 }
 
-/** @param now Milliseconds since the epoch; sessions that end at or before it are left out. */
-export function readLiveEdgeSessions(db: Kysely<Database>, now: number): Promise<EdgeSessionRow[]> {
-  return db.selectFrom('edgeSession').selectAll().where('expiresAt', '>', now).execute();
+/** Those that relays know, expired ones with open exchanges included. @param now Milliseconds since the epoch. */
+export function readRememberedEdgeSessions(db: Kysely<Database>, now: number): Promise<EdgeSessionRow[]> {
+  return db
+    .selectFrom('edgeSession')
+    .selectAll()
+    .where('expiresAt', '>', now - rememberedMs)
+    .execute();
 }
 
-/** Sorted by time of creation. */
-export function listEdgeSessionsOfUser(db: Kysely<Database>, userId: string): Promise<EdgeSessionRow[]> {
-  return db.selectFrom('edgeSession').selectAll().where('userId', '=', userId).orderBy('createdAt').execute();
+/** Those that have not expired, sorted by time of creation. @param now Milliseconds since the epoch. */
+export function listEdgeSessionsOfUser(
+  db: Kysely<Database>,
+  userId: string,
+  now: number = Date.now(),
+): Promise<EdgeSessionRow[]> {
+  return db
+    .selectFrom('edgeSession')
+    .selectAll()
+    .where('userId', '=', userId)
+    .where('expiresAt', '>', now)
+    .orderBy('createdAt')
+    .execute();
 }
 
 /** Deletes the sessions that a column says; returns their ids. */
@@ -56,8 +76,12 @@ export async function deleteEdgeSessions(
   return rows.map(row => row.id);
 }
 
-/** Deletes sessions that ended at or before a time; returns their ids. */
+/** Deletes sessions that expired a day before a time, or earlier; returns their ids. */
 export async function deleteExpiredEdgeSessions(db: Kysely<Database>, now: number): Promise<string[]> {
-  const rows = await db.deleteFrom('edgeSession').where('expiresAt', '<=', now).returning('id').execute();
+  const rows = await db
+    .deleteFrom('edgeSession')
+    .where('expiresAt', '<=', now - rememberedMs)
+    .returning('id')
+    .execute();
   return rows.map(row => row.id);
 }
