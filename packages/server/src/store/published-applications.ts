@@ -63,7 +63,8 @@ export async function findApplicationOfPerson(
   userId: string,
   name: ApplicationName,
 ): Promise<PublishedApplication | undefined> {
-  const [column, value] = 'id' in name ? (['id', name.id] as const) : (['displayName', name.displayName] as const);
+  const [column, value] =
+    'id' in name ? (['id', name.id] as const) : (['displayName', name.displayName] as const);
   return await published(db).where(column, '=', value).where(isUsableBy(userId)).executeTakeFirst();
 }
 
