@@ -1,43 +1,28 @@
 /** The service's clock jumps, as after a wrong time server, while people are signed in and a tunnel is up (threat I10). */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { libfaketime } from '../testbed/fake-time.ts';
+import { ShiftedClock } from '../testbed/fake-time.ts';
 import { answerEveryRequest, RawBackend } from '../testbed/raw-backend.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 
 const hour = 3_600;
 
-const folder = mkdtempSync(path.join(tmpdir(), 'postern-clock-'));
-const offsetFile = path.join(folder, 'offset');
+const clock = new ShiftedClock();
 let backend: RawBackend;
 let bed: Testbed;
 
-/** @param seconds Between the clock of the service's processes and that of everything else. */
-function setClock(seconds: number): void {
-  writeFileSync(offsetFile, `${seconds < 0 ? '' : '+'}${seconds}\n`);
-}
-
 before(async () => {
-  setClock(0);
   backend = await RawBackend.start();
   backend.onConnection = answerEveryRequest;
   bed = await startTestbed({
     applications: [{ name: 'site', internalUrl: backend.url }],
-    environment: {
-      LD_PRELOAD: libfaketime(),
-      FAKETIME_TIMESTAMP_FILE: offsetFile,
-      FAKETIME_NO_CACHE: '1',
-      FAKETIME_DONT_FAKE_MONOTONIC: '1',
-    },
+    environment: clock.environment,
   });
 });
 after(async () => {
   await bed?.[Symbol.asyncDispose]();
   await backend?.[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true, force: true });
+  clock[Symbol.dispose]();
 });
 
 async function statusOfPage(): Promise<string> {
@@ -51,14 +36,14 @@ async function statusOfPage(): Promise<string> {
 
 test('nobody is signed out, and no tunnel is lost, while the session’s hour is not over', async () => {
   for (const seconds of [-1, -hour, -365 * 24 * hour, 0, hour / 2, 0]) {
-    setClock(seconds);
+    clock.set(seconds);
     assert.equal(await statusOfPage(), '200', `${seconds} s`);
   }
   assert.doesNotMatch(bed.connectors[0]!.log.text, /"id":200[123],/);
 });
 
 test('when it is over, the person is asked to sign in', async () => {
-  setClock(2 * hour);
+  clock.set(2 * hour);
 
   assert.equal(await statusOfPage(), '303');
 });

@@ -1,13 +1,11 @@
 /** A trust certificate expires, by the service's clock, while tunnels that it opened are up and carry requests. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { storeFolder } from '@postern/connector/identity/certificate-store';
 import { registerConnector } from '@postern/connector/register';
 import { ageIdentity } from '../testbed/age-identity.ts';
-import { libfaketime } from '../testbed/fake-time.ts';
+import { ShiftedClock } from '../testbed/fake-time.ts';
 import { answerEveryRequest, type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
 import { upgradeAccepted, upgradeFields } from '../testbed/raw-websocket.ts';
@@ -18,35 +16,23 @@ const laterMinutes = 40;
 const hasExpired = 'the trust certificate of a tunnel has expired';
 const firstPart = 'the first part';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'postern-expired-'));
-const offsetFile = path.join(folder, 'offset');
+const clock = new ShiftedClock();
 let backend: RawBackend;
 let bed: Testbed;
 
-/** By how much the clock of the service's processes is ahead. */
-function setClock(minutes: number): void {
-  writeFileSync(offsetFile, `+${minutes * 60}\n`);
-}
-
 before(async () => {
-  setClock(0);
   backend = await RawBackend.start();
   backend.onConnection = answerInPartsOrUpgrade;
   bed = await startTestbed({
     applications: [{ name: 'open', internalUrl: backend.url, passthrough: true }],
     config: { drainMs: 8_000, limits: { waitForConnectorMs: 5_000 } },
-    environment: {
-      LD_PRELOAD: libfaketime(),
-      FAKETIME_TIMESTAMP_FILE: offsetFile,
-      FAKETIME_NO_CACHE: '1',
-      FAKETIME_DONT_FAKE_MONOTONIC: '1',
-    },
+    environment: clock.environment,
   });
 });
 after(async () => {
   await bed?.[Symbol.asyncDispose]();
   await backend?.[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true, force: true });
+  clock[Symbol.dispose]();
 });
 
 /** Upgrades who asks for it, and begins answers to `/download` that a test ends; everything else is answered. */
@@ -126,7 +112,7 @@ test('a connector with a new certificate loses no request when the one before ex
   while (countOf(connector.log.text, '"tunnel_connected"') < upBefore + 2) {
     await new Promise(resolve => setImmediate(resolve));
   }
-  setClock(laterMinutes);
+  clock.set(laterMinutes * 60);
   // Its tunnel with the certificate before still carries the download.
   await bed.log.until(hasExpired, from);
   const atExpiry = bed.log.text.length;
@@ -143,7 +129,7 @@ test('a connector with a new certificate loses no request when the one before ex
 
 test('one that has no other is told so and cut: what is in flight has its time, and no more', async () => {
   const connector = bed.connectors[0]!;
-  setClock(0);
+  clock.set(0);
   await startWithOldCertificate();
   backend.reset();
   backend.onConnection = answerInPartsOrUpgrade;
@@ -154,7 +140,7 @@ test('one that has no other is told so and cut: what is in flight has its time, 
   ]);
   const from = bed.log.text.length;
 
-  setClock(laterMinutes);
+  clock.set(laterMinutes * 60);
   await bed.log.until(hasExpired, from);
   await connector.log.until('"id":1000');
   requestTo('/download?ends').send(firstPart);

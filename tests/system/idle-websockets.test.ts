@@ -4,13 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { ClientHttp2Session } from 'node:http2';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { CommandLine } from '../testbed/command-line.ts';
-import { libfaketime } from '../testbed/fake-time.ts';
+import { ShiftedClock } from '../testbed/fake-time.ts';
 import { acceptHandshake, connectHttp2, Http2WebSocket } from '../testbed/http2-websocket.ts';
 import { RawBackend } from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
@@ -22,28 +20,13 @@ const limitMs = 1_000;
 const silentMs = 5 * limitMs;
 const agedSeconds = 9 * 3_600;
 
-const folder = mkdtempSync(path.join(tmpdir(), 'postern-idle-'));
-const offsetFile = path.join(folder, 'offset');
-const clock = {
-  LD_PRELOAD: libfaketime(),
-  FAKETIME_TIMESTAMP_FILE: offsetFile,
-  FAKETIME_NO_CACHE: '1',
-  FAKETIME_DONT_FAKE_MONOTONIC: '1',
-};
+const clock = new ShiftedClock();
 let backend: RawBackend;
 let bed: Testbed;
 const sessions: ClientHttp2Session[] = [];
 const clients: RawClient[] = [];
 
-/** @param seconds Between the clocks of the programs and that of everything else. */
-function setClock(seconds: number): void {
-  // An empty file would be read as no difference at all, and time would go backwards.
-  writeFileSync(`${offsetFile}.new`, `+${seconds}\n`);
-  renameSync(`${offsetFile}.new`, offsetFile);
-}
-
 before(async () => {
-  setClock(0);
   backend = await RawBackend.start();
   backend.onConnection = connection => {
     let answered = 0;
@@ -66,8 +49,11 @@ before(async () => {
     config: {
       limits: { clientIdleTimeoutMs: limitMs, bodyIdleTimeoutMs: limitMs, clientStallTimeoutMs: limitMs },
     },
-    environment: clock,
-    connectorThrough: ['env', ...Object.entries(clock).map(([name, value]) => `${name}=${value}`)],
+    environment: clock.environment,
+    connectorThrough: [
+      'env',
+      ...Object.entries(clock.environment).map(([name, value]) => `${name}=${value}`),
+    ],
   });
 });
 
@@ -76,7 +62,7 @@ after(async () => {
   for (const session of sessions) session.destroy();
   await bed?.[Symbol.asyncDispose]();
   await backend?.[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true, force: true });
+  clock[Symbol.dispose]();
 });
 
 interface OpenWebSocket {
@@ -162,7 +148,7 @@ test('a WebSocket on which nobody says anything stays open when its session has 
     await overHttp2('open'),
   ];
   await new Promise(resolve => setTimeout(resolve, silentMs));
-  setClock(agedSeconds);
+  clock.set(agedSeconds);
   // The relay hears of everything anew, as it does of what is purged.
   const from = bed.log.text.length;
   process.kill(controlPid(), 'SIGKILL');
