@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { upgradeAccepted } from './raw-websocket.ts';
 
 /** What a backend saw of one connection. */
 export class BackendConnectionLog {
@@ -139,4 +140,16 @@ function completeRequests(text: string): number {
     count += 1;
     rest = rest.slice(next);
   }
+}
+
+/** Upgrades who asks for it; begins a download without end for `/download`; answers everything else. */
+export function downloadOrUpgrade(connection: BackendConnectionLog): void {
+  connection.socket.once('data', () => {
+    if (connection.received.startsWith('GET /download')) {
+      return connection.send('HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nthe first bytes');
+    }
+    if (/^upgrade:/im.test(connection.received)) return connection.send(`${upgradeAccepted}\x81\x05hello`);
+    connection.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok');
+    connection.socket.end();
+  });
 }
