@@ -1,5 +1,9 @@
 import { styleText } from 'node:util';
-import type { ApplicationTest, TestHopName } from '@postern/protocol/admin/application-test';
+import {
+  type ApplicationTest,
+  type TestHopName,
+  testHopTitles,
+} from '@postern/protocol/admin/application-test';
 import type { OutsideHop } from './path-outside.ts';
 
 /** What a test of a whole path found. */
@@ -27,14 +31,7 @@ const titles: Readonly<Record<Line['hop'], string>> = {
   connect: 'TCP connect',
   tls: 'TLS',
   service: 'Service',
-  admission: 'Admission',
-  connector: 'Connector',
-  tunnel: 'Tunnel',
-  backendDns: 'Backend DNS',
-  backendConnect: 'Backend TCP',
-  backendTls: 'Backend TLS',
-  backendAnswer: 'First byte',
-  answer: 'Answer',
+  ...testHopTitles,
 };
 
 const marks = {

@@ -13,6 +13,18 @@ export const testHops = [
 ] as const;
 export type TestHopName = (typeof testHops)[number];
 
+/** What people read in their place. */
+export const testHopTitles: Readonly<Record<TestHopName, string>> = {
+  admission: 'Admission',
+  connector: 'Connector',
+  tunnel: 'Tunnel',
+  backendDns: 'Backend DNS',
+  backendConnect: 'Backend TCP',
+  backendTls: 'Backend TLS',
+  backendAnswer: 'First byte',
+  answer: 'Answer',
+};
+
 export const applicationTestRequest = z
   .strictObject({
     path: z

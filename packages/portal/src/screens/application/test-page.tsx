@@ -1,5 +1,5 @@
 import { Button, Field, Input, makeStyles, tokens } from '@fluentui/react-components';
-import type { ApplicationTest, TestHop, TestHopName } from '@postern/protocol/admin/application-test';
+import { type ApplicationTest, type TestHop, testHopTitles } from '@postern/protocol/admin/application-test';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
@@ -137,7 +137,7 @@ function Hop({ hop, totalMs }: { readonly hop: TestHop; readonly totalMs: number
   const { state, startMs, durationMs, detail, remedy } = hop;
   return (
     <li className={styles.hop}>
-      <StateMark {...marks[state]} word={titles[hop.hop]} />
+      <StateMark {...marks[state]} word={testHopTitles[hop.hop]} />
       <div className={styles.words}>
         {state === 'notRun' && 'Not run: '}
         {state === 'failed' && 'Failed: '}
@@ -161,17 +161,6 @@ function Hop({ hop, totalMs }: { readonly hop: TestHop; readonly totalMs: number
   );
 }
 
-const titles: Readonly<Record<TestHopName, string>> = {
-  admission: 'Admission',
-  connector: 'Connector',
-  tunnel: 'Tunnel',
-  backendDns: 'Backend DNS',
-  backendConnect: 'Backend TCP',
-  backendTls: 'Backend TLS',
-  backendAnswer: 'First byte',
-  answer: 'Answer',
-};
-
 const marks = {
   passed: { StateIcon: CheckIcon, tone: 'good' },
   warning: { StateIcon: WarningIcon, tone: 'warning' },
@@ -181,7 +170,7 @@ const marks = {
 
 function summaryOf({ hops, outcome, status, totalMs, redirectsTo }: ApplicationTest): string {
   if (outcome === 'failed') {
-    const names = hops.filter(({ state }) => state === 'failed').map(({ hop }) => titles[hop]);
+    const names = hops.filter(({ state }) => state === 'failed').map(({ hop }) => testHopTitles[hop]);
     return `It does not work: ${names.join(', ')}.`;
   }
   const answers = status === null ? '' : `answers ${status} `;
