@@ -128,7 +128,7 @@ class Walk {
 
   #skipRest(): void {
     for (const hop of ['connect', 'tls', 'service'] as const) {
-      if (!this.hops.some(one => one.hop === hop)) this.#skip(hop, 'not come to');
+      if (!this.hops.some(one => one.hop === hop)) this.#skip(hop, 'not reached');
     }
   }
 

@@ -23,7 +23,7 @@ const hops: TestHop[] = [
     remedy:
       'Is the application running, and does it listen at 10.0.0.5:8080? Try from rack-1: curl -v http://10.0.0.5:8080/',
   },
-  { ...well, hop: 'answer', state: 'notRun', startMs: null, durationMs: null, detail: 'not come to' },
+  { ...well, hop: 'answer', state: 'notRun', startMs: null, durationMs: null, detail: 'not reached' },
 ];
 
 function resultOf(inside: Partial<ApplicationTest> = {}): PathTestResult {
@@ -64,7 +64,7 @@ describe('the waterfall of a test', () => {
       '               ECONNREFUSED 10.0.0.5:8080',
       '               Do this: Is the application running, and does it listen at',
       '               10.0.0.5:8080? Try from rack-1: curl -v http://10.0.0.5:8080/',
-      '– Answer       not come to',
+      '– Answer       not reached',
       '',
       'It does not work: Backend TCP.',
     ]);

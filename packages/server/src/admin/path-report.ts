@@ -75,7 +75,7 @@ function timeline(facts: PathFacts, subject: TestSubject): TestHop[] {
       state,
       startMs,
       durationMs: wasCome ? durationMs : null,
-      detail: wasCome ? detail : 'not come to',
+      detail: wasCome ? detail : 'not reached',
       code: null,
       remedy: null,
     });
