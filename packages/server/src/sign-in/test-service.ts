@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { publishingDefaults } from '@postern/protocol/admin/publishing';
 import fastify from 'fastify';
 import type { Kysely } from 'kysely';
 import { pino } from 'pino';
@@ -127,6 +128,8 @@ async function addApplication(
 ): Promise<string> {
   const group = await db.selectFrom('connectorGroup').select('id').executeTakeFirstOrThrow();
   const id = randomUUID();
+  const externalUrl = `https://${label}.${testDomain}${applicationPath}`;
+  const publishing = { ...publishingDefaults, externalUrl, internalUrl: `http://${label}.corp.example/` };
   await db
     .insertInto('application')
     .values({
@@ -139,8 +142,8 @@ async function addApplication(
       accountEnabled: 1,
       visibleToUsers: 1,
       homePageUrl: null,
-      publishingJson: null,
-      externalUrl: `https://${label}.${testDomain}${applicationPath}`,
+      publishingJson: JSON.stringify(publishing),
+      externalUrl,
       createdAt: Date.now(),
     })
     .execute();
