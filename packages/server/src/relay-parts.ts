@@ -70,6 +70,8 @@ const now = () => performance.now();
 /** For windows of uploads over HTTP/2 beyond those that every stream begins with. */
 const uploadBudgetBytes = 128 * 1024 * 1024;
 const usesEveryMs = 60_000;
+/** Answers on port 80 are made in no time; only a connection that says nothing takes longer. */
+const plainDrainMs = 1_000;
 const maxCredentialUses = 10_000;
 /** Timers hold 31 bits; a credential may work for two years. */
 const maxTimerMs = 2 ** 31 - 1;
@@ -362,9 +364,10 @@ export class RelayParts {
     this.#isStopping = true;
     this.#prober.stop();
     this.#edge.stopAccepting();
-    this.#plain.stop();
+    const plain = this.#plain.drain(plainDrainMs);
     // Tunnels go last: a request that was still arriving, or is tried again, needs a stream.
     await this.#drained();
+    await plain;
     for (const tunnel of this.#registry.tunnels) tunnel.goAway('stopping', 'this node of the service stops');
     this.#edge.destroy();
     this.#backends.stop();

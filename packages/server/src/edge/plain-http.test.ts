@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { defaultHeadLimits } from '../http1/head.ts';
 import { RouteTable } from '../routes/route-table.ts';
@@ -31,7 +32,7 @@ before(async () => {
   await listener.listen({ host: '127.0.0.1', port });
 });
 
-after(() => listener.stop());
+after(() => listener.drain(0));
 
 async function ask(bytes: string): Promise<string> {
   const socket = net.connect(port, '127.0.0.1');
@@ -93,5 +94,21 @@ describe('plain HTTP', () => {
 
   test('a head that does not come is not waited for', async () => {
     assert.equal(await ask('GET / HTTP/1.1\r\n'), '');
+  });
+
+  test('a connection that was taken is answered before a stop, unless it says nothing', async () => {
+    const socket = net.connect(port, '127.0.0.1');
+    const mute = net.connect(port, '127.0.0.1');
+    await Promise.all([once(socket, 'connect'), once(mute, 'connect')]);
+    const ended = once(mute, 'close');
+    // Both have been taken once a later one is answered.
+    await ask('GET / HTTP/1.1\r\nHost: portal.example.com\r\n\r\n');
+
+    const drained = listener.drain(100);
+    socket.write('GET /late HTTP/1.1\r\nHost: portal.example.com\r\n\r\n');
+
+    assert.match(await text(socket), /^HTTP\/1\.1 308 .*\/late\r\n/s);
+    await Promise.all([drained, ended]);
+    await assert.rejects(ask('GET / HTTP/1.1\r\n'), { code: 'ECONNREFUSED' });
   });
 });

@@ -32,6 +32,7 @@ export class PlainHttpListener {
   readonly #options: PlainHttpOptions;
   readonly #servers: net.Server[] = [];
   readonly #sockets = new Set<net.Socket>();
+  #onEmpty: (() => void) | null = null;
 
   constructor(options: PlainHttpOptions) {
     this.#options = options;
@@ -51,8 +52,14 @@ export class PlainHttpListener {
     this.#servers.push(server);
   }
 
-  stop(): void {
+  /** Takes no more connections; those that were taken have `limitMs` to be answered. */
+  async drain(limitMs: number): Promise<void> {
     for (const server of this.#servers) server.close();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onEmpty = resolve;
+    const timer = setTimeout(resolve, limitMs);
+    if (this.#sockets.size > 0) await promise;
+    clearTimeout(timer);
     for (const socket of this.#sockets) socket.destroy();
   }
 
@@ -66,6 +73,7 @@ export class PlainHttpListener {
     socket.once('close', () => {
       clearTimeout(timer);
       this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#onEmpty?.();
     });
     const onData = (bytes: Buffer) => {
       received = Buffer.concat([received, bytes]);
