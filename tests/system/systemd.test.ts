@@ -85,10 +85,11 @@ describe('under systemd', { timeout: 1_200_000 }, () => {
     assert.match(choosePassword(password), /Password saved/);
   });
 
-  test('a restart of the service refuses no connection', async () => {
+  test('a restart of the service refuses no connection', async context => {
     const clients = ['a', 'b'].map(
       name => new RestlessClient(inside.name, `http://${name}.${domain}/`, serviceAddress),
     );
+    context.after(() => Promise.all(clients.map(client => client.end())));
     await Promise.all(clients.map(client => client.untilAnswered(10)));
 
     await outside.run('systemctl restart postern.service');
