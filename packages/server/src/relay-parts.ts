@@ -221,6 +221,7 @@ export class RelayParts {
     this.#edge = new EdgeListener({
       parts,
       certificates: this.#certificates,
+      takesCertificates: host => this.#routes.findHost(host)?.takesCertificates ?? false,
       connectHost: controlHosts(config).connect,
       tunnelProtocols,
       acceptTunnel: (socket, onHandshake) => this.#tunnelListener.accept(socket, onHandshake),

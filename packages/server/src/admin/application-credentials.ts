@@ -37,7 +37,7 @@ export function addApplicationCredentials(app: AdminApp, { directory, log }: Res
     async request => {
       await requireApplication(directory.db, request.params.id);
       const rows = await listApplicationCredentials(directory.db, request.params.id);
-      return { value: rows.map(represent) };
+      return { value: rows.filter(row => row.certificateSha256 === null).map(represent) };
     },
   );
 
@@ -83,7 +83,7 @@ export function addApplicationCredentials(app: AdminApp, { directory, log }: Res
     async (request, reply) => {
       const { id: applicationId } = request.params;
       const { keyId } = request.body;
-      await removeApplicationCredential(directory, applicationId, keyId);
+      await removeApplicationCredential(directory, applicationId, keyId, 'secret');
       const actor = actorOf(request);
       events.applicationCredentialChanged(log, { applicationId, keyId, what: 'removed', actor });
       return reply.code(204).send();

@@ -16,6 +16,7 @@ import { findUser } from '../store/users.ts';
 import { AdminError } from './admin-error.ts';
 import { addAlerts } from './alerts.ts';
 import { answerError } from './answer-error.ts';
+import { addCertificateCredentials } from './application-certificates.ts';
 import { addApplicationCredentials } from './application-credentials.ts';
 import { addApplicationSegments } from './application-segments.ts';
 import { addApplicationTemplates } from './application-templates.ts';
@@ -82,6 +83,7 @@ const resources: readonly ((app: AdminApp, parts: ResourceParts) => void)[] = [
   addApplications,
   addApplicationSegments,
   addApplicationCredentials,
+  addCertificateCredentials,
   addApplicationTemplates,
   addApplicationTest,
   addBackendHealth,

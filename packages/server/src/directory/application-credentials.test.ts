@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { hash } from 'node:crypto';
+import { hash, X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { listApplicationCredentials } from '../store/application-credentials.ts';
+import { TestAuthority } from '../domains/test-authority.ts';
+import { listApplicationCredentials, listSecretsOfClient } from '../store/application-credentials.ts';
 import {
   addApplicationCredential,
+  addCertificateCredential,
   recordCredentialUse,
   removeApplicationCredential,
 } from './application-credentials.ts';
@@ -75,9 +77,13 @@ describe('credentials of an application', () => {
     const one = await addApplicationCredential(directory, id, {});
     await addApplicationCredential(directory, id, {});
 
-    await assert.rejects(removeApplicationCredential(directory, other.id, one.row.id), { code: 'not_found' });
-    await removeApplicationCredential(directory, id, one.row.id);
-    await assert.rejects(removeApplicationCredential(directory, id, one.row.id), { code: 'not_found' });
+    await assert.rejects(removeApplicationCredential(directory, other.id, one.row.id, 'secret'), {
+      code: 'not_found',
+    });
+    await removeApplicationCredential(directory, id, one.row.id, 'secret');
+    await assert.rejects(removeApplicationCredential(directory, id, one.row.id, 'secret'), {
+      code: 'not_found',
+    });
     assert.equal((await listApplicationCredentials(directory.db, id)).length, 1);
     await deleteApplication(directory, id);
 
@@ -95,5 +101,40 @@ describe('credentials of an application', () => {
     const [used] = await listApplicationCredentials(opened.directory.db, opened.id);
     assert.equal(used?.lastUsedAt, opened.clock.now);
     assert.deepEqual(opened.takeChanges(), []);
+  });
+
+  test('may be certificates, told to relays by their hash, which end when those do', async () => {
+    await using opened = await openWithApplication();
+    using authority = new TestAuthority();
+    const { directory, id } = opened;
+    const certificate = new X509Certificate(authority.issue({ names: [], use: 'clientAuth' }).certificate);
+    const secret = await addApplicationCredential(directory, id, { displayName: 'backup' });
+    const { clientId } = secret.row;
+    opened.clock.now = Date.now();
+
+    const row = await addCertificateCredential(directory, id, certificate, { clientId });
+
+    const certificateSha256 = hash('sha256', certificate.raw, 'hex').toUpperCase();
+    const expiresAt = certificate.validToDate.getTime();
+    const change = opened.takeChanges().at(-1);
+    assert.ok(change?.set === 'applications' && 'put' in change);
+    assert.deepEqual(change.put.credentials?.[1], {
+      ...{ id: row.id, clientId, displayName: 'backup', secretHash: '', expiresAt, certificateSha256 },
+    });
+    await assert.rejects(addCertificateCredential(directory, id, certificate, {}), { code: 'conflict' });
+    await assert.rejects(removeApplicationCredential(directory, id, row.id, 'secret'), { code: 'not_found' });
+    await assert.rejects(removeApplicationCredential(directory, id, secret.row.id, 'certificate'), {
+      code: 'not_found',
+    });
+    assert.deepEqual(
+      (await listSecretsOfClient(directory.db, clientId)).map(one => one.id),
+      [secret.row.id],
+    );
+    await removeApplicationCredential(directory, id, row.id, 'certificate');
+    opened.clock.now = expiresAt;
+    await assert.rejects(addCertificateCredential(directory, id, certificate, {}), {
+      code: 'invalid',
+      property: 'key',
+    });
   });
 });

@@ -214,8 +214,9 @@ export function applicationRecordOf(
 }
 
 function credentialRecordOf(row: ApplicationCredentialRow): CredentialRecord {
-  const { id, clientId, displayName, secretHash, expiresAt } = row;
-  return { id, clientId, displayName, secretHash, expiresAt };
+  const { id, clientId, displayName, secretHash, certificateSha256, expiresAt } = row;
+  const record = { id, clientId, displayName, secretHash, expiresAt };
+  return certificateSha256 === null ? record : { ...record, certificateSha256 };
 }
 
 function alternateOf(

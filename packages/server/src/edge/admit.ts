@@ -11,6 +11,7 @@ import type { CorsGrant } from '../routes/cors.ts';
 import { networksOf } from '../routes/route-settings.ts';
 import type { HostRoutes, Route, RouteTable } from '../routes/route-table.ts';
 import { readSessionCookie } from '../translation/session-cookie.ts';
+import { type CertificateFacts, certifiedClient } from './client-certificate.ts';
 import {
   type ClientCheckParts,
   type ClientProblem,
@@ -42,6 +43,8 @@ export interface AdmitParts {
 export interface ConnectionFacts {
   /** Whether the certificate that this connection was made with is also good for another host. */
   readonly covers: (host: string) => boolean;
+  /** Null on a connection of a trusted proxy: TLS says nothing of the clients there. */
+  readonly certified: CertificateFacts | null;
   /** The Host of the last request on this connection, as sent, and what it meant. */
   lastHost: { readonly sent: string; readonly table: RouteTable; readonly host: HostRoutes } | null;
   /** The session cookie of the last request on this connection, good while the client's fields repeat. */
@@ -171,12 +174,26 @@ export function admit(
     }
   }
   const cookie = cookieOf(head, facts);
-  if (cookie === null) return { kind: 'sign-in', host, route, problem: null };
+  if (cookie === null) return admitCertified(head, facts, host, route, parts);
   const session = parts.state.findSession(cookie, host.host);
   if (session === undefined) {
-    if (hasAsked) return { kind: 'sign-in', host, route, problem: null };
+    if (hasAsked) return admitCertified(head, facts, host, route, parts);
     return { kind: 'ask', idHash: hashCookie(cookie), host: host.host };
   }
+  return admitAs(session, head, host, route);
+}
+
+/** Decides about a request that itself says nothing of who sends it; its connection may. */
+function admitCertified(
+  head: MessageHead,
+  { certified }: ConnectionFacts,
+  host: HostRoutes,
+  route: Route,
+  { clients }: AdmitParts,
+): Admission {
+  const session = certifiedClient(head, host.host, route.clients, certified, clients);
+  if (session === null) return { kind: 'sign-in', host, route, problem: null };
+  if (session === 'misdirected') return { kind: 'refuse', code: 'misdirected', route };
   return admitAs(session, head, host, route);
 }
 

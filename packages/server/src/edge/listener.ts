@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import net from 'node:net';
 import tls from 'node:tls';
 import type { Logger } from 'pino';
@@ -5,6 +6,7 @@ import { plainAddress } from '../tunnels/accept.ts';
 import { addressKey } from './address-key.ts';
 import type { Certificates } from './certificates.ts';
 import { type ChallengeListener, challengeProtocol } from './challenge-listener.ts';
+import { certificateFactsOf, notAsked } from './client-certificate.ts';
 import { ClientConnection } from './client-connection.ts';
 import { maxClientHelloBytes, readClientHello } from './client-hello.ts';
 import type { EdgeParts } from './edge-parts.ts';
@@ -15,6 +17,8 @@ import type { ClientContext } from './request.ts';
 export interface EdgeListenerOptions {
   readonly parts: EdgeParts;
   readonly certificates: Certificates;
+  /** Whether programs may present a certificate to an application of this host. */
+  readonly takesCertificates: (host: string) => boolean;
   /** `connect.<domain>`: with one of the tunnel listener's protocols offered, a connection for it goes to `acceptTunnel`. */
   readonly connectHost: string;
   readonly tunnelProtocols: readonly string[];
@@ -57,6 +61,8 @@ interface Unfinished {
 export class EdgeListener {
   readonly #options: EdgeListenerOptions;
   readonly #tls: tls.Server;
+  /** For hosts that take certificates of clients: nobody else is asked for one. */
+  readonly #asking: tls.Server;
   readonly #servers: net.Server[] = [];
   readonly #connections = new Set<HttpConnection>();
   readonly #sockets = new Set<net.Socket>();
@@ -70,17 +76,17 @@ export class EdgeListener {
 
   constructor(options: EdgeListenerOptions) {
     this.#options = options;
-    this.#tls = tls.createServer({
-      ALPNProtocols: ['h2', 'http/1.1'],
-      minVersion: 'TLSv1.2',
-      handshakeTimeout: handshakeTimeoutMs,
-      // There is no certificate beside these: a client that names no host cannot be served (threat G6).
-      SNICallback: (name, done) => {
-        done(null, options.certificates.find(name.toLowerCase())?.context ?? undefined);
+    this.#tls = this.#newServer({}, socket => this.#serve(socket, false));
+    this.#asking = this.#newServer(
+      {
+        requestCert: true,
+        // Optional, and known by itself: who presents none, or one that nobody has named, is who they are without.
+        rejectUnauthorized: false,
+        // A resumed session would carry the certificate without the private key.
+        secureOptions: constants.SSL_OP_NO_TICKET,
       },
-    });
-    this.#tls.on('secureConnection', socket => this.#serve(socket));
-    this.#tls.on('tlsClientError', (_error, socket) => socket.destroy());
+      socket => this.#serve(socket, true),
+    );
     this.#sweep = setInterval(() => this.#checkDeadlines(), 1_000);
   }
 
@@ -191,8 +197,14 @@ export class EdgeListener {
         challenges.accept(socket, onHandshake);
         return;
       }
-      this.#unfinished.set(key, { serverName: hello.serverName, onHandshake });
-      this.#tls.emit('connection', socket);
+      const { serverName } = hello;
+      this.#unfinished.set(key, { serverName, onHandshake });
+      const { parts, takesCertificates } = this.#options;
+      const isAsked =
+        serverName !== null &&
+        takesCertificates(serverName) &&
+        !parts.isTrustedProxy(plainAddress(socket.remoteAddress ?? ''));
+      (isAsked ? this.#asking : this.#tls).emit('connection', socket);
     };
     socket.on('data', onData);
     socket.once('end', onEnd);
@@ -205,7 +217,23 @@ export class EdgeListener {
     else this.#handshakes.set(address, running - 1);
   }
 
-  #serve(socket: tls.TLSSocket): void {
+  #newServer(more: tls.TlsOptions, serve: (socket: tls.TLSSocket) => void): tls.Server {
+    const server = tls.createServer({
+      ALPNProtocols: ['h2', 'http/1.1'],
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: handshakeTimeoutMs,
+      // There is no certificate beside these: a client that names no host cannot be served (threat G6).
+      SNICallback: (name, done) => {
+        done(null, this.#options.certificates.find(name.toLowerCase())?.context ?? undefined);
+      },
+      ...more,
+    });
+    server.on('secureConnection', serve);
+    server.on('tlsClientError', (_error, socket) => socket.destroy());
+    return server;
+  }
+
+  #serve(socket: tls.TLSSocket, isAsked: boolean): void {
     const address = socket.remoteAddress ?? '';
     const unfinished = this.#unfinished.get(keyOf(socket));
     unfinished?.onHandshake();
@@ -217,12 +245,14 @@ export class EdgeListener {
     }
     const { parts, certificates } = this.#options;
     const certificate = serverName === null ? undefined : certificates.find(serverName);
+    const isBehindTrustedProxy = parts.isTrustedProxy(plainAddress(address));
     const context: ClientContext = {
       address: plainAddress(address),
       client: parts.protection.clientAt(plainAddress(address)),
-      isBehindTrustedProxy: parts.isTrustedProxy(plainAddress(address)),
+      isBehindTrustedProxy,
       pins: socket.alpnProtocol === 'h2' ? null : new PinnedConnections(),
       covers: host => certificate?.covers(host) ?? false,
+      certified: isBehindTrustedProxy ? null : isAsked ? certificateFactsOf(socket, serverName!) : notAsked,
       lastHost: null,
       lastForwarded: null,
       lastCookie: null,
@@ -230,6 +260,8 @@ export class EdgeListener {
       lastFields: null,
       lastTranslation: null,
     };
+    // With another handshake on the same connection it could be somebody else's.
+    if (isAsked) socket.disableRenegotiation();
     socket.setNoDelay(true);
     const onClose = (connection: HttpConnection) => void this.#connections.delete(connection);
     const connection =

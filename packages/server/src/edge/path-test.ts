@@ -87,6 +87,7 @@ async function send(test: PathTest, cookie: string, route: Route, parts: EdgePar
 function contextOf({ host, clientAddress }: PathTest, parts: EdgeParts): ClientContext {
   return {
     covers: name => name === host,
+    certified: null,
     lastHost: null,
     lastCookie: null,
     lastPresented: null,

@@ -88,8 +88,10 @@ export interface CredentialRecord {
   /** Who the program is; several credentials may be the same client's. */
   readonly clientId: string;
   readonly displayName: string | null;
-  /** base64url SHA-256 of the secret, which is stored nowhere. */
+  /** base64url SHA-256 of the secret, which is stored nowhere; empty for a certificate. */
   readonly secretHash: string;
+  /** SHA-256 of the DER of a client's certificate, 64 upper-case hex digits; absent for a secret. */
+  readonly certificateSha256?: string;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
 }

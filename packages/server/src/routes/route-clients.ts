@@ -4,15 +4,20 @@ import type { Session } from '../feed/relay-state.ts';
 /** A credential of a program, with what stands for the program where a person's session stands for the person. */
 export interface ProgramCredential {
   readonly record: CredentialRecord;
+  readonly session: Session;
+}
+
+export interface ProgramSecret extends ProgramCredential {
   /** SHA-256 of the secret. */
   readonly secretHash: Buffer;
-  readonly session: Session;
 }
 
 /** How programs say who they are, made ready for the request path. */
 export interface RouteClients {
   /** By client id; several while secrets are exchanged. */
-  readonly programs: ReadonlyMap<string, readonly ProgramCredential[]>;
+  readonly programs: ReadonlyMap<string, readonly ProgramSecret[]>;
+  /** Of clients with a certificate, by the SHA-256 of its DER (upper-case hex); null where none has one. */
+  readonly certificates: ReadonlyMap<string, ProgramCredential> | null;
   /** HTTP Basic lets in: with one of them, and where tokens do with a token as the password. */
   readonly isBasicAllowed: boolean;
   /** Access tokens of ours let in, of people and of programs. */
@@ -24,6 +29,7 @@ export interface RouteClients {
 /** Of an application without credentials for which nobody has set anything: most of thousands share it. */
 const tokensAlone: RouteClients = {
   programs: new Map(),
+  certificates: null,
   isBasicAllowed: true,
   isBearerAllowed: true,
   isTokenPassedOn: false,
@@ -39,19 +45,34 @@ export function clientsOf(application: ApplicationRecord): RouteClients | null {
   if (!hasCredentials && settings === undefined) return tokensAlone;
   const isBearerAllowed = isAsked && settings?.isBearerAllowed !== false;
   if (!hasCredentials && !isBearerAllowed) return null;
+  const secrets = credentials.filter(one => one.certificateSha256 === undefined);
   return {
-    programs: Map.groupBy(credentials.map(programOf), program => program.record.clientId),
+    programs: Map.groupBy(secrets.map(secretOf), secret => secret.record.clientId),
+    certificates: isAsked ? certificatesOf(credentials) : null,
     isBasicAllowed: isAsked && settings?.isBasicAllowed !== false,
     isBearerAllowed,
     isTokenPassedOn: settings?.isTokenPassedOn === true,
   };
 }
 
+function secretOf(record: CredentialRecord): ProgramSecret {
+  return { ...programOf(record), secretHash: Buffer.from(record.secretHash, 'base64url') };
+}
+
+function certificatesOf(
+  credentials: readonly CredentialRecord[],
+): ReadonlyMap<string, ProgramCredential> | null {
+  const known = new Map<string, ProgramCredential>();
+  for (const record of credentials) {
+    if (record.certificateSha256 !== undefined) known.set(record.certificateSha256, programOf(record));
+  }
+  return known.size > 0 ? known : null;
+}
+
 function programOf(record: CredentialRecord): ProgramCredential {
   const { id, clientId, displayName, expiresAt } = record;
   return {
     record,
-    secretHash: Buffer.from(record.secretHash, 'base64url'),
     session: {
       record: { id, idHash: '', host: '', userId: clientId, expiresAt },
       user: {

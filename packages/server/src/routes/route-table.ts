@@ -77,6 +77,11 @@ export class HostRoutes {
     return this.#reserved;
   }
 
+  /** Whether a program may present a certificate to an application of this host. */
+  get takesCertificates(): boolean {
+    return this.#routes.some(({ clients }) => clients !== null && clients.certificates !== null);
+  }
+
   /**
    * The route that serves a path: the longest published path that holds it, segment by segment, so that `/ab` is not
    * under `/a/` (threat B8).

@@ -16,7 +16,7 @@ import { credentialClaim, sessionClaim } from '../edge/access-tokens.ts';
 import { addressKey } from '../edge/address-key.ts';
 import { tokenHost } from '../edge/client-credentials.ts';
 import type { FailedClients } from '../edge/failed-clients.ts';
-import { type ApplicationCredentialRow, listCredentialsOfClient } from '../store/application-credentials.ts';
+import { type ApplicationCredentialRow, listSecretsOfClient } from '../store/application-credentials.ts';
 import {
   type ApplicationName,
   findApplicationOfPerson,
@@ -274,7 +274,7 @@ async function findCredential(
   secret: string,
 ): Promise<ApplicationCredentialRow | undefined> {
   const presented = hash('sha256', secret, 'buffer');
-  const credentials = await listCredentialsOfClient(db, clientId);
+  const credentials = await listSecretsOfClient(db, clientId);
   return credentials.find(
     one => one.expiresAt > now() && timingSafeEqual(Buffer.from(one.secretHash, 'base64url'), presented),
   );

@@ -7,7 +7,7 @@ import { controlHosts, originOf } from '../config/names.ts';
 import type { Config } from '../config/schema.ts';
 import { storedPublishing } from '../directory/publishing.ts';
 import { coveringWildcards } from '../directory/wildcard-urls.ts';
-import { listCredentialsOfClient } from '../store/application-credentials.ts';
+import { listSecretsOfClient } from '../store/application-credentials.ts';
 import {
   findApplicationsOfAlternateHost,
   findApplicationsOfHost,
@@ -76,7 +76,7 @@ export class Clients {
 
   /** Of a program with a credential of an application that has not expired. */
   async #programMetadata(clientId: string): Promise<AdapterPayload | undefined> {
-    const credentials = await listCredentialsOfClient(this.#db, clientId);
+    const credentials = await listSecretsOfClient(this.#db, clientId);
     if (credentials.length === 0) return undefined;
     const metadata = {
       client_id: clientId,

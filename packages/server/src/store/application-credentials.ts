@@ -4,6 +4,9 @@ import type { ApplicationCredentialTable, Database } from './schema.ts';
 
 export type ApplicationCredentialRow = Readonly<ApplicationCredentialTable>;
 
+/** What a program presents: a secret that it sends, or a certificate whose key it proves to have. */
+export type CredentialKind = 'secret' | 'certificate';
+
 export async function insertApplicationCredential(
   db: Kysely<Database>,
   row: ApplicationCredentialRow,
@@ -25,8 +28,8 @@ export function listApplicationCredentials(
     .execute();
 }
 
-/** Those that one client may present, sorted by time of creation. */
-export function listCredentialsOfClient(
+/** The secrets that one client may present, sorted by time of creation. */
+export function listSecretsOfClient(
   db: Kysely<Database>,
   clientId: string,
 ): Promise<ApplicationCredentialRow[]> {
@@ -34,6 +37,7 @@ export function listCredentialsOfClient(
     .selectFrom('applicationCredential')
     .selectAll()
     .where('clientId', '=', clientId)
+    .where('certificateSha256', 'is', null)
     .orderBy('createdAt')
     .execute();
 }
@@ -51,16 +55,18 @@ export function readAllApplicationCredentials(db: Kysely<Database>): Promise<App
   return db.selectFrom('applicationCredential').selectAll().execute();
 }
 
-/** @returns whether there was one. */
+/** @returns whether there was one of this kind. */
 export async function deleteApplicationCredential(
   db: Kysely<Database>,
   applicationId: string,
   id: string,
+  kind: CredentialKind,
 ): Promise<boolean> {
   const result = await db
     .deleteFrom('applicationCredential')
     .where('id', '=', id)
     .where('applicationId', '=', applicationId)
+    .where('certificateSha256', kind === 'secret' ? 'is' : 'is not', null)
     .executeTakeFirst();
   return result.numDeletedRows === 1n;
 }

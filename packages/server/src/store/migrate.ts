@@ -12,6 +12,7 @@ import { drainingConnectors } from './migrations/0007-draining-connectors.ts';
 import { applicationCredentials } from './migrations/0008-application-credentials.ts';
 import { connectorRegions } from './migrations/0009-connector-regions.ts';
 import { sessionTimings } from './migrations/0010-session-timings.ts';
+import { certificateCredentials } from './migrations/0011-certificate-credentials.ts';
 import type { Database } from './schema.ts';
 import { StoreError } from './store-error.ts';
 import { syncToDisk } from './sync-to-disk.ts';
@@ -27,6 +28,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0008-application-credentials': applicationCredentials,
   '0009-connector-regions': connectorRegions,
   '0010-session-timings': sessionTimings,
+  '0011-certificate-credentials': certificateCredentials,
 };
 
 export interface MigrateOptions {

@@ -86,16 +86,18 @@ export interface ApplicationTable {
   version: Generated<number>;
 }
 
-/** Secrets with which programs use an application; what is kept of one is its hash. */
+/** Secrets and certificates with which programs use an application; what is kept of one is its hash. */
 export interface ApplicationCredentialTable {
   id: string;
   applicationId: string;
-  /** Who the program is; several secrets may be the same client's. */
+  /** Who the program is; several credentials may be the same client's. */
   clientId: string;
   displayName: string | null;
-  /** base64url SHA-256 of the secret. */
+  /** base64url SHA-256 of the secret; empty, which no hash is, for a certificate. */
   secretHash: string;
-  /** The first characters of the secret, to tell it from others. */
+  /** SHA-256 of the certificate's DER, 64 upper-case hex digits; null for a secret. */
+  certificateSha256: string | null;
+  /** The first characters of the secret, to tell it from others; empty for a certificate. */
   hint: string;
   createdAt: number;
   expiresAt: number;

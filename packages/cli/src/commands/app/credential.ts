@@ -9,7 +9,8 @@ export function addAppCredential(parent: Command): void {
     .summary('manage the credentials of programs that use an application')
     .description(
       'Manages the credentials of programs that use an application without a person: git, curl, WebDAV, jobs. A program ' +
-        'sends its client id and secret as HTTP Basic, or gets access tokens with them. Needs Application Administrator.',
+        'sends its client id and secret as HTTP Basic, gets access tokens with them, or presents a client certificate ' +
+        'in TLS. Needs Application Administrator.',
     )
     .helpCommand(false);
   addCredentialAdd(noun);

@@ -1,5 +1,5 @@
-import { passwordCredential } from '@postern/protocol/admin/application-credentials';
 import type { Command } from 'commander';
+import { describeProof, listCredentials } from '../../../application-credentials.ts';
 import { connectAdmin, contextOf } from '../../../command-context.ts';
 import { findApplication } from '../../../find-object.ts';
 import { formatTime } from '../../../format-time.ts';
@@ -13,14 +13,14 @@ export function addCredentialList(parent: Command): void {
       const context = contextOf(command);
       const admin = await connectAdmin(context);
       const { id } = await findApplication(admin, nameOrId);
-      const credentials = await admin.list(`applications/${id}/passwordCredentials`, passwordCredential);
+      const credentials = await listCredentials(admin, id);
       context.output.table(
         credentials,
         credentials,
         [
           { title: 'NAME', value: each => each.displayName ?? '–', flexible: true },
           { title: 'CLIENT ID', value: each => each.clientId },
-          { title: 'SECRET', value: each => `${each.hint}…` },
+          { title: 'SECRET', value: describeProof },
           { title: 'EXPIRES', value: each => formatTime(each.endDateTime) ?? '–' },
           { title: 'LAST USED', value: each => formatTime(each.lastUsedDateTime) ?? 'never' },
           { title: 'ID', value: each => each.keyId },

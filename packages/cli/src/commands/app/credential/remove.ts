@@ -1,6 +1,10 @@
-import { type PasswordCredential, passwordCredential } from '@postern/protocol/admin/application-credentials';
 import type { Command } from 'commander';
 import type { AdminClient } from '../../../admin-client.ts';
+import {
+  type ApplicationCredential,
+  describeProof,
+  listCredentials,
+} from '../../../application-credentials.ts';
 import { CliError } from '../../../cli-error.ts';
 import { connectAdmin, contextOf } from '../../../command-context.ts';
 import { findApplication } from '../../../find-object.ts';
@@ -15,9 +19,14 @@ export function addCredentialRemove(parent: Command): void {
       const context = contextOf(command);
       const admin = await connectAdmin(context);
       const { id, displayName } = await findApplication(admin, nameOrId);
-      const { keyId } = await findCredential(admin, id, given);
-      await admin.send('POST', `applications/${id}/removePassword`, { keyId });
-      context.output.result({ keyId, removed: true }, `Removed the credential from ${displayName}.`);
+      const credential = await findCredential(admin, id, given);
+      const { keyId } = credential;
+      const verb = 'sha256' in credential ? 'removeKey' : 'removePassword';
+      await admin.send('POST', `applications/${id}/${verb}`, { keyId });
+      context.output.result(
+        { keyId, removed: true },
+        `Removed the credential ${describeProof(credential)} from ${displayName}.`,
+      );
     });
 }
 
@@ -25,11 +34,8 @@ async function findCredential(
   admin: AdminClient,
   applicationId: string,
   given: string,
-): Promise<PasswordCredential> {
-  const credentials = await admin.list(
-    `applications/${applicationId}/passwordCredentials`,
-    passwordCredential,
-  );
+): Promise<ApplicationCredential> {
+  const credentials = await listCredentials(admin, applicationId);
   const byId = credentials.find(one => one.keyId === given);
   const named = credentials.filter(one => one.displayName === given);
   const found = byId ?? named[0];
