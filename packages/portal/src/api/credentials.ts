@@ -1,16 +1,23 @@
-import type { PasswordCredential } from '@postern/protocol/admin/application-credentials';
+import type { KeyCredential, PasswordCredential } from '@postern/protocol/admin/application-credentials';
 import type { Collection } from '@postern/protocol/admin/collection';
 import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import { applicationsKey } from './applications.ts';
 import { change, read } from './client.ts';
 
+/** A secret of a program, or a certificate of one. */
+export type ApplicationCredential = PasswordCredential | KeyCredential;
+
 /** The credentials of programs that use an application, those that have expired included. */
 export function credentialsQuery(applicationId: string) {
   return queryOptions({
     queryKey: keyOf(applicationId),
-    queryFn: async ({ signal }) => {
-      const path = `/applications/${applicationId}/passwordCredentials`;
-      return (await read<Collection<PasswordCredential>>(path, signal)).value;
+    queryFn: async ({ signal }): Promise<ApplicationCredential[]> => {
+      const path = `/applications/${applicationId}`;
+      const [secrets, certificates] = await Promise.all([
+        read<Collection<PasswordCredential>>(`${path}/passwordCredentials`, signal),
+        read<Collection<KeyCredential>>(`${path}/keyCredentials`, signal),
+      ]);
+      return [...secrets.value, ...certificates.value];
     },
     refetchInterval: 15_000,
   });
@@ -39,11 +46,14 @@ export function useAddCredential(applicationId: string) {
   });
 }
 
-/** Takes a credential away; input is its key id. */
+/** Takes a credential away. */
 export function useRemoveCredential(applicationId: string) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (keyId: string) => change('POST', `/applications/${applicationId}/removePassword`, { keyId }),
+    mutationFn: (credential: ApplicationCredential) => {
+      const verb = 'sha256' in credential ? 'removeKey' : 'removePassword';
+      return change('POST', `/applications/${applicationId}/${verb}`, { keyId: credential.keyId });
+    },
     onSettled: () => client.invalidateQueries({ queryKey: keyOf(applicationId) }),
   });
 }

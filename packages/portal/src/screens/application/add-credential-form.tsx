@@ -9,10 +9,9 @@ import {
   makeStyles,
   Select,
 } from '@fluentui/react-components';
-import type { PasswordCredential } from '@postern/protocol/admin/application-credentials';
 import type { Application } from '@postern/protocol/admin/applications';
 import { useState } from 'react';
-import { useAddCredential } from '../../api/credentials.ts';
+import { type ApplicationCredential, useAddCredential } from '../../api/credentials.ts';
 import { Confirmation } from '../../components/confirmation.tsx';
 import { CopyBlock, CopyText } from '../../components/copy-text.tsx';
 import { Facts } from '../../components/facts.tsx';
@@ -34,7 +33,7 @@ const lifetimes = [
 interface AddCredentialFormProps {
   readonly application: Application;
   /** Those that there are: a further secret may be for the client of one of them. */
-  readonly credentials: readonly PasswordCredential[];
+  readonly credentials: readonly ApplicationCredential[];
   /** The secret is there, and shown. */
   readonly onMade: () => void;
   readonly onClose: () => void;

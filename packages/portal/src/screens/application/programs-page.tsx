@@ -1,9 +1,8 @@
 import { Button, makeStyles, tokens } from '@fluentui/react-components';
-import type { PasswordCredential } from '@postern/protocol/admin/application-credentials';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useState } from 'react';
-import { credentialsQuery, useRemoveCredential } from '../../api/credentials.ts';
+import { type ApplicationCredential, credentialsQuery, useRemoveCredential } from '../../api/credentials.ts';
 import { Confirmation } from '../../components/confirmation.tsx';
 import { CopyText } from '../../components/copy-text.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
@@ -37,12 +36,12 @@ function Credentials({ shown: { application } }: { readonly shown: ShownApplicat
   const [dialog, setDialog] = useState<'add' | 'remove' | null>(null);
   // A secret is shown only now: nothing but its button closes what shows it.
   const [isMade, setIsMade] = useState(false);
-  const [removing, setRemoving] = useState<PasswordCredential | null>(null);
+  const [removing, setRemoving] = useState<ApplicationCredential | null>(null);
   const close = () => {
     setDialog(null);
     setIsMade(false);
   };
-  const askRemoval = (credential: PasswordCredential) => {
+  const askRemoval = (credential: ApplicationCredential) => {
     setRemoving(credential);
     setDialog('remove');
   };
@@ -98,7 +97,7 @@ function Credentials({ shown: { application } }: { readonly shown: ShownApplicat
   );
 }
 
-function columnsWith(onRemove: (credential: PasswordCredential) => void): Column<PasswordCredential>[] {
+function columnsWith(onRemove: (credential: ApplicationCredential) => void): Column<ApplicationCredential>[] {
   return [
     { id: 'name', title: 'Name', sortKey: credentialName, cell: credentialName },
     {
@@ -115,7 +114,7 @@ function columnsWith(onRemove: (credential: PasswordCredential) => void): Column
         <CopyText text={`${clientId.slice(0, 8)}…`} copied={clientId} what="client id" />
       ),
     },
-    { id: 'secret', title: 'Secret', isMinor: true, cell: ({ hint }) => <code>{hint}…</code> },
+    { id: 'secret', title: 'Secret', isMinor: true, cell: credential => <code>{proofOf(credential)}</code> },
     {
       id: 'expires',
       title: 'Expires',
@@ -146,14 +145,18 @@ function columnsWith(onRemove: (credential: PasswordCredential) => void): Column
   ];
 }
 
+function proofOf(credential: ApplicationCredential): string {
+  return 'sha256' in credential ? `certificate ${credential.sha256.slice(0, 8)}…` : `${credential.hint}…`;
+}
+
 /** What people call a credential. */
-export function credentialName({ displayName }: PasswordCredential): string {
+export function credentialName({ displayName }: ApplicationCredential): string {
   return displayName ?? 'Unnamed credential';
 }
 
 const soonMs = 30 * 86_400_000;
 
-function CredentialState({ credential: { endDateTime } }: { readonly credential: PasswordCredential }) {
+function CredentialState({ credential: { endDateTime } }: { readonly credential: ApplicationCredential }) {
   const leftMs = Date.parse(endDateTime) - Date.now();
   if (leftMs <= 0) return <StateMark word="Expired" StateIcon={CrossIcon} tone="bad" />;
   return leftMs < soonMs ? (
@@ -165,7 +168,7 @@ function CredentialState({ credential: { endDateTime } }: { readonly credential:
 
 interface RemoveFormProps {
   readonly applicationId: string;
-  readonly credential: PasswordCredential;
+  readonly credential: ApplicationCredential;
   readonly onClose: () => void;
 }
 
@@ -178,12 +181,12 @@ function RemoveForm({ applicationId, credential, onClose }: RemoveFormProps) {
       isDangerous
       isPending={remove.isPending}
       error={remove.error}
-      onConfirm={() => remove.mutate(credential.keyId, { onSuccess: onClose })}
+      onConfirm={() => remove.mutate(credential, { onSuccess: onClose })}
       onClose={onClose}
     >
       <p>
-        Nothing is let in with this secret any more, and what it has let in ends, access tokens included. It
-        cannot be undone.
+        Nothing is let in with this credential any more, and what it has let in ends, access tokens included.
+        It cannot be undone.
       </p>
     </Confirmation>
   );
