@@ -39,7 +39,8 @@ const stableMs = 10_000;
 const expiredPauseMs = 3_600_000;
 /**
  * Handshakes that are given up are work for nothing: a service that has more connectors to take back than it can within
- * the first attempt's patience would take back none. Each attempt that was not answered doubles it, so many times.
+ * the patience of an attempt would take back none. So what takes connections has twice the time of a connection to answer,
+ * and twice as long again after each attempt that it did not. What is lost meanwhile, TCP sends again.
  */
 const maxDoublings = 3;
 
@@ -197,7 +198,7 @@ export class TunnelKeeper {
   #attempt(slot: Slot): void {
     slot.timer = null;
     slot.attemptedAt = this.#options.tunnel.now();
-    const patience = 2 ** Math.min(slot.unanswered, maxDoublings);
+    const patience = 2 ** Math.min(slot.unanswered + 1, maxDoublings);
     slot.current = this.#open(
       this.pair,
       { onWelcome: () => this.#welcomed(), onConfigured: () => {} },
