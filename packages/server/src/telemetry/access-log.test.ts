@@ -49,12 +49,16 @@ describe('the access log', () => {
     );
   });
 
-  test('writes the lines of a tick together, and by itself', async () => {
+  test('writes the lines of a moment together, and by itself', t => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
     const { log, writes } = openLog();
 
-    for (let index = 0; index < 10; index++) log.add(entry);
+    for (let index = 0; index < 10; index++) {
+      log.add(entry);
+      t.mock.timers.tick(1);
+    }
     assert.equal(writes.length, 0);
-    await new Promise(resolve => setImmediate(resolve));
+    t.mock.timers.tick(20);
 
     assert.equal(writes.length, 1);
     assert.equal(writes[0]!.split('\n').length, 11);
