@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, LookupFunction } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -80,4 +80,17 @@ describe('requests through an outbound proxy', () => {
 
     await assert.rejects(attempt, { code: 'unreachable', message: /403/, remedy: /CONNECT/ });
   });
+});
+
+test('what went wrong with each of several addresses is said', async () => {
+  const lookup: LookupFunction = (_host, _options, callback) =>
+    callback(null, [
+      { address: '255.255.255.255', family: 4 },
+      { address: '::1', family: 6 },
+    ]);
+
+  await assert.rejects(
+    createServiceFetch({ lookup })('https://portal.example.test:9/'),
+    /portal\.example\.test:9 cannot be reached: .*255\.255\.255\.255:9.*; .*ECONNREFUSED ::1:9/,
+  );
 });

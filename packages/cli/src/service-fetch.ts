@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type RequestOptions, request } from 'node:https';
-import type { LookupFunction } from 'node:net';
+import type { LookupFunction, TcpSocketConnectOpts } from 'node:net';
 import { getCACertificates, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { lookupName } from '@postern/outbound/lookup-name';
 import { type Outbound, OutboundError } from '@postern/outbound/outbound';
@@ -20,6 +20,8 @@ export type ServiceFetch = (url: string, options?: FetchRequest) => Promise<Resp
 /** Longest answer that is read; the longest page of a list is far below. */
 const maxBodyBytes = 16 * 1024 * 1024;
 const timeoutMs = 30_000;
+/** For one address of several before the next is tried; Node's 250 ms are less than a busy machine or a long way takes. */
+const addressMs = 2_000;
 
 /**
  * Makes a `fetch` that trusts the authorities of `caFile` (those of Node and of the operating system where there is
@@ -41,9 +43,10 @@ export function createServiceFetch(options: {
       const fail = (error: Error) => reject(explain(error, target, options.caFile));
       const port = target.port === '' ? 443 : Number(target.port);
       const { outbound } = options;
-      const way: RequestOptions = outbound?.proxyFor(target.hostname, port)
-        ? connectThrough(outbound, target.hostname, port, ca)
-        : { ca, lookup, agent: false };
+      const way: RequestOptions & Pick<TcpSocketConnectOpts, 'autoSelectFamilyAttemptTimeout'> =
+        outbound?.proxyFor(target.hostname, port)
+          ? connectThrough(outbound, target.hostname, port, ca)
+          : { ca, lookup, agent: false, autoSelectFamilyAttemptTimeout: addressMs };
       const outgoing = request(
         target,
         { ...way, method, headers: withLength(headers, body), signal, timeout: timeoutMs },
@@ -175,5 +178,11 @@ function explain(error: NodeJS.ErrnoException, target: URL, caFile: string | und
       'Name the file with the right CA certificate: --ca-file FILE.',
     );
   }
-  return fail(`${target.host} cannot be reached: ${error.message}.`);
+  return fail(`${target.host} cannot be reached: ${saidBy(error)}.`);
+}
+
+/** What went wrong; where several addresses were tried in vain, with each of them. */
+function saidBy(error: NodeJS.ErrnoException): string {
+  if (error instanceof AggregateError) return error.errors.map(one => (one as Error).message).join('; ');
+  return error.message === '' ? (error.code ?? 'no reason was given') : error.message;
 }
