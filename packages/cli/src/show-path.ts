@@ -1,9 +1,6 @@
 import { styleText } from 'node:util';
-import {
-  type ApplicationTest,
-  type TestHopName,
-  testHopTitles,
-} from '@postern/protocol/admin/application-test';
+import type { ApplicationTest } from '@postern/protocol/admin/application-test';
+import { type TestHopName, testHopTitles } from '@postern/protocol/admin/test-hops';
 import type { OutsideHop } from './path-outside.ts';
 
 /** What a test of a whole path found. */

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { isIP } from 'node:net';
-import type { ApplicationTest, TestHop, TestHopName } from '@postern/protocol/admin/application-test';
+import type { ApplicationTest, TestHop } from '@postern/protocol/admin/application-test';
+import type { TestHopName } from '@postern/protocol/admin/test-hops';
 import { failures } from '../edge/failure.ts';
 import type { PathFacts } from '../feed/path-facts.ts';
 
