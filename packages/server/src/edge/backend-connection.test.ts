@@ -1,31 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { defaultHeadLimits } from '../http1/head.ts';
-import { RouteTable } from '../routes/route-table.ts';
 import { BackendConnection } from './backend-connection.ts';
-import type { BackendStream } from './backend-stream.ts';
-import { Exchange, type ResponseSink } from './exchange.ts';
-import { Load } from './loads.ts';
+import type { ResponseSink } from './exchange.ts';
+import { exchangeForTests, StreamForTests } from './exchange-for-tests.ts';
 
 const ignore = () => {};
-
-/** A backend's side: the test calls the callbacks, and reads what was granted. */
-class Stream implements BackendStream {
-  onData: (bytes: Buffer) => void = ignore;
-  onEnd = ignore;
-  onError: (error: Error) => void = ignore;
-  onDrain = ignore;
-  write = () => true;
-  end = ignore;
-  isReset = false;
-  consumedBytes = 0;
-  reset(): void {
-    this.isReset = true;
-  }
-  consumed(length: number): void {
-    this.consumedBytes += length;
-  }
-}
 
 /** A client that takes what it is given, and has no room for more until the test says so. */
 class Client implements ResponseSink {
@@ -60,32 +40,10 @@ class Client implements ResponseSink {
 }
 
 function beginAnswer(head: string) {
-  const stream = new Stream();
+  const stream = new StreamForTests();
   const client = new Client();
   const places: string[] = [];
-  const routes = new RouteTable([], { domain: 'example.com', portSuffix: '' });
-  const exchange = new Exchange(
-    { connector: { connect: ignore }, open: new Set(), maxRetryBodyBytes: 0, now: () => 0, onEnd: ignore },
-    {
-      route: routes.findHost('login.example.com')!.find('/')!,
-      session: null,
-      method: 'GET',
-      requestId: 'r',
-      clientAddress: '192.0.2.1',
-      claim: { client: new Load(), application: null, ofApplication: null },
-      links: routes.links,
-      head: Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'),
-      hasBody: false,
-      isUpgrade: false,
-      isPersonalPage: false,
-      cors: null,
-      authenticatesConnection: false,
-      pins: null,
-      startedAt: 0,
-      timing: null,
-      sink: client,
-    },
-  );
+  const exchange = exchangeForTests(client);
   const connection = new BackendConnection({
     stream,
     streamId: 1,

@@ -4,27 +4,15 @@ import { encodeOpenAnswer, type OpenAnswer } from '@postern/protocol/tunnel/prea
 import { defaultHeadLimits } from '../http1/head.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
 import { BackendSession } from './backend-session.ts';
-import type { BackendStream } from './backend-stream.ts';
 import type { Exchange } from './exchange.ts';
+import { StreamForTests } from './exchange-for-tests.ts';
 import type { EdgeError } from './failure.ts';
 
 const ignore = () => {};
 
-/** A connector's side, on which the test calls the callbacks. */
-class Stream implements BackendStream {
-  onData: (bytes: Buffer) => void = ignore;
-  onEnd = ignore;
-  onError: (error: Error) => void = ignore;
-  onDrain = ignore;
-  write = () => true;
-  end = ignore;
-  reset = ignore;
-  consumed = ignore;
-}
-
 /** Opens a session with one request, lets the connector answer, and gives what the exchange is told. */
 function openWith(backendKey: string, answer: OpenAnswer) {
-  const stream = new Stream();
+  const stream = new StreamForTests();
   const tunnel = { outstanding: 0, logsRequests: false } as Tunnel;
   const told: { code: string; detail: string; wasNotSent: boolean; reached: boolean | null }[] = [];
   let reached: boolean | null = null;
