@@ -460,25 +460,27 @@ export class Exchange implements ContentReceiver {
       this.#end();
       return;
     }
-    if (!this.#maySendAgainAfter(connection, wasNotSent)) return this.#fail(error);
+    if (!this.#maySendAgainAfter(connection, error, wasNotSent)) return this.#fail(error);
     this.start();
   }
 
-  #maySendAgainAfter(connection: BackendCarrier, wasNotSent: boolean): boolean {
+  #maySendAgainAfter({ tunnel }: BackendCarrier, { code }: EdgeError, wasNotSent: boolean): boolean {
     const isHeld = this.isRequestDone ? this.#heldBytes === 0 || this.#held !== null : this.#held !== null;
     if (!isHeld || this.#attempts >= this.#mostAttempts) return false;
     if (!wasNotSent) {
       if (!this.maySendAgain || this.#hasRetriedSafely) return false;
       this.#hasRetriedSafely = true;
     }
-    if (connection.tunnel !== null && this.startOffset === 0) {
-      // A connection made for this request failed, and another of its tunnel would fail too; a used one was just too old.
+    // A connection made for this request failed, and another of its connector would fail too; a used one was just too old,
+    // unless its tunnel went with it: the others of that connector are about to follow.
+    const isNew = this.startOffset === 0;
+    if (tunnel !== null && (isNew || code === 'tunnel_lost')) {
       this.#failedOn ??= new Set();
-      this.#failedOn.add(connection.tunnel);
-      if (this.#backend !== null) {
-        this.failedBackends ??= new Set();
-        this.failedBackends.add(this.#backend);
-      }
+      this.#failedOn.add(tunnel);
+    }
+    if (isNew && this.#backend !== null) {
+      this.failedBackends ??= new Set();
+      this.failedBackends.add(this.#backend);
     }
     return true;
   }
