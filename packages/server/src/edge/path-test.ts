@@ -55,31 +55,19 @@ export async function testPath(test: PathTest, parts: EdgeParts): Promise<PathFa
 
 async function send(test: PathTest, cookie: string, route: Route, parts: EdgeParts): Promise<PathFacts> {
   const context = contextOf(test, parts);
-  const head = parse(test, cookie, parts);
   const run = new TestRun(parts);
-  const outcome = handleRequest(head, context, run, parts, run.timing);
+  const outcome = handleRequest(parse(test, cookie, parts), context, run, parts, run.timing);
   const known = outcome.kind === 'later' ? await outcome.outcome : outcome;
   if (known.kind === 'exchange') return run.follow(known.exchange, null);
   if (known.kind === 'later') throw new TypeError('a session is asked for once');
   const refusal = refusalOf(known);
   if (!looksBehind.has(refusal)) return run.refused(known.requestId, refusal, known.answer.status);
-  const startedAt = parts.now();
   const { requestId } = known;
-  const { timing } = run;
+  const head = parse(test, null, parts);
+  const { client } = context;
+  const request = { head, context, client, sink: run, parts, requestId, startedAt: parts.now() };
   // The client's own path: what is asked in nobody's name goes where a request that is let in would.
-  const behind = openExchange(
-    parse(test, null, parts),
-    route,
-    null,
-    targetBehind(test, route),
-    context,
-    context.client,
-    run,
-    parts,
-    requestId,
-    startedAt,
-    timing,
-  );
+  const behind = openExchange(request, route, null, targetBehind(test, route), run.timing);
   if (behind.kind !== 'exchange') return run.refused(requestId, refusal, known.answer.status);
   return run.follow(behind.exchange, refusal);
 }

@@ -63,6 +63,17 @@ interface Forwarded {
   readonly client: Client;
 }
 
+/** One request on its way from its head to its outcome. */
+export interface IncomingRequest {
+  readonly head: MessageHead;
+  readonly context: ClientContext;
+  readonly client: Client;
+  readonly sink: ResponseSink;
+  readonly parts: EdgeParts;
+  readonly requestId: string;
+  readonly startedAt: number;
+}
+
 /** What becomes of one request: an exchange with a backend, or an answer of the edge's own. */
 export type RequestOutcome =
   | { readonly kind: 'exchange'; readonly exchange: Exchange }
@@ -89,20 +100,17 @@ export function handleRequest(
   parts: EdgeParts,
   timing: ExchangeTiming | null = null,
 ): RequestOutcome {
-  const requestId = parts.nextRequestId();
-  const startedAt = parts.now();
   const client = clientOf(head, context, parts);
+  const requestId = parts.nextRequestId();
+  const request = { head, context, client, sink, parts, requestId, startedAt: parts.now() };
   const refusal = parts.protection.refusesClient(client);
-  if (refusal !== null) return refuse(refusal.code, null, head, requestId, parts, refusal.retryAfterSeconds);
+  if (refusal !== null) return refuse(request, refusal.code, null, refusal.retryAfterSeconds);
   const admission = admit(head, context, client, parts.admit, false);
-  if (admission.kind !== 'ask' && admission.kind !== 'verify') {
-    return outcomeOf(admission, head, context, client, sink, parts, requestId, startedAt, timing);
-  }
+  if (admission.kind !== 'ask' && admission.kind !== 'verify') return outcomeOf(admission, request, timing);
   const learned = admission.kind === 'ask' ? askFor(admission, parts) : verify(admission, client, parts);
   const outcome = learned.then(presented => {
     if (presented !== null) context.lastPresented = { fieldsVersion: head.fieldsVersion, presented };
-    const known = admit(head, context, client, parts.admit, true);
-    return outcomeOf(known, head, context, client, sink, parts, requestId, startedAt, timing);
+    return outcomeOf(admit(head, context, client, parts.admit, true), request, timing);
   });
   return { kind: 'later', outcome };
 }
@@ -128,35 +136,17 @@ async function verify(
 
 function outcomeOf(
   admission: Admission,
-  head: MessageHead,
-  context: ClientContext,
-  client: Client,
-  sink: ResponseSink,
-  parts: EdgeParts,
-  requestId: string,
-  startedAt: number,
+  request: IncomingRequest,
   timing: ExchangeTiming | null,
 ): RequestOutcome {
+  const { head, requestId } = request;
   switch (admission.kind) {
     case 'allow': {
       const { route, session, target } = admission;
       if (session !== null && isForeignWebSocket(head, route)) {
-        return refuse('foreign_origin', route, head, requestId, parts);
+        return refuse(request, 'foreign_origin', route);
       }
-      const wanted = timing ?? timingFor(session);
-      return openExchange(
-        head,
-        route,
-        session,
-        target,
-        context,
-        client,
-        sink,
-        parts,
-        requestId,
-        startedAt,
-        wanted,
-      );
+      return openExchange(request, route, session, target, timing ?? timingFor(session));
     }
     case 'sign-in': {
       const { route, host, problem } = admission;
@@ -171,31 +161,18 @@ function outcomeOf(
       }
       // The control process takes the person to the sign-in page, and afterwards back to this address.
       const target = signInTarget(head.bytes.toString('latin1', head.targetStart, head.targetEnd));
-      return openExchange(
-        head,
-        host.reserved,
-        null,
-        target,
-        context,
-        client,
-        sink,
-        parts,
-        requestId,
-        startedAt,
-        null,
+      return openExchange(request, host.reserved, null, target, null);
+    }
+    case 'refuse': {
+      const { code, route, retryAfterSeconds } = admission;
+      const isMaintained = code === 'maintenance';
+      return refuse(
+        request,
+        code,
+        route,
+        isMaintained ? route?.maintenance?.retryAfterSeconds : retryAfterSeconds,
       );
     }
-    case 'refuse':
-      return refuse(
-        admission.code,
-        admission.route,
-        head,
-        requestId,
-        parts,
-        admission.code === 'maintenance'
-          ? admission.route?.maintenance?.retryAfterSeconds
-          : admission.retryAfterSeconds,
-      );
     case 'preflight': {
       const { route, answer } = admission;
       return { kind: 'answer', answer: preflightAnswer(answer, requestId), requestId, host: route.host };
@@ -225,11 +202,9 @@ function pageOfForm(head: MessageHead, externalOrigin: string): string {
 }
 
 function refuse(
+  { head, requestId, parts }: IncomingRequest,
   code: FailureCode,
   route: Route | null,
-  head: MessageHead,
-  requestId: string,
-  parts: EdgeParts,
   retryAfterSeconds?: number,
 ): RequestOutcome {
   parts.onRefusal(code, route?.application.id ?? null);
@@ -247,23 +222,16 @@ function timingFor(session: Session | null): ExchangeTiming | null {
 
 /** Opens an exchange with the backend of a route, in the name of the session; null where nobody is named. */
 export function openExchange(
-  head: MessageHead,
+  request: IncomingRequest,
   route: Route,
   session: Session | null,
   target: string | null,
-  context: ClientContext,
-  client: Client,
-  sink: ResponseSink,
-  parts: EdgeParts,
-  requestId: string,
-  startedAt: number,
   timing: ExchangeTiming | null,
 ): RequestOutcome {
-  if (route.speaksHttp2 && isWebSocket(head)) {
-    return refuse('upgrade_not_possible', route, head, requestId, parts);
-  }
+  const { head, context, client, sink, parts, requestId, startedAt } = request;
+  if (route.speaksHttp2 && isWebSocket(head)) return refuse(request, 'upgrade_not_possible', route);
   const claim = parts.protection.claim(route, client, head.upgrade);
-  if ('code' in claim) return refuse(claim.code, route, head, requestId, parts, claim.retryAfterSeconds);
+  if ('code' in claim) return refuse(request, claim.code, route, claim.retryAfterSeconds);
   const source = { session, route, requestId, clientAddress: client.address };
   const fields = translatedFields(head, source, context, parts);
   const perRequest = route.requestHeaders?.perRequest ?? noFields;
