@@ -2,9 +2,10 @@ import type { Application } from '@postern/protocol/admin/applications';
 import type { Collection } from '@postern/protocol/admin/collection';
 import type { OnPremisesPublishing, OnPremisesPublishingUpdate } from '@postern/protocol/admin/publishing';
 import type { ServicePrincipal, ServicePrincipalUpdate } from '@postern/protocol/admin/service-principals';
-import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { queryOptions } from '@tanstack/react-query';
 import { change, read, readTagged, referenceTo } from './client.ts';
 import { connectorGroupsKey } from './connector-groups.ts';
+import { useChange } from './use-change.ts';
 
 const groupsPath = '/onPremisesPublishingProfiles/applicationProxy/connectorGroups';
 
@@ -54,9 +55,8 @@ export interface NewApplication {
 
 /** Makes an application and publishes it; where that is refused, nothing of it is left. */
 export function usePublishApplication() {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: async ({ displayName, publishing, connectorGroupId }: NewApplication) => {
+  return useChange(
+    async ({ displayName, publishing, connectorGroupId }: NewApplication) => {
       const { id } = await change<Application>('POST', '/applications', { displayName });
       try {
         await change('PATCH', `/applications/${id}`, { onPremisesPublishing: publishing });
@@ -67,8 +67,8 @@ export function usePublishApplication() {
       }
       return id;
     },
-    onSettled: () => client.invalidateQueries({ queryKey: connectorGroupsKey }),
-  });
+    [connectorGroupsKey],
+  );
 }
 
 /** One change of an application, of the part that is named. */
@@ -103,10 +103,9 @@ export function useChangeApplication({ application, access }: ApplicationWithAcc
 
 /** @param onDeleted Called before anything is read again: what shows the application is gone after that. */
 export function useDeleteApplication({ application, tag }: ApplicationWithAccess, onDeleted: () => void) {
-  return useApplicationChange(
-    () => change('DELETE', `/applications/${application.id}`, undefined, tag),
-    onDeleted,
-  );
+  return useApplicationChange(() => change('DELETE', `/applications/${application.id}`, undefined, tag), {
+    onSuccess: onDeleted,
+  });
 }
 
 function bind(applicationId: string, groupId: string, tag?: string): Promise<void> {
@@ -116,16 +115,7 @@ function bind(applicationId: string, groupId: string, tag?: string): Promise<voi
 
 function useApplicationChange<Input = void>(
   mutationFn: (input: Input) => Promise<void>,
-  onSuccess?: () => void,
+  more?: { readonly onSuccess: () => void },
 ) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn,
-    onSuccess,
-    onSettled: () =>
-      Promise.all([
-        client.invalidateQueries({ queryKey: applicationsKey }),
-        client.invalidateQueries({ queryKey: connectorGroupsKey }),
-      ]),
-  });
+  return useChange(mutationFn, [applicationsKey, connectorGroupsKey], more);
 }

@@ -1,8 +1,9 @@
 import type { Collection } from '@postern/protocol/admin/collection';
 import type { Group, User } from '@postern/protocol/admin/directory';
 import type { AppRoleAssignment } from '@postern/protocol/admin/service-principals';
-import { keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { change, containsFilter, read, readAll } from './client.ts';
+import { useChange } from './use-change.ts';
 
 /** People and groups that one search finds, of each kind; whoever is not among them is found by more of the name. */
 export const principalsShown = 10;
@@ -71,11 +72,7 @@ export function useUnassign(servicePrincipalId: string) {
 }
 
 function useAssignmentChange(servicePrincipalId: string, mutationFn: (id: string) => Promise<void>) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn,
-    onSettled: () => client.invalidateQueries({ queryKey: keyOf(servicePrincipalId) }),
-  });
+  return useChange(mutationFn, [keyOf(servicePrincipalId)]);
 }
 
 function keyOf(servicePrincipalId: string) {

@@ -2,8 +2,9 @@ import type {
   AutomaticCertificateDescription,
   PublicCertificate,
 } from '@postern/protocol/admin/certificates';
-import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { queryOptions } from '@tanstack/react-query';
 import { change, read, readAll } from './client.ts';
+import { useChange } from './use-change.ts';
 
 const profilePath = '/onPremisesPublishingProfiles/applicationProxy';
 const path = `${profilePath}/certificates`;
@@ -58,19 +59,13 @@ export function useRenewCertificate() {
 
 /** @param onDeleted Called before the lists are read again: what shows the certificate is gone after that. */
 export function useDeleteCertificate(id: string, onDeleted: () => void) {
-  return useCertificateChange(() => change('DELETE', `${path}/${id}`), onDeleted);
+  return useCertificateChange(() => change('DELETE', `${path}/${id}`), { onSuccess: onDeleted });
 }
 
 function useCertificateChange<Input = void, Answer = void>(
   mutationFn: (input: Input) => Promise<Answer>,
-  onSuccess?: () => void,
+  more?: { readonly onSuccess: () => void },
 ) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn,
-    onSuccess,
-    // What was sent holds a key and its password.
-    gcTime: 0,
-    onSettled: () => client.invalidateQueries({ queryKey: certificatesKey }),
-  });
+  // What was sent holds a key and its password.
+  return useChange(mutationFn, [certificatesKey], { ...more, gcTime: 0 });
 }

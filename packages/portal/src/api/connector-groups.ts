@@ -1,7 +1,8 @@
 import type { Application } from '@postern/protocol/admin/applications';
 import type { Connector, ConnectorGroup } from '@postern/protocol/admin/connectors';
-import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { queryOptions } from '@tanstack/react-query';
 import { change, readAll } from './client.ts';
+import { useChange } from './use-change.ts';
 
 const path = '/onPremisesPublishingProfiles/applicationProxy/connectorGroups';
 
@@ -57,17 +58,12 @@ export function useSetGroupRegion(id: string) {
  * @param onRemoved Called before the lists are read again: what shows the group is gone after that.
  */
 export function useRemoveConnectorGroup(id: string, onRemoved: () => void) {
-  return useGroupChange(() => change('DELETE', `${path}/${id}`), onRemoved);
+  return useGroupChange(() => change('DELETE', `${path}/${id}`), { onSuccess: onRemoved });
 }
 
 function useGroupChange<Input, Answer>(
   mutationFn: (input: Input) => Promise<Answer>,
-  onSuccess?: () => void,
+  more?: { readonly onSuccess: () => void },
 ) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn,
-    onSuccess,
-    onSettled: () => client.invalidateQueries({ queryKey: connectorGroupsKey }),
-  });
+  return useChange(mutationFn, [connectorGroupsKey], more);
 }

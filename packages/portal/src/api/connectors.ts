@@ -4,6 +4,7 @@ import type { DoctorReport } from '@postern/protocol/doctor';
 import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import { change, read, readAll, referenceTo } from './client.ts';
 import { connectorGroupsKey } from './connector-groups.ts';
+import { useChange } from './use-change.ts';
 
 const profilePath = '/onPremisesPublishingProfiles/applicationProxy';
 const path = `${profilePath}/connectors`;
@@ -86,13 +87,5 @@ export function useMoveConnector(id: string) {
 }
 
 function useConnectorChange<Input = void>(mutationFn: (input: Input) => Promise<void>) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn,
-    onSettled: () =>
-      Promise.all([
-        client.invalidateQueries({ queryKey: connectorsKey }),
-        client.invalidateQueries({ queryKey: connectorGroupsKey }),
-      ]),
-  });
+  return useChange(mutationFn, [connectorsKey, connectorGroupsKey]);
 }

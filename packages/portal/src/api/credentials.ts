@@ -1,8 +1,9 @@
 import type { KeyCredential, PasswordCredential } from '@postern/protocol/admin/application-credentials';
 import type { Collection } from '@postern/protocol/admin/collection';
-import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { queryOptions } from '@tanstack/react-query';
 import { applicationsKey } from './applications.ts';
 import { change, read } from './client.ts';
+import { useChange } from './use-change.ts';
 
 /** A secret of a program, or a certificate of one. */
 export type ApplicationCredential = PasswordCredential | KeyCredential;
@@ -36,26 +37,24 @@ interface NewCredential {
 }
 
 export function useAddCredential(applicationId: string) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: (passwordCredential: NewCredential) =>
+  return useChange(
+    (passwordCredential: NewCredential) =>
       change<AddedCredential>('POST', `/applications/${applicationId}/addPassword`, { passwordCredential }),
+    [keyOf(applicationId)],
     // The secret goes with the dialog that shows it.
-    gcTime: 0,
-    onSettled: () => client.invalidateQueries({ queryKey: keyOf(applicationId) }),
-  });
+    { gcTime: 0 },
+  );
 }
 
 /** Takes a credential away. */
 export function useRemoveCredential(applicationId: string) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: (credential: ApplicationCredential) => {
+  return useChange(
+    (credential: ApplicationCredential) => {
       const verb = 'sha256' in credential ? 'removeKey' : 'removePassword';
       return change('POST', `/applications/${applicationId}/${verb}`, { keyId: credential.keyId });
     },
-    onSettled: () => client.invalidateQueries({ queryKey: keyOf(applicationId) }),
-  });
+    [keyOf(applicationId)],
+  );
 }
 
 function keyOf(applicationId: string) {

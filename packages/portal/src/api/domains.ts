@@ -1,7 +1,8 @@
 import type { Domain, DomainDnsRecord, DomainFinding } from '@postern/protocol/admin/domains';
-import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { queryOptions, useMutation } from '@tanstack/react-query';
 import { certificatesKey } from './certificates.ts';
 import { change, read, readAll } from './client.ts';
+import { useChange } from './use-change.ts';
 
 /** Everything about custom domains. */
 const domainsKey = ['domains'] as const;
@@ -62,7 +63,7 @@ export function useCheckDomain(id: string) {
 
 /** @param onRemoved Called before the lists are read again: what shows the domain is gone after that. */
 export function useRemoveDomain(id: string, onRemoved: () => void) {
-  return useDomainChange(() => change('DELETE', pathOf(id)), onRemoved);
+  return useDomainChange(() => change('DELETE', pathOf(id)), { onSuccess: onRemoved });
 }
 
 function pathOf(id: string): string {
@@ -71,17 +72,8 @@ function pathOf(id: string): string {
 
 function useDomainChange<Input = void, Answer = void>(
   mutationFn: (input: Input) => Promise<Answer>,
-  onSuccess?: () => void,
+  more?: { readonly onSuccess: () => void },
 ) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn,
-    onSuccess,
-    onSettled: () =>
-      Promise.all([
-        client.invalidateQueries({ queryKey: domainsKey }),
-        // Which names a certificate serves goes by which domains are verified.
-        client.invalidateQueries({ queryKey: certificatesKey }),
-      ]),
-  });
+  // Which names a certificate serves goes by which domains are verified.
+  return useChange(mutationFn, [domainsKey, certificatesKey], more);
 }

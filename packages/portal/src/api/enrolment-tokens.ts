@@ -1,6 +1,7 @@
 import type { EnrolmentTokenDescription } from '@postern/protocol/admin/enrolment-tokens';
-import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { queryOptions } from '@tanstack/react-query';
 import { change, readAll } from './client.ts';
+import { useChange } from './use-change.ts';
 
 const path = '/onPremisesPublishingProfiles/applicationProxy/enrolmentTokens';
 const key = ['enrolment-tokens'];
@@ -27,19 +28,14 @@ export const enrolmentTokensQuery = queryOptions({
 });
 
 export function useCreateEnrolmentToken() {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: (wanted: NewEnrolmentToken) => change<CreatedEnrolmentToken>('POST', path, wanted),
+  return useChange(
+    (wanted: NewEnrolmentToken) => change<CreatedEnrolmentToken>('POST', path, wanted),
+    [key],
     // The token is a secret: it goes with the dialog that shows it.
-    gcTime: 0,
-    onSettled: () => client.invalidateQueries({ queryKey: key }),
-  });
+    { gcTime: 0 },
+  );
 }
 
 export function useRevokeEnrolmentToken() {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn: (id: string) => change('DELETE', `${path}/${id}`),
-    onSettled: () => client.invalidateQueries({ queryKey: key }),
-  });
+  return useChange((id: string) => change('DELETE', `${path}/${id}`), [key]);
 }

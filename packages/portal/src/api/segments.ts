@@ -2,9 +2,10 @@ import type {
   ApplicationSegment,
   ApplicationSegmentUpdate,
 } from '@postern/protocol/admin/application-segments';
-import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { queryOptions } from '@tanstack/react-query';
 import { applicationsKey } from './applications.ts';
 import { change, readAll } from './client.ts';
+import { useChange } from './use-change.ts';
 
 function pathOf(applicationId: string): string {
   return `/applications/${applicationId}/onPremisesPublishing/segmentsConfiguration/microsoft.graph.webSegmentConfiguration/applicationSegments`;
@@ -42,10 +43,6 @@ export function useRemoveSegment(applicationId: string) {
 }
 
 function useSegmentChange<Input, Answer>(mutationFn: (input: Input) => Promise<Answer>) {
-  const client = useQueryClient();
-  return useMutation({
-    mutationFn,
-    // Its version is that of the application.
-    onSettled: () => client.invalidateQueries({ queryKey: applicationsKey }),
-  });
+  // Its version is that of the application.
+  return useChange(mutationFn, [applicationsKey]);
 }
