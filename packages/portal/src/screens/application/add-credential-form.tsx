@@ -1,14 +1,4 @@
-import {
-  Button,
-  DialogActions,
-  DialogBody,
-  DialogContent,
-  DialogTitle,
-  Field,
-  Input,
-  makeStyles,
-  Select,
-} from '@fluentui/react-components';
+import { Field, Input, Select } from '@fluentui/react-components';
 import type { Application } from '@postern/protocol/admin/applications';
 import { useState } from 'react';
 import { type ApplicationCredential, useAddCredential } from '../../api/credentials.ts';
@@ -17,11 +7,8 @@ import { CopyBlock, CopyText } from '../../components/copy-text.tsx';
 import { Facts } from '../../components/facts.tsx';
 import { Moment } from '../../components/moment.tsx';
 import { Notice } from '../../components/notice.tsx';
+import { ShownOnce } from '../../components/shown-once.tsx';
 import { credentialName } from './programs-page.tsx';
-
-const useStyles = makeStyles({
-  content: { display: 'flex', flexDirection: 'column', gap: '16px', paddingBottom: '8px' },
-});
 
 const lifetimes = [
   [30, '30 days'],
@@ -41,7 +28,6 @@ interface AddCredentialFormProps {
 
 /** Asks what a credential is for, makes it, and shows the secret: once. */
 export function AddCredentialForm({ application, credentials, onMade, onClose }: AddCredentialFormProps) {
-  const styles = useStyles();
   const add = useAddCredential(application.id);
   const [name, setName] = useState('');
   const [days, setDays] = useState('365');
@@ -51,31 +37,23 @@ export function AddCredentialForm({ application, credentials, onMade, onClose }:
     const { clientId: madeFor, secretText, endDateTime } = add.data;
     const url = application.onPremisesPublishing?.externalUrl;
     return (
-      <DialogBody>
-        <DialogTitle>The new credential</DialogTitle>
-        <DialogContent className={styles.content}>
-          <Facts
-            rows={[
-              ['Client id', <CopyText key="id" text={madeFor} what="client id" />],
-              ['Client secret', <CopyText key="secret" text={secretText} what="client secret" />],
-            ]}
-          />
-          <Notice intent="warning">
-            The secret is shown now and never again. It works until <Moment at={endDateTime} />.
-          </Notice>
-          {url !== undefined && (
-            <>
-              <p>To try it; curl asks for the secret:</p>
-              <CopyBlock text={`curl --user ${madeFor} ${url}`} what="the command" />
-            </>
-          )}
-        </DialogContent>
-        <DialogActions>
-          <Button appearance="primary" onClick={onClose}>
-            Done
-          </Button>
-        </DialogActions>
-      </DialogBody>
+      <ShownOnce title="The new credential" onClose={onClose}>
+        <Facts
+          rows={[
+            ['Client id', <CopyText key="id" text={madeFor} what="client id" />],
+            ['Client secret', <CopyText key="secret" text={secretText} what="client secret" />],
+          ]}
+        />
+        <Notice intent="warning">
+          The secret is shown now and never again. It works until <Moment at={endDateTime} />.
+        </Notice>
+        {url !== undefined && (
+          <>
+            <p>To try it; curl asks for the secret:</p>
+            <CopyBlock text={`curl --user ${madeFor} ${url}`} what="the command" />
+          </>
+        )}
+      </ShownOnce>
     );
   }
   return (

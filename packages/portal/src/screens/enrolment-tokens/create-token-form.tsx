@@ -1,14 +1,4 @@
-import {
-  Button,
-  DialogActions,
-  DialogBody,
-  DialogContent,
-  DialogTitle,
-  Field,
-  Input,
-  makeStyles,
-  Select,
-} from '@fluentui/react-components';
+import { Field, Input, Select } from '@fluentui/react-components';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { connectorGroupsQuery } from '../../api/connector-groups.ts';
@@ -17,10 +7,7 @@ import { Confirmation } from '../../components/confirmation.tsx';
 import { CopyBlock } from '../../components/copy-text.tsx';
 import { Moment } from '../../components/moment.tsx';
 import { Notice } from '../../components/notice.tsx';
-
-const useStyles = makeStyles({
-  content: { display: 'flex', flexDirection: 'column', gap: '16px', paddingBottom: '8px' },
-});
+import { ShownOnce } from '../../components/shown-once.tsx';
 
 const hour = 3_600;
 const lifetimes = [
@@ -113,26 +100,16 @@ interface CreatedTokenProps {
 }
 
 function CreatedToken({ created, onClose }: CreatedTokenProps) {
-  const styles = useStyles();
   return (
-    <DialogBody>
-      <DialogTitle>Install a connector with this token</DialogTitle>
-      <DialogContent className={styles.content}>
-        <p>
-          Run this on the machine, as it is. The token is read from standard input, where no other user sees
-          it.
-        </p>
-        <CopyBlock text={created.command} what="the command" />
-        <Notice intent="warning">
-          It is shown now and never again. It works until <Moment at={created.expirationDateTime} /> for{' '}
-          {created.maxUses === 1 ? '1 connector' : `${created.maxUses} connectors`}.
-        </Notice>
-      </DialogContent>
-      <DialogActions>
-        <Button appearance="primary" onClick={onClose}>
-          Done
-        </Button>
-      </DialogActions>
-    </DialogBody>
+    <ShownOnce title="Install a connector with this token" onClose={onClose}>
+      <p>
+        Run this on the machine, as it is. The token is read from standard input, where no other user sees it.
+      </p>
+      <CopyBlock text={created.command} what="the command" />
+      <Notice intent="warning">
+        It is shown now and never again. It works until <Moment at={created.expirationDateTime} /> for{' '}
+        {created.maxUses === 1 ? '1 connector' : `${created.maxUses} connectors`}.
+      </Notice>
+    </ShownOnce>
   );
 }
