@@ -10,9 +10,9 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import tls from 'node:tls';
 import { promisify } from 'node:util';
 import { CommandLine } from '../testbed/command-line.ts';
-import { type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
+import { downloadOrUpgrade, RawBackend } from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
-import { upgradeAccepted, upgradeFields } from '../testbed/raw-websocket.ts';
+import { upgradeFields } from '../testbed/raw-websocket.ts';
 import { childrenOf, readAll, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
 const execute = promisify(execFile);
@@ -63,18 +63,6 @@ beforeEach(() => {
   backend.reset();
   backend.onConnection = downloadOrUpgrade;
 });
-
-/** Upgrades who asks for it; begins a download without end for `/download`; answers everything else. */
-function downloadOrUpgrade(connection: BackendConnectionLog): void {
-  connection.socket.once('data', () => {
-    if (connection.received.startsWith('GET /download')) {
-      return connection.send('HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nthe first bytes');
-    }
-    if (/^upgrade:/im.test(connection.received)) return connection.send(`${upgradeAccepted}\x81\x05hello`);
-    connection.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok');
-    connection.socket.end();
-  });
-}
 
 /** A self-signed certificate; nobody has to have signed it. */
 function makeIdentity(name: string): Identity {
