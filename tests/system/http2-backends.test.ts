@@ -488,6 +488,29 @@ test('a backend that takes one request at a time gets one at a time on a session
   for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
 });
 
+test('a burst at a backend of few requests a session, which nobody has talked to, is spread over several', async () => {
+  wire.settings = Buffer.from([0, 3, 0, 0, 0, 2]);
+  const underWay = new Map<RawHttp2, number>();
+  wire.onRequest = (connection, id) => {
+    const count = underWay.get(connection) ?? 0;
+    if (count === 2) return connection.send(reset(id, codes.NGHTTP2_REFUSED_STREAM));
+    underWay.set(connection, count + 1);
+    setTimeout(() => {
+      underWay.set(connection, underWay.get(connection)! - 1);
+      connection.send(headers(id, ok));
+    }, 200);
+  };
+  await using session = await connect('wire');
+  const answers = Array.from({ length: 24 }, async () => {
+    const [fields] = await once(session.request({ ':method': 'POST' }), 'response');
+    return fields[':status'];
+  });
+  assert.deepEqual(
+    await Promise.all(answers),
+    answers.map(() => 200),
+  );
+});
+
 test('a backend may send two megabytes ahead, so that a long way does not slow a download down', async () => {
   const { promise, resolve } = Promise.withResolvers<RawHttp2>();
   wire.onRequest = (connection, id) => {

@@ -29,8 +29,13 @@ export interface BackendRequestOwner {
   lose(request: BackendRequest, error: Error | null): void;
 }
 
-const { NGHTTP2_CANCEL, NGHTTP2_REFUSED_STREAM, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_ENHANCE_YOUR_CALM } =
-  constants;
+const {
+  NGHTTP2_CANCEL,
+  NGHTTP2_REFUSED_STREAM,
+  NGHTTP2_PROTOCOL_ERROR,
+  NGHTTP2_ENHANCE_YOUR_CALM,
+  NGHTTP2_STREAM_STATE_IDLE,
+} = constants;
 const endStreamFlag = 1;
 const noTrailers = Buffer.alloc(0);
 /** A head of ours has more than the client sent: the relay's own fields. */
@@ -74,6 +79,11 @@ export class BackendRequest implements BackendCarrier, BodySink {
   /** Of the frames; undefined before. */
   get id(): number | undefined {
     return this.#stream?.id;
+  }
+
+  /** Nothing of the request has gone out yet. */
+  get isQueued(): boolean {
+    return this.#stream?.state.state === NGHTTP2_STREAM_STATE_IDLE;
   }
 
   /** All of the answer is here, though perhaps not with the client. */

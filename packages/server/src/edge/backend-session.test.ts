@@ -1,20 +1,27 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { encodeOpenAnswer, type OpenAnswer } from '@postern/protocol/tunnel/preamble';
+import { setImmediate } from 'node:timers/promises';
+import { encodeOpenAnswer } from '@postern/protocol/tunnel/preamble';
 import { defaultHeadLimits } from '../http1/head.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
 import { BackendSession } from './backend-session.ts';
-import type { Exchange } from './exchange.ts';
+import type { BackendCarrier, Exchange } from './exchange.ts';
 import { StreamForTests } from './exchange-for-tests.ts';
 import type { EdgeError } from './failure.ts';
 
 const ignore = () => {};
 
-/** Opens a session with one request, lets the connector answer, and gives what the exchange is told. */
-function openWith(backendKey: string, answer: OpenAnswer) {
+/** A session to send requests with, and what their exchanges are told of its loss. */
+function openSession(backendKey: string) {
   const stream = new StreamForTests();
   const tunnel = { outstanding: 0, logsRequests: false } as Tunnel;
-  const told: { code: string; detail: string; wasNotSent: boolean; reached: boolean | null }[] = [];
+  const told: {
+    carrier: BackendCarrier;
+    code: string;
+    detail: string;
+    wasNotSent: boolean;
+    reached: boolean | null;
+  }[] = [];
   let reached: boolean | null = null;
   const session = new BackendSession({
     stream,
@@ -27,21 +34,22 @@ function openWith(backendKey: string, answer: OpenAnswer) {
         reached = wasReached;
       },
     },
+    expectedConcurrent: null,
     limits: defaultHeadLimits,
     now: () => 0,
   });
   const exchange = {
     onOpened: ignore,
-    onConnectionLost: (_carrier: unknown, { code, detail }: EdgeError, wasNotSent: boolean) =>
-      void told.push({ code, detail, wasNotSent, reached }),
+    onConnectionLost: (carrier: BackendCarrier, { code, detail }: EdgeError, wasNotSent: boolean) =>
+      void told.push({ carrier, code, detail, wasNotSent, reached }),
   } as unknown as Exchange;
-  const request = session.begin('r');
-  request.attach(exchange);
-  request.write(Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'));
-  assert.equal(tunnel.outstanding, 1);
-  stream.onData(encodeOpenAnswer(answer));
-  session.destroy();
-  return { told, tunnel, session };
+  const send = () => {
+    const request = session.begin('r');
+    request.attach(exchange);
+    request.write(Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'));
+    return request;
+  };
+  return { stream, told, tunnel, session, send };
 }
 
 describe('a session with a backend that cannot be spoken to', () => {
@@ -69,7 +77,11 @@ describe('a session with a backend that cannot be spoken to', () => {
     ],
   ] as const) {
     test(`${name}: its requests were certainly not sent`, () => {
-      const { told, tunnel, session } = openWith(key, answer);
+      const { stream, told, tunnel, session, send } = openSession(key);
+      send();
+      assert.equal(tunnel.outstanding, 1);
+      stream.onData(encodeOpenAnswer(answer));
+      session.destroy();
 
       assert.equal(told.length, 1);
       assert.equal(told[0]!.code, code);
@@ -80,4 +92,26 @@ describe('a session with a backend that cannot be spoken to', () => {
       assert.equal(session.hasRoom, false);
     });
   }
+});
+
+describe('a session whose backend takes few requests at a time', () => {
+  // SETTINGS with MAX_CONCURRENT_STREAMS of 1 (RFC 9113 §6.5.2).
+  const settings = Buffer.from([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1]);
+
+  test('gives back what it took before it knew, and has not sent yet', async () => {
+    const { session, stream, told, send } = openSession('http://a:1 true http2');
+    send();
+    await setImmediate();
+    const second = send();
+    // In the turn in which the second request came: its frames have not gone out, and will not.
+    stream.onData(Buffer.concat([encodeOpenAnswer({ code: 'ok', detail: {} }), settings]));
+    await setImmediate();
+    await setImmediate();
+    assert.deepEqual(
+      told.map(({ carrier, code, wasNotSent }) => [carrier === second, code, wasNotSent]),
+      [[true, 'backend_busy', true]],
+    );
+    assert.equal(session.hasRoom, false);
+    session.destroy();
+  });
 });

@@ -31,6 +31,8 @@ export interface BackendSessionOptions {
   readonly tunnel: Tunnel;
   readonly to: BackendAddress;
   readonly place: BackendSessionPlace;
+  /** How many requests the backend took at a time on another session; null where none has said. */
+  readonly expectedConcurrent: number | null;
   readonly limits: HeadLimits;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
@@ -72,6 +74,7 @@ export class BackendSession implements BackendRequestOwner {
   readonly #stream: BackendStream;
   readonly #place: BackendSessionPlace;
   readonly #now: () => number;
+  readonly #expectedConcurrent: number | null;
   readonly #duplex: StreamDuplex;
   readonly #session: ClientHttp2Session;
   readonly #requests = new Set<BackendRequest>();
@@ -102,6 +105,7 @@ export class BackendSession implements BackendRequestOwner {
     this.#stream = options.stream;
     this.#place = options.place;
     this.#now = options.now;
+    this.#expectedConcurrent = options.expectedConcurrent;
     this.#duplex = new StreamDuplex(this.#stream);
     this.#stream.onData = bytes => this.#receive(bytes);
     this.#stream.onEnd = () => void this.#ended();
@@ -115,7 +119,12 @@ export class BackendSession implements BackendRequestOwner {
     if (this.#isRetired || this.#isClosed || this.#session.closed || this.#started >= maxRequests)
       return false;
     if (this.#now() - this.#refusedAt < refusalMs) return false;
-    return this.#requests.size === 0 || this.#requests.size < this.#maxConcurrent;
+    return this.#requests.size < this.#maxConcurrent;
+  }
+
+  /** How many requests the backend takes at a time; null as long as it has not said so. */
+  get saidConcurrent(): number | null {
+    return this.#hasSpoken ? this.#maxConcurrent : null;
   }
 
   get isIdle(): boolean {
@@ -220,8 +229,9 @@ export class BackendSession implements BackendRequestOwner {
       // It comes in a later turn, also to a session that is over by then.
       if (!session.destroyed) session.setLocalWindowSize(sessionWindowBytes);
     });
-    session.once('remoteSettings', () => {
+    session.on('remoteSettings', () => {
       this.#hasSpoken = true;
+      this.#giveBack();
     });
     session.on('goaway', (_code, lastStreamId) => this.#goneAway(lastStreamId));
     session.on('error', (error: Error) => {
@@ -231,9 +241,19 @@ export class BackendSession implements BackendRequestOwner {
     return session;
   }
 
+  /** At least one: a backend that takes none at the moment means to take some soon (RFC 9113 §6.5.2). */
   get #maxConcurrent(): number {
+    if (!this.#hasSpoken) return this.#expectedConcurrent ?? maxConcurrentRequests;
     const { maxConcurrentStreams = maxConcurrentRequests } = this.#session.remoteSettings ?? {};
-    return Math.min(maxConcurrentRequests, maxConcurrentStreams);
+    return Math.max(1, Math.min(maxConcurrentRequests, maxConcurrentStreams));
+  }
+
+  /** Requests that came before the backend said how many it takes, and now wait for others to end: not longer than need be. */
+  #giveBack(): void {
+    for (const request of [...this.#requests].slice(this.#maxConcurrent)) {
+      if (!request.isQueued) continue;
+      request.lose(new EdgeError('backend_busy', 'the backend takes fewer requests at a time'), true);
+    }
   }
 
   #receive(bytes: Buffer): void {

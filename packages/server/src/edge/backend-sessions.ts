@@ -12,6 +12,17 @@ export class BackendSessions {
     return list?.find(one => one.backendKey === backendKey && one.hasRoom) ?? null;
   }
 
+  /** How many requests a backend takes at a time on a session, as one of its sessions has heard; null if none has. */
+  saidConcurrent({ pool, backendKey }: BackendAddress): number | null {
+    for (const ofTunnel of this.#sessions.values()) {
+      for (const session of ofTunnel.get(pool) ?? []) {
+        if (session.backendKey === backendKey && session.saidConcurrent !== null)
+          return session.saidConcurrent;
+      }
+    }
+    return null;
+  }
+
   add(session: BackendSession): void {
     let ofTunnel = this.#sessions.get(session.tunnel);
     if (ofTunnel === undefined) {

@@ -242,7 +242,16 @@ export class Backends implements Connector, BackendPlace, BackendSessionPlace {
       const stream = tunnel.openStream(report => session?.report(report));
       stream.write(encodePreamble(preambleOf(to, requestId)));
       const { limits, now } = this.#options;
-      session = new BackendSession({ stream, streamId: stream.id, tunnel, to, place: this, limits, now });
+      session = new BackendSession({
+        stream,
+        streamId: stream.id,
+        tunnel,
+        to,
+        place: this,
+        expectedConcurrent: this.#sessions.saidConcurrent(to),
+        limits,
+        now,
+      });
       this.#sessions.add(session);
       return session;
     } catch (error) {
