@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import { connect as netConnect, type Socket } from 'node:net';
 import { checkServerIdentity, type TLSSocket, connect as tlsConnect } from 'node:tls';
-import { lookupName } from '@postern/outbound/lookup-name';
+import { addressPatienceMs, lookupName } from '@postern/outbound/lookup-name';
 import type { Outbound } from '@postern/outbound/outbound';
 import type { ServiceAddress } from './service-address.ts';
 
@@ -161,7 +161,12 @@ class Walk {
         this.#socket = await outbound.connect(hostname, this.#port, { timeoutMs });
         return { detail: `${hostname}:${this.#port}, through the proxy` };
       }
-      const socket = netConnect({ host: hostname, port: this.#port, lookup: lookupName });
+      const socket = netConnect({
+        host: hostname,
+        port: this.#port,
+        lookup: lookupName,
+        autoSelectFamilyAttemptTimeout: addressPatienceMs,
+      });
       this.#socket = socket;
       await within(socket, 'connect');
       const { remoteAddress = '', remotePort } = socket;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type RequestOptions, request } from 'node:https';
 import type { LookupFunction, TcpSocketConnectOpts } from 'node:net';
 import { getCACertificates, type TLSSocket, connect as tlsConnect } from 'node:tls';
-import { lookupName } from '@postern/outbound/lookup-name';
+import { addressPatienceMs, lookupName } from '@postern/outbound/lookup-name';
 import { type Outbound, OutboundError } from '@postern/outbound/outbound';
 import { CliError } from './cli-error.ts';
 
@@ -20,8 +20,6 @@ export type ServiceFetch = (url: string, options?: FetchRequest) => Promise<Resp
 /** Longest answer that is read; the longest page of a list is far below. */
 const maxBodyBytes = 16 * 1024 * 1024;
 const timeoutMs = 30_000;
-/** For one address of several before the next is tried; Node's 250 ms are less than a busy machine or a long way takes. */
-const addressMs = 2_000;
 
 /**
  * Makes a `fetch` that trusts the authorities of `caFile` (those of Node and of the operating system where there is
@@ -46,7 +44,7 @@ export function createServiceFetch(options: {
       const way: RequestOptions & Pick<TcpSocketConnectOpts, 'autoSelectFamilyAttemptTimeout'> =
         outbound?.proxyFor(target.hostname, port)
           ? connectThrough(outbound, target.hostname, port, ca)
-          : { ca, lookup, agent: false, autoSelectFamilyAttemptTimeout: addressMs };
+          : { ca, lookup, agent: false, autoSelectFamilyAttemptTimeout: addressPatienceMs };
       const outgoing = request(
         target,
         { ...way, method, headers: withLength(headers, body), signal, timeout: timeoutMs },

@@ -7,7 +7,7 @@ import {
   type TLSSocket,
   connect as tlsConnect,
 } from 'node:tls';
-import { answer, isLoopbackName, lookupName } from '@postern/outbound/lookup-name';
+import { addressPatienceMs, answer, isLoopbackName, lookupName } from '@postern/outbound/lookup-name';
 import { type Outbound, OutboundError, type OutboundProxy } from '@postern/outbound/outbound';
 import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
 import type { OpenDetail, OpenFailure } from '@postern/protocol/tunnel/preamble';
@@ -69,6 +69,7 @@ export function dial(backend: BackendConfiguration, options: DialOptions): Diall
     keepAlive: true,
     keepAliveInitialDelay: keepAliveMs,
     lookup: restrict(backend, anyAddress ? null : allow),
+    autoSelectFamilyAttemptTimeout: addressPatienceMs,
   };
   const socket = backend.tls
     ? tlsConnect({ ...common, ...tlsOptions(backend) })

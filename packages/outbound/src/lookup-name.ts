@@ -8,6 +8,13 @@ const loopback: readonly LookupAddress[] = [
   { address: '::1', family: 6 },
 ];
 
+/**
+ * Milliseconds for one address of several before a socket tries the next, for its option `autoSelectFamilyAttemptTimeout`.
+ * Node gives an address up after 250, and does not come back to it: a long way, a busy machine or one lost packet takes
+ * more, and TCP sends its first packet again after 1,000 (RFC 6298 §2.1).
+ */
+export const addressPatienceMs = 2_000;
+
 /** `localhost` and every name below it are loopback (RFC 6761 §6.3); glibc asks the name servers instead. */
 export function isLoopbackName(name: string): boolean {
   return /(^|\.)localhost\.?$/i.test(name);

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { execPath } from 'node:process';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { type ProxyReply, RawProxy } from '../testing/raw-proxy.ts';
 import { Outbound, OutboundError, outboundFrom } from './outbound.ts';
 
@@ -40,6 +43,46 @@ async function roundTrip(socket: net.Socket, text: string): Promise<string> {
   return answer;
 }
 
+/** Listens on 127.0.0.1 alone, and takes no connection yet: its queue is full. */
+class FrozenServer implements AsyncDisposable {
+  readonly port: number;
+  readonly #process: ChildProcess;
+  readonly #queued: net.Socket[];
+
+  private constructor(port: number, process: ChildProcess, queued: net.Socket[]) {
+    this.port = port;
+    this.#process = process;
+    this.#queued = queued;
+  }
+
+  static async start(): Promise<FrozenServer> {
+    const code = `const server = require('node:net').createServer(socket => socket.on('error', () => {}));
+      server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(server.address().port));`;
+    const process = spawn(execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [said] = await once(process.stdout, 'data');
+    const port = Number(said);
+    process.kill('SIGSTOP');
+    const queued: net.Socket[] = [];
+    // Linux queues one more than it was told to.
+    for (let count = 0; count < 2; count++) {
+      const socket = net.connect(port, '127.0.0.1');
+      await once(socket, 'connect');
+      queued.push(socket);
+    }
+    return new FrozenServer(port, process, queued);
+  }
+
+  thaw(): void {
+    this.#process.kill('SIGCONT');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#queued) socket.destroy();
+    this.#process.kill('SIGKILL');
+    await once(this.#process, 'exit');
+  }
+}
+
 async function failure(attempt: Promise<net.Socket>): Promise<OutboundError> {
   const error = await attempt.then(
     () => assert.fail('it connected'),
@@ -68,6 +111,17 @@ describe('an outbound connection without a proxy', () => {
     const socket = await new Outbound().connect('connect.postern.localhost', echoPort);
 
     assert.equal(await roundTrip(socket, 'hello'), 'hello');
+  });
+
+  test('waits for an address that is slow to answer before it tries the next', async () => {
+    await using server = await FrozenServer.start();
+    const connecting = new Outbound().connect('slow.localhost', server.port);
+    // Longer than Node would wait by itself. TCP asks again a second after the first time.
+    await setTimeout(500);
+    server.thaw();
+    const socket = await connecting;
+    assert.equal(socket.remoteAddress, '127.0.0.1');
+    socket.destroy();
   });
 
   test('that nobody accepts says so, and what to allow', async () => {

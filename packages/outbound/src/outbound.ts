@@ -3,7 +3,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { request as httpsRequest } from 'node:https';
 import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { getCACertificates } from 'node:tls';
-import { lookupName } from './lookup-name.ts';
+import { addressPatienceMs, lookupName } from './lookup-name.ts';
 import { NoProxyList } from './no-proxy.ts';
 import {
   answerChallenge,
@@ -383,7 +383,13 @@ function limitsOf({ timeoutMs = defaultTimeoutMs, signal }: ConnectOptions): Lim
 }
 
 async function connectDirectly(host: string, port: number, limits: Limits): Promise<Socket> {
-  const socket = netConnect({ host, port, noDelay: true, lookup: lookupName });
+  const socket = netConnect({
+    host,
+    port,
+    noDelay: true,
+    lookup: lookupName,
+    autoSelectFamilyAttemptTimeout: addressPatienceMs,
+  });
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   const onAbort = () => reject(limits.isTimedOut() ? timedOut(host, port, limits) : limits.signal.reason);
   const onError = (error: Error) => reject(explainDirect(host, port, error));
@@ -435,6 +441,7 @@ async function requestTunnel(
     path: target,
     agent: false,
     lookup: lookupName,
+    autoSelectFamilyAttemptTimeout: addressPatienceMs,
     headers: { host: target, ...(authorization !== null && { 'proxy-authorization': authorization }) },
   } as const;
   const request =
