@@ -96,7 +96,7 @@ function urlOf(
     const named = host ?? home?.hostname;
     if (named === undefined || wildcardLabels(published.hostname, named) === null) {
       refuse(
-        `host: it must be a host under ${published.hostname}, such as any${published.hostname.slice(1)}.`,
+        `host: it must be a host under ${published.hostname}, for example any${published.hostname.slice(1)}.`,
       );
     }
     published.hostname = named!;
