@@ -4,6 +4,7 @@ import http from 'node:http';
 import http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import type { Application } from '@postern/protocol/admin/applications';
 import type { BackendHealth } from '@postern/protocol/admin/backend-health';
 import { RawClient } from '../testbed/raw-client.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
@@ -382,6 +383,19 @@ describe('probes', { timeout }, () => {
     assert.equal(await statesOf(second), 'unknown');
     await new Promise(resolve => setTimeout(resolve, boundMs));
     assert.equal(second.probes.length, before);
+  });
+
+  test('keep the status of the application true while nobody asks for it', async () => {
+    await settled({ backends: [], healthProbe });
+    const becomes = (state: string) =>
+      until(`the application is ${state}`, async () => {
+        const { body } = await bed.api('GET', `/applications/${bed.applicationId('open')}`);
+        return (body as Application).status.state === state;
+      });
+    await first.kill();
+    await becomes('unreachable');
+    await first.start();
+    await becomes('reachable');
   });
 
   test('speak HTTP/2 to a backend that does', async t => {

@@ -143,6 +143,7 @@ export class RelayParts {
       random: Math.random,
       now,
       onChange: change => logHealth(log, change),
+      onOutcome: (applicationId, failure) => this.#outcomes.learn(applicationId, failure),
     });
     this.#tunnelListener = this.#makeTunnelListener();
 

@@ -14,12 +14,15 @@ const tickMs = 250;
 /** Milliseconds. */
 let clock = 0;
 let changes: HealthChange[] = [];
+/** What was learnt of the way to applications. */
+let learnt: (string | null)[] = [];
 /** Exchanges whose probes wait for their answer, and of which backend. */
 let asked: { readonly exchange: Exchange; readonly pool: string }[] = [];
 
 beforeEach(() => {
   clock = 1_000_000;
   changes = [];
+  learnt = [];
   asked = [];
 });
 
@@ -53,6 +56,7 @@ function open(t: TestContext, connectors: readonly string[] = ['a']) {
     random: Math.random,
     now,
     onChange: change => changes.push(change),
+    onOutcome: (_applicationId, failure) => learnt.push(failure?.code ?? null),
   });
   t.after(() => prober.stop());
   const publish = (...applications: readonly ApplicationRecord[]) => {
@@ -69,13 +73,14 @@ function open(t: TestContext, connectors: readonly string[] = ['a']) {
   return { prober, registry, publish, pass };
 }
 
-/** Every probe that waits gets its answer, or none. */
-function settle(failure: EdgeError | null): void {
+/** Every probe that waits gets its answer, of status 200 or another, or none. */
+function settle(outcome: EdgeError | number | null): void {
   for (const { exchange } of asked.splice(0)) {
-    if (failure === null) {
-      exchange.sink.onResponse({ status: 200 } as never);
+    if (outcome instanceof EdgeError) exchange.sink.onFailure(outcome);
+    else {
+      exchange.sink.onResponse({ status: outcome ?? 200 } as never);
       exchange.sink.onResponseEnd(Buffer.alloc(0));
-    } else exchange.sink.onFailure(failure);
+    }
   }
 }
 
@@ -157,6 +162,27 @@ describe('what probes find', () => {
         ['a', 'http://app', null],
       ],
     );
+  });
+
+  test('is what becomes of requests to the application: well while anything answers', t => {
+    const opened = open(t, ['a', 'b']);
+    opened.publish(application('app', { healthProbe: { ...probe, unhealthyAfter: 1, healthyAfter: 1 } }));
+    const settleThrough = (outcomes: readonly (EdgeError | number | null)[]) => {
+      while (asked.length < 2) opened.pass(tickMs);
+      const both = asked;
+      for (const [at, outcome] of outcomes.entries()) {
+        asked = [both[at]!];
+        settle(outcome);
+      }
+      return learnt.splice(0);
+    };
+
+    assert.deepEqual(settleThrough([null, null]), [null, null]);
+    assert.deepEqual(settleThrough([null, refused]), [null]);
+    assert.deepEqual(settleThrough([refused, refused]), ['backend_refused', 'backend_refused']);
+    assert.deepEqual(settleThrough([null, refused]), [null]);
+    assert.deepEqual(settleThrough([null, 500]), [null, null]);
+    assert.deepEqual(settleThrough([refused, 500]), [null]);
   });
 
   test('is each backend’s through each connector, and is forgotten with the setting', t => {

@@ -22,6 +22,8 @@ export interface HealthProberOptions {
   readonly now: () => number;
   /** A backend was found unhealthy, or healthy again. */
   readonly onChange: (change: HealthChange) => void;
+  /** What a request to the application comes to now; null: to an answer, whatever it is. */
+  readonly onOutcome: (applicationId: string, failure: BackendFailure | null) => void;
 }
 
 export interface HealthChange {
@@ -41,6 +43,8 @@ const maxRunning = 256;
 const maxBytes = 256 * 1024;
 /** Of a failure's detail, which backends and connectors choose in part. */
 const maxDetailLength = 200;
+/** An answer, though not one of health. */
+const unexpectedStatus = 'unexpected_status';
 
 /** A backend as it is probed. */
 interface ProbedBackend extends BackendAddress {
@@ -63,6 +67,8 @@ interface Finding {
   successes: number;
   /** Null until one of the two has come to its threshold. */
   isHealthy: boolean | null;
+  /** Something came back, healthy or not. */
+  isAnswered: boolean;
   since: number;
   last: { readonly failure: BackendFailure; readonly at: number } | null;
   isRunning: boolean;
@@ -220,7 +226,15 @@ export class HealthProber {
     const key = keyOf(connectorId, pool);
     let finding = this.#findings.get(key);
     if (finding === undefined) {
-      finding = { failures: 0, successes: 0, isHealthy: null, since: 0, last: null, isRunning: false };
+      finding = {
+        failures: 0,
+        successes: 0,
+        isHealthy: null,
+        isAnswered: false,
+        since: 0,
+        last: null,
+        isRunning: false,
+      };
       this.#findings.set(key, finding);
     }
     return finding;
@@ -281,14 +295,17 @@ export class HealthProber {
   }
 
   #conclude(
-    { route, probe }: Watched,
+    watched: Watched,
     { pool, origin }: ProbedBackend,
     connectorId: string,
     finding: Finding,
     failure: BackendFailure | null,
   ): void {
+    const { probe, route } = watched;
     const now = this.#options.now();
-    const { health } = this.#options.registry;
+    const { onChange, onOutcome, registry } = this.#options;
+    const { health } = registry;
+    const applicationId = route.application.id;
     finding.failures = failure === null ? 0 : finding.failures + 1;
     finding.successes = failure === null ? finding.successes + 1 : 0;
     if (failure !== null) finding.last = { failure, at: now };
@@ -302,12 +319,26 @@ export class HealthProber {
     if (failure !== null) health.mark(connectorId, pool, failure);
     else if (finding.isHealthy !== true) health.unmark(connectorId, pool);
     const isHealthy = failure === null;
-    if (finding.isHealthy === isHealthy) return;
-    const isFirst = finding.isHealthy === null;
-    finding.isHealthy = isHealthy;
-    finding.since = now;
-    if (isFirst && isHealthy) return;
-    this.#options.onChange({ applicationId: route.application.id, connectorId, origin, failure });
+    const before = finding.isHealthy;
+    if (before !== isHealthy) {
+      finding.isHealthy = isHealthy;
+      finding.since = now;
+      const isGoodFirst = before === null && isHealthy;
+      if (!isGoodFirst) onChange({ applicationId, connectorId, origin, failure });
+    }
+    finding.isAnswered = isHealthy || failure.code === unexpectedStatus;
+    if (finding.isAnswered) onOutcome(applicationId, null);
+    else if (!this.#isAnswered(watched)) onOutcome(applicationId, failure);
+  }
+
+  /** By any backend through any connector. */
+  #isAnswered({ route, backends }: Watched): boolean {
+    const groupId = route.application.connectorGroupId;
+    return backends.some(backend => {
+      const { pool } = backend;
+      const tunnels = [...this.#options.registry.tunnelsTo(groupId, backend)];
+      return tunnels.some(({ connectorId }) => this.#findings.get(keyOf(connectorId, pool))?.isAnswered);
+    });
   }
 }
 
@@ -388,7 +419,7 @@ class RunningProbe implements ResponseSink {
       range => status >= Number(range.slice(0, 3)) && status <= Number(range.slice(-3)),
     );
     if (isExpected) return null;
-    return { code: 'unexpected_status', hop: 'backend', detail: `it answered ${status}` };
+    return { code: unexpectedStatus, hop: 'backend', detail: `it answered ${status}` };
   }
 
   #end(outcome: BackendFailure | null | 'cancelled'): void {

@@ -5,15 +5,20 @@ import type { Hop } from './failure.ts';
 /** What fails there says something about the way to the application; the rest is about a client or a decision. */
 const hopsOfTheWay: ReadonlySet<Hop> = new Set(['tunnel', 'connector', 'backend']);
 
+interface Failure {
+  readonly code: string;
+  readonly hop: string;
+}
+
 interface Outcome {
-  failure: { readonly code: string; readonly hop: string } | null;
-  since: number;
+  readonly failure: Failure | null;
+  readonly since: number;
   at: number;
 }
 
 /**
  * What became of the last request to each application: whether it can be reached, as people find it. Learnt from the
- * requests themselves, those of tests included, so that nothing else has to be believed.
+ * requests themselves, those of tests and probes included, so that nothing else has to be believed.
  */
 export class LastOutcomes {
   readonly #ofApplications = new Map<string, Outcome>();
@@ -29,17 +34,15 @@ export class LastOutcomes {
     if (route.backend !== 'connector') return;
     const isFailed = failure !== null && hopsOfTheWay.has(failure.hop);
     if (!isFailed && (failure !== null || status === 0)) return;
-    const { id } = route.application;
+    this.learn(route.application.id, isFailed ? failure : null);
+  }
+
+  /** Takes down what a request to the application comes to now; null: to an answer. */
+  learn(id: string, failure: Failure | null): void {
     const known = this.#ofApplications.get(id);
     const now = this.#now();
-    if (known === undefined) {
-      this.#ofApplications.set(id, { failure: isFailed ? factsOf(failure) : null, since: now, at: now });
-      return;
-    }
-    known.at = now;
-    if ((known.failure?.code ?? null) === (isFailed ? failure.code : null)) return;
-    known.failure = isFailed ? factsOf(failure) : null;
-    known.since = now;
+    if (known !== undefined && (known.failure?.code ?? null) === (failure?.code ?? null)) known.at = now;
+    else this.#ofApplications.set(id, { failure: factsOf(failure), since: now, at: now });
   }
 
   /** Applications that nothing was seen of are left out. */
@@ -56,6 +59,7 @@ export class LastOutcomes {
   }
 }
 
-function factsOf({ code, hop }: { readonly code: string; readonly hop: string }) {
-  return { code, hop };
+/** Without the error's stack, which nobody needs that long. */
+function factsOf(failure: Failure | null): Failure | null {
+  return failure && { code: failure.code, hop: failure.hop };
 }
