@@ -15,6 +15,7 @@ const table = new RouteTable(
     applicationRecord('deep', 'https://apps.example.com/admin/a/b/', 'http://10.0.0.5/admin/a/b/'),
     applicationRecord('moved', 'https://apps.example.com/moved/', 'http://10.0.0.6/in/side/'),
     applicationRecord('cafe', 'https://apps.example.com/caf%C3%A9/', 'http://10.0.0.7/'),
+    applicationRecord('kiosk', 'https://apps.example.com/kiosk/', 'http://10.0.0.9/kiosk/'),
     applicationRecord('single', 'https://single.example.com/'),
     applicationRecord('below', 'https://below.example.com/', 'http://10.0.0.8/root/'),
   ],
@@ -55,6 +56,8 @@ describe('a path is matched, authorised and sent as one (threats B1, B2, B8)', (
     ['/admin/a;v=1/c', 'admin'],
     ['/x//y', 'everybody'],
     ['/x%2Fy', 'everybody'],
+    ['/100%25%20of%20x', 'everybody'],
+    ['/100%25%C3%A4', 'everybody'],
     ['/x;admin/', 'everybody'],
     ['/?/admin/', 'everybody'],
     ['/caf%C3%A9/x', 'cafe', '/x'],
@@ -101,6 +104,7 @@ describe('a path is matched, authorised and sent as one (threats B1, B2, B8)', (
     ['/ADMIN', 'ambiguous_target'],
     ['/adm%C4%B1n/', 'ambiguous_target'],
     ['/CAF%C3%89/', 'ambiguous_target'],
+    ['/%E2%84%AAiosk/', 'ambiguous_target'],
     ['/admin/A/b/', 'ambiguous_target'],
     // Windows takes no notice of dots and spaces at the end of a name.
     ['/admin./', 'ambiguous_target'],
@@ -111,6 +115,11 @@ describe('a path is matched, authorised and sent as one (threats B1, B2, B8)', (
     ['/x/%2e%2e/admin', 'bad_target'],
     ['/x/.%2E/admin', 'bad_target'],
     ['/x/%252e%252e/admin', 'bad_target'],
+    ['/x/%25%32%65%25%32%65/admin', 'bad_target'],
+    ['/x/%252%65./admin', 'bad_target'],
+    ['/x/%25%2532e./admin', 'bad_target'],
+    ['/%25%36%31dmin', 'bad_target'],
+    ['/%252%2535%36%31dmin', 'bad_target'],
     ['/x/..%2fadmin', 'bad_target'],
     ['/x/..%5cadmin', 'bad_target'],
     ['/x/..;/admin', 'bad_target'],
@@ -201,6 +210,7 @@ function ownerOf(path: string): string {
   if (under('/admin/a/b')) return 'deep';
   if (under('/admin')) return 'admin';
   if (under('/moved')) return 'moved';
+  if (under('/kiosk')) return 'kiosk';
   if (under('/café') || under('/caf%C3%A9')) return 'cafe';
   return 'everybody';
 }
@@ -227,6 +237,7 @@ test('no path is authorised for one application and served as another’s, whate
     ],
     ...['%2e', '%2E%2e', '%252e', '%2f', '%252F', '%5c', '%255c', '%3b', '%253b', '%61dmin', '%2561', '%20'],
     ...['%C3%A9', 'caf', '%c0%af', '%00', '%', '%25', ' ', '//', '?', '#', '*', '~', '%7e', '%C4%B1'],
+    ...['%25%32%65', '%25%36', '%32', '%66', '1dmin', 'kiosk', '%E2%84%AAiosk'],
   ];
   const random = randomFrom(7);
   let accepted = 0;

@@ -48,6 +48,7 @@ export class RequestTarget {
  * Refused (threats B1, B2, B6):
  * - dot segments, also with `%2e`, with `%2f`, `%5c` or `\` as separator, with a path parameter (`..;`) or spaces behind,
  *   and encoded more than once. Browsers resolve them before they send; whoever still sends them hopes for a second reading;
+ * - an encoded `%` whose two hexadecimal digits are encoded, too;
  * - `\`, encoded control bytes, `%` without two hexadecimal digits, and encoded bytes that are not UTF-8, overlong forms
  *   included;
  * - absolute-form whose authority is not Host, asterisk-form, authority-form.
@@ -120,6 +121,7 @@ function decodeAll(path: string): string {
 function checkPathSlowly(bytes: Buffer, into: RequestTarget): void {
   const utf8 = new Utf8Validator();
   let dots = notDots;
+  let hasPercent = false;
   let at = into.start;
   while (at < into.end && bytes[at] !== question) {
     const byte = bytes[at];
@@ -129,7 +131,9 @@ function checkPathSlowly(bytes: Buffer, into: RequestTarget): void {
       if (decoded < 0x20 || decoded === 0x7f) throw new Http1Error('bad_target');
       utf8.push(decoded);
       const innermost = innermostHexPair(bytes, at + 1, into.end);
-      dots = nextDots(dots, readHexPair(bytes, innermost, into.end));
+      const inner = readHexPair(bytes, innermost, into.end);
+      if (inner === percent) hasPercent = true;
+      dots = nextDots(dots, inner);
       into.isPlain = false;
       at = innermost + 2;
       continue;
@@ -143,6 +147,10 @@ function checkPathSlowly(bytes: Buffer, into: RequestTarget): void {
   nextDots(dots, slash);
   utf8.end();
   into.pathEnd = at;
+  // `%25%32%65` is a dot to whoever decodes twice, and no program writes digits so.
+  if (hasPercent && /%[0-9a-f]{2}/i.test(decodeAll(bytes.toString('latin1', into.start, at)))) {
+    throw new Http1Error('bad_target');
+  }
 }
 
 // -1, which no caller takes for a byte, where two hexadecimal digits are missing.

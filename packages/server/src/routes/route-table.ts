@@ -138,9 +138,12 @@ function readingOf(path: string): string {
   return pathReadings(bytes, 0, bytes.length).strict;
 }
 
-/** As file systems take names that ignore case: by their upper-case letters, without dots and spaces at their ends. */
+/**
+ * As file systems take names that ignore case: by their upper-case letters, without dots and spaces at their ends. Others
+ * compare lower-case ones, which are the same of a few more letters: the Kelvin sign and `k`.
+ */
 function foldPath(path: string): string {
-  const upper = path.toUpperCase();
+  const upper = path.toLowerCase().toUpperCase();
   const hasEnds = upper.endsWith('.') || upper.includes('./') || upper.includes(' ');
   return hasEnds ? upper.replace(/[. ]+(?=\/|$)/g, '') : upper;
 }
