@@ -6,18 +6,26 @@ import { RawBackend } from '../testbed/raw-backend.ts';
 import { startTestbed, type Testbed, type TestConnector } from '../testbed/testbed.ts';
 
 let backend: RawBackend;
+let backendOfIpv6: RawBackend;
 let bed: Testbed;
 let connector: TestConnector;
 
 before(async () => {
   backend = await RawBackend.start();
-  bed = await startTestbed({ applications: [{ name: 'site', internalUrl: backend.url }] });
+  backendOfIpv6 = await RawBackend.start('::1');
+  bed = await startTestbed({
+    applications: [
+      { name: 'site', internalUrl: backend.url },
+      { name: 'ipv6', internalUrl: backendOfIpv6.url },
+    ],
+  });
   [connector] = bed.connectors as [TestConnector];
 });
 
 after(async () => {
   await bed?.[Symbol.asyncDispose]();
   await backend?.[Symbol.asyncDispose]();
+  await backendOfIpv6?.[Symbol.asyncDispose]();
 });
 
 /** Lays down what this machine permits, whatever the service wants, and starts the connector anew. */
@@ -26,11 +34,11 @@ async function permit(...allow: string[]): Promise<void> {
   await connector.restart();
 }
 
-function open(): Promise<string> {
-  const host = bed.hostOf('site');
+function open(name = 'site'): Promise<string> {
+  const host = bed.hostOf(name);
   return bed.exchange(
     host,
-    `GET / HTTP/1.1\r\nHost: ${host}:${bed.port}\r\nCookie: ${bed.cookie('site')}\r\nAccept: text/html\r\nConnection: close\r\n\r\n`,
+    `GET / HTTP/1.1\r\nHost: ${host}:${bed.port}\r\nCookie: ${bed.cookie(name)}\r\nAccept: text/html\r\nConnection: close\r\n\r\n`,
   );
 }
 
@@ -66,5 +74,15 @@ describe('the allow-list of a connector’s own machine', { timeout: 120_000 }, 
 
     assert.match(await open(), /^HTTP\/1\.1 200 /);
     assert.equal(backend.connections.length, 1);
+  });
+
+  test('compares the address of an internal URL that has one, of IPv6, too', async () => {
+    await permit('fd00::/8');
+    const refused = await open('ipv6');
+    await permit('::1/128');
+
+    assert.match(refused, /^HTTP\/1\.1 502 [\s\S]*<h1>The connector may not reach this application<\/h1>/);
+    assert.match(await open('ipv6'), /^HTTP\/1\.1 200 /);
+    assert.equal(backendOfIpv6.connections.length, 1);
   });
 });

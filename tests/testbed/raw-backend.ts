@@ -59,7 +59,7 @@ export class RawBackend implements AsyncDisposable {
     this.#server = server;
   }
 
-  static async start(): Promise<RawBackend> {
+  static async start(host = '127.0.0.1'): Promise<RawBackend> {
     const server = net.createServer();
     const backend = new RawBackend(server);
     server.on('connection', socket => {
@@ -67,13 +67,14 @@ export class RawBackend implements AsyncDisposable {
       backend.connections.push(connection);
       backend.onConnection(connection);
     });
-    server.listen(0, '127.0.0.1');
+    server.listen(0, host);
     await once(server, 'listening');
     return backend;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as net.AddressInfo).port}/`;
+    const { address, family, port } = this.#server.address() as net.AddressInfo;
+    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}/`;
   }
 
   get authority(): string {

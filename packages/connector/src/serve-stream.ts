@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Outbound } from '@postern/outbound/outbound';
 import type { BackendConfiguration, EndReason } from '@postern/protocol/tunnel/messages';
@@ -91,7 +91,8 @@ export class ServedStream {
     const { applicationId, host, port, http2 } = backend;
     // The one before it is over, whatever its end was.
     if (!http2) this.#endRecord('answered', offset);
-    const record = sessionLog.begin({ applicationId, requestId, backend: `${host}:${port}` }, offset);
+    const address = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+    const record = sessionLog.begin({ applicationId, requestId, backend: address }, offset);
     if (!http2) {
       this.#record = record;
       return;

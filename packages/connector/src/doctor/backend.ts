@@ -283,8 +283,7 @@ async function visit(backend: BackendConfiguration, { fields, ...parts }: Parts)
       socket.write(http2Opening);
       return judgeHttp2(backend, await answer.promise);
     }
-    const host = backend.port === (backend.tls ? 443 : 80) ? backend.host : `${backend.host}:${backend.port}`;
-    const all = { Host: host, 'User-Agent': 'postern-connector-doctor', ...fields };
+    const all = { Host: new URL(urlOf(backend)).host, 'User-Agent': 'postern-connector-doctor', ...fields };
     const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.write(`GET / HTTP/1.1\r\n${lines.join('')}\r\n`);
     const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(await answer.promise)?.[1] ?? 0);

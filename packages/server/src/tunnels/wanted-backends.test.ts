@@ -45,7 +45,7 @@ describe('what connectors may dial', () => {
         applicationId: 'wiki https://wiki-2:8443',
         ...{ host: 'wiki-2', port: 8443, tls: true, ...trust, authorities: 'PEM' },
       },
-      { applicationId: 'wiki http://[fd00::1]', host: '[fd00::1]', port: 80, tls: false, ...trust },
+      { applicationId: 'wiki http://[fd00::1]', host: 'fd00::1', port: 80, tls: false, ...trust },
     ]);
   });
 

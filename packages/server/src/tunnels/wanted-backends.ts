@@ -64,7 +64,8 @@ export function backendOf(
 ): BackendConfiguration {
   return {
     applicationId,
-    host: hostname,
+    // Connectors resolve names and connect to addresses; only in a URL do brackets belong to one of IPv6.
+    host: hostname.replace(/^\[|\]$/g, ''),
     port: Number(port) || (protocol === 'https:' ? 443 : 80),
     tls: protocol === 'https:',
     validateCertificate: application.validateBackendCertificate,
