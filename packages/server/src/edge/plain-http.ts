@@ -60,6 +60,8 @@ export class PlainHttpListener {
     const timer = setTimeout(resolve, limitMs);
     if (this.#sockets.size > 0) await promise;
     clearTimeout(timer);
+    // In a process that was held up, the time is over before what came meanwhile has been read.
+    await new Promise(read => setImmediate(read));
     for (const socket of this.#sockets) socket.destroy();
   }
 
