@@ -109,7 +109,8 @@ async function openThrough(
     throw explainProxied(backend, error);
   }
   attempt.connectedThrough(proxy, now());
-  if (backend.tls) socket = tlsConnect({ socket, ...tlsOptions(backend) });
+  // Without the host, an address would not be compared with the certificate, but the name of the proxy.
+  if (backend.tls) socket = tlsConnect({ socket, host: backend.host, ...tlsOptions(backend) });
   socket.on('data', bytes => void (onBytes(bytes, false) || socket.pause()));
   if (backend.tls) {
     const onAbort = () => socket.destroy();

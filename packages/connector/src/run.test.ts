@@ -639,6 +639,22 @@ describe('a proxy that leads to backends', () => {
     stream.stream.end();
   });
 
+  test('does not lend its name to a backend that is given as an address', async t => {
+    const port = await startTlsBackend(t, 'localhost');
+    await using proxy = await RawProxy.start(() => ({ through: { host: '127.0.0.1', port } }));
+    settings(proxy, { backendProxy: `http://localhost:${proxy.port}` });
+    await using all = await connected();
+    await all.tunnel.configure({
+      ...{ applicationId: 'a', host: '10.1.2.3', port: 443, tls: true, validateCertificate: true },
+      authorities: service.authorities.local.certificate,
+    });
+
+    const answer = await codeFor(all);
+
+    assert.equal(answer.code, 'tls_failed');
+    assert.match(answer.detail.error ?? '', /IP: 10\.1\.2\.3 is not in the cert's list/);
+  });
+
   test('is named where it refuses', async () => {
     await using proxy = await RawProxy.start(() => ({ say: 'HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n' }));
     settings(proxy);
