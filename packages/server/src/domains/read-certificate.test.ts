@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { after, describe, test } from 'node:test';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { splitCertificates } from '@postern/protocol/x509/certificate';
 import type { CertificateErrorCode } from './certificate-error.ts';
 import { type CertificateInput, readCertificate } from './read-certificate.ts';
@@ -9,10 +9,20 @@ import { readPfx } from './read-pfx.ts';
 import { TestAuthority } from './test-authority.ts';
 
 const authority = new TestAuthority();
-after(() => authority[Symbol.dispose]());
+/** One that this machine trusts. */
+const trusted = new TestAuthority();
+setDefaultCACertificates([...getCACertificates('default'), trusted.root]);
+after(() => {
+  authority[Symbol.dispose]();
+  trusted[Symbol.dispose]();
+});
 
 const names = ['wiki.contoso.test', '*.apps.contoso.test'];
 const day = 86_400_000;
+
+function fingerprints(pem: string): string[] {
+  return splitCertificates(pem).map(one => new X509Certificate(one).fingerprint256);
+}
 
 async function refusal(input: CertificateInput, now = Date.now()) {
   try {
@@ -41,10 +51,7 @@ describe('an uploaded certificate', { timeout: 300_000 }, () => {
         );
 
         assert.deepEqual(usable.names, names);
-        assert.deepEqual(
-          splitCertificates(usable.pem).map(pem => new X509Certificate(pem).fingerprint256),
-          [issued.certificate, authority.intermediate].map(pem => new X509Certificate(pem).fingerprint256),
-        );
+        assert.deepEqual(fingerprints(usable.pem), fingerprints(issued.certificate + authority.intermediate));
         createSecureContext({ cert: usable.pem, key: usable.privateKey });
       });
     }
@@ -63,6 +70,28 @@ describe('an uploaded certificate', { timeout: 300_000 }, () => {
     assert.equal(splitCertificates(plain.pem).length, 2, 'without the root');
     assert.equal(sealed.pem, plain.pem);
     assert.equal(sealed.privateKey, plain.privateKey);
+  });
+
+  test('is complete with a root that an older authority has signed, too', async () => {
+    const { certificate, key } = authority.issue({ names });
+    const { intermediate, root } = authority;
+    const cross = authority.crossSigned();
+
+    for (const others of [`${intermediate}${cross}${root}`, `${root}${cross}${intermediate}`]) {
+      const usable = await readCertificate({ certificate: `${certificate}${others}${key}` }, Date.now());
+      assert.deepEqual(fingerprints(usable.pem), fingerprints(certificate + intermediate));
+    }
+    const { code } = await refusal({ certificate: `${certificate}${intermediate}${cross}${key}` });
+    assert.equal(code, 'incomplete_chain', 'nobody trusts the root, or the older one');
+  });
+
+  test('is complete up to a root that is trusted, and what an older authority has signed of it is sent on', async () => {
+    const { certificate, key } = trusted.issue({ names });
+    const chain = `${certificate}${trusted.intermediate}${trusted.crossSigned()}`;
+
+    const usable = await readCertificate({ certificate: `${chain}${key}` }, Date.now());
+
+    assert.deepEqual(fingerprints(usable.pem), fingerprints(chain));
   });
 
   test('with a wrong password is told from a file that is no PFX', async () => {

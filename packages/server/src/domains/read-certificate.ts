@@ -214,18 +214,22 @@ function checkStrength(leaf: X509Certificate, privateKey: KeyObject): void {
   }
 }
 
-/** Leaf and intermediates, each issued by the next; the root is left out, since clients have their own. */
+/**
+ * Leaf and intermediates, each issued by the next; the root is left out, since clients have their own. What an older
+ * authority has signed of a root stays, for clients that do not know the root yet: the chain is complete without that one.
+ */
 function chainOf(leaf: X509Certificate, certificates: readonly X509Certificate[]): X509Certificate[] {
   const chain = [leaf];
   for (;;) {
     const last = chain.at(-1)!;
-    const issuer = certificates.find(one => !chain.includes(one) && isIssuedBy(last, one));
+    const issuers = certificates.filter(one => !chain.includes(one) && isIssuedBy(last, one));
+    if (issuers.some(isSelfSigned)) return chain;
+    const [issuer] = issuers;
     if (issuer === undefined) break;
-    if (isSelfSigned(issuer)) return chain;
     chain.push(issuer);
   }
   const last = chain.at(-1)!;
-  if (isKnownAuthority(last)) return chain;
+  if (chain.some(isKnownAuthority)) return chain;
   throw new CertificateError(
     'incomplete_chain',
     `The chain of the certificate is incomplete: the certificate of its issuer ${nameOf(last.issuer)} is missing, and some clients would refuse the connection.`,

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -26,6 +26,8 @@ export interface Issued {
   readonly key: string;
 }
 
+const ca = 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n';
+
 /** A company's authority made with OpenSSL, which none of us wrote: root, intermediate, and leaves by the latter. */
 export class TestAuthority implements Disposable {
   readonly root: string;
@@ -35,7 +37,6 @@ export class TestAuthority implements Disposable {
 
   constructor() {
     this.#folder = mkdtempSync(path.join(tmpdir(), 'postern-authority-'));
-    const ca = 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n';
     this.#key('root', 'p-256');
     this.#key('intermediate', 'p-256');
     this.#sign('root', 'Test root', ca, null, 'sha256', 3650);
@@ -52,6 +53,15 @@ export class TestAuthority implements Disposable {
     const extensions = `basicConstraints=CA:FALSE\nextendedKeyUsage=${use}\n${alternatives}`;
     this.#sign(name, names[0] ?? 'nobody', extensions, 'intermediate', digest, days);
     return { certificate: this.#read(`${name}.pem`), key: this.#read(`${name}.key`) };
+  }
+
+  /** A certificate of the root's name and key by an older authority, as for clients that do not know the root yet. */
+  crossSigned(): string {
+    this.#key('older', 'p-256');
+    this.#sign('older', 'Older root', ca, null, 'sha256', 3650);
+    copyFileSync(path.join(this.#folder, 'root.key'), path.join(this.#folder, 'cross.key'));
+    this.#sign('cross', 'Test root', ca, 'older', 'sha256', 1825);
+    return this.#read('cross.pem');
   }
 
   selfSigned(name: string): Issued {
