@@ -14,6 +14,8 @@ export interface PairToAdd {
   readonly authority: Signer;
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Whom the certificate is issued to. Default `c-1`. */
+  readonly connectorId?: string;
 }
 
 /** Puts a new key and its certificate into a store, as registration and renewal do. */
@@ -22,7 +24,7 @@ export async function addPair(pair: PairToAdd): Promise<CertificatePair> {
   const pending = await saveNewKey(pair.dataDir, pair.store, privateKey);
   const certificate = await pair.authority.issue({
     publicKey: createPublicKey(privateKey),
-    commonName: 'c-1',
+    commonName: pair.connectorId ?? 'c-1',
     organization: 'srv-01',
     usage: 'clientAuth',
     notBefore: new Date(pair.notBefore),

@@ -104,6 +104,11 @@ export async function findAllPairs(
   return found.flat().sort((one, other) => other.notBefore - one.notBefore);
 }
 
+/** The connector that a pair was issued to, as the service wrote it into the certificate; null where it names none. */
+export function connectorIdOf({ certificate }: CertificatePair): string | null {
+  return /^CN=(.*)$/m.exec(new X509Certificate(certificate).subject)?.[1] ?? null;
+}
+
 async function pairsOf(
   dataDir: string,
   store: StoreName,

@@ -8,6 +8,7 @@ import { addPair } from '../../testing/add-pair.ts';
 import { type CertificatePair, type StoreName, storeFolder } from './certificate-store.ts';
 import { loadIdentity } from './identity.ts';
 import { createKey } from './proof.ts';
+import { RenewalError, renewIdentity } from './renewal.ts';
 import { writeServiceSettings } from './service-settings.ts';
 import { trustSettingsFile, writeTrustSettings } from './trust-settings.ts';
 
@@ -138,6 +139,61 @@ test('an expired pair gives way to a valid one, and is presented where there is 
   const { thumbprint, fallback } = await chosen();
   assert.equal(thumbprint, valid.thumbprint);
   assert.match(fallback ?? '', /has expired/);
+});
+
+describe('a pair that was issued to another connector, as this machine has been one before,', () => {
+  const foreign = (store: StoreName, fromDay: number) =>
+    addPair({
+      ...{ dataDir, store, authority, connectorId: 'c-0' },
+      notBefore: now + fromDay * day,
+      notAfter: now + 170 * day,
+    });
+
+  test('takes the place of none', async () => {
+    const named = await add('machine', -50, 130);
+    await foreign('machine', -100);
+    await foreign('user', -10);
+    await writeTrustSettings(dataDir, { thumbprint: named.thumbprint, isInUserStore: false });
+
+    const { pairs } = await loadIdentity(dataDir, now);
+
+    assert.deepEqual(
+      pairs.map(pair => pair.thumbprint),
+      [named.thumbprint],
+    );
+  });
+
+  test('is not used where the trust settings name it, as after a registration that was cut off', async () => {
+    const former = await foreign('machine', -10);
+    const own = await add('machine', -1, 179);
+    await writeTrustSettings(dataDir, { thumbprint: former.thumbprint, isInUserStore: false });
+
+    const { thumbprint, fallback } = await chosen();
+
+    assert.equal(thumbprint, own.thumbprint);
+    assert.match(fallback ?? '', /was issued to another connector/);
+  });
+
+  test('is not taken up by a renewal, though it is the newest', async () => {
+    const current = await add('machine', -120, 60);
+    await writeTrustSettings(dataDir, { thumbprint: current.thumbprint, isInUserStore: false });
+    await foreign('user', -1);
+    const tried: CertificatePair[] = [];
+
+    const renewal = renewIdentity(
+      {
+        dataDir,
+        now: () => now,
+        createKey,
+        request: () => Promise.reject(new RenewalError('no_tunnel', 'no tunnel is up')),
+        tryPair: async pair => void tried.push(pair),
+      },
+      current,
+    );
+
+    await assert.rejects(renewal, { code: 'no_tunnel' });
+    assert.deepEqual(tried, []);
+  });
 });
 
 test('without any pair, registering is what helps', async () => {

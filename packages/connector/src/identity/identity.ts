@@ -1,4 +1,4 @@
-import { type CertificatePair, findPair, findValidPairs } from './certificate-store.ts';
+import { type CertificatePair, connectorIdOf, findPair, findValidPairs } from './certificate-store.ts';
 import { type DurableFiles, machineFiles } from './durable-file.ts';
 import { IdentityError } from './identity-error.ts';
 import { refuseOtherMachine } from './machine-binding.ts';
@@ -17,7 +17,8 @@ export interface Identity {
 /**
  * Loads a connector's identity: the pair that TrustSettings.xml names, then the newest valid ones of either store.
  * Where the named pair cannot be used, the others take its place, so that an interrupted renewal or a mistake in the
- * file does not cut a connector off.
+ * file does not cut a connector off. A machine may have been another connector before, or be a copy of one: pairs that
+ * were issued to another are left alone, or a revoked connector would come back as that one.
  *
  * @param now Milliseconds since the epoch.
  * @throws IdentityError `not_registered`, `other_machine`, `bad_service_settings`, `no_usable_certificate`.
@@ -31,16 +32,19 @@ export async function loadIdentity(
   if (service === null) throw notRegistered(dataDir);
   await refuseOtherMachine(dataDir, files);
   const { settings, problem } = await readSettings(dataDir, files);
-  const named = settings === null ? null : await findNamed(dataDir, settings, files);
+  const isOwn = (pair: CertificatePair) => connectorIdOf(pair) === service.connectorId;
+  const found = settings === null ? null : await findNamed(dataDir, settings, files);
+  const named = found !== null && isOwn(found) ? found : null;
   const others = (await findValidPairs(dataDir, now, files)).filter(
-    pair => pair.thumbprint !== named?.thumbprint,
+    pair => pair.thumbprint !== named?.thumbprint && isOwn(pair),
   );
   // An expired pair is still presented where there is no other: the service's clock may be the right one, and its
   // refusal says what is wrong.
   const isNamedValid = named !== null && now <= named.notAfter;
   const pairs = named === null ? others : isNamedValid ? [named, ...others] : [...others, named];
-  if (pairs.length === 0) throw noUsableCertificate(dataDir, settings, problem);
-  return { service, pairs, fallback: pairs[0] === named ? null : describeFallback(settings, named, problem) };
+  const why = describeFallback(settings, found, named !== found, problem);
+  if (pairs.length === 0) throw noUsableCertificate(dataDir, why);
+  return { service, pairs, fallback: pairs[0] === named ? null : why };
 }
 
 async function readSettings(
@@ -64,12 +68,14 @@ function findNamed(
 
 function describeFallback(
   settings: TrustSettings | null,
-  named: CertificatePair | null,
+  found: CertificatePair | null,
+  isForeign: boolean,
   problem: string | null,
 ): string {
   if (settings === null) return problem ?? 'there is no TrustSettings.xml';
   const where = `${settings.thumbprint} in the ${settings.isInUserStore ? 'user' : 'machine'} store`;
-  if (named === null) return `the certificate ${where} is missing, unreadable or without its key`;
+  if (found === null) return `the certificate ${where} is missing, unreadable or without its key`;
+  if (isForeign) return `the certificate ${where} was issued to another connector`;
   return `the certificate ${where} has expired`;
 }
 
@@ -81,14 +87,10 @@ function notRegistered(dataDir: string): IdentityError {
   );
 }
 
-function noUsableCertificate(
-  dataDir: string,
-  settings: TrustSettings | null,
-  problem: string | null,
-): IdentityError {
+function noUsableCertificate(dataDir: string, why: string): IdentityError {
   return new IdentityError(
     'no_usable_certificate',
-    `No usable trust certificate in ${dataDir}: ${describeFallback(settings, null, problem)}, and neither store holds another.`,
+    `No usable trust certificate in ${dataDir}: ${why}, and neither store holds another.`,
     'Register the connector again with "postern connector register".',
   );
 }

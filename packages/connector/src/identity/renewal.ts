@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { RenewalRefusal } from '@postern/protocol/tunnel/messages';
-import { type CertificatePair, findValidPairs, saveNewKey } from './certificate-store.ts';
+import { type CertificatePair, connectorIdOf, findValidPairs, saveNewKey } from './certificate-store.ts';
 import { type DurableFiles, machineFiles, makeFoldersDurably } from './durable-file.ts';
 import type { KeyKind, NewKey } from './proof.ts';
 import { readTrustSettings, writeTrustSettings } from './trust-settings.ts';
@@ -95,7 +95,9 @@ async function namedIn(dataDir: string, files: DurableFiles): Promise<string | n
 
 async function findLeftOver(steps: RenewalSteps, current: CertificatePair): Promise<CertificatePair | null> {
   const { dataDir, now, files = machineFiles, tryPair } = steps;
-  const [newest] = await findValidPairs(dataDir, now(), files);
+  const connectorId = connectorIdOf(current);
+  const pairs = await findValidPairs(dataDir, now(), files);
+  const newest = pairs.find(pair => connectorIdOf(pair) === connectorId);
   const isNewer = newest !== undefined && newest.notBefore > current.notBefore;
   if (!isNewer || newest.store !== 'user' || now() >= renewalDueAt(newest)) return null;
   // Whoever wrote it may have been killed before its name was synced.
