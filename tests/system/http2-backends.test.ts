@@ -233,13 +233,14 @@ describe('a request to a backend over HTTP/2', () => {
     const host = bed.hostOf('open');
     const head = `POST / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n`;
     assert.match(await bed.exchange(host, `${head}Content-Length: 5\r\n\r\nhello`), /hello/);
-    const chunked = '5\r\nhello\r\n6\r\n there\r\n0\r\nX-Sum: 11\r\n\r\n';
+    const chunked = '5\r\nhello\r\n6\r\n there\r\n0\r\nX-Sum: 11\r\nConstructor: 12\r\n\r\n';
     assert.match(
       await bed.exchange(host, `${head}Transfer-Encoding: chunked\r\n\r\n${chunked}`),
       /hello there/,
     );
     assert.deepEqual(lengths, ['5', undefined]);
     assert.equal(trailers['x-sum'], '11');
+    assert.equal(trailers['constructor'], '12');
     assert.equal((await ask('open', { ':method': 'POST' }, 'from HTTP/2')).body, 'from HTTP/2');
   });
 

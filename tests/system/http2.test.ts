@@ -195,7 +195,9 @@ describe('a request and its answer over HTTP/2', () => {
       void connection.until('\r\n\r\n').then(async () => {
         connection.send('HTTP/1.1 100 Continue\r\n\r\n');
         await connection.until('payload');
-        connection.send('HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nConnection: x\r\n\r\n');
+        connection.send(
+          'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nConnection: x\r\nConstructor: y\r\n\r\n',
+        );
         connection.send('HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n');
       });
     };
@@ -210,10 +212,15 @@ describe('a request and its answer over HTTP/2', () => {
 
     assert.equal(answer.status, 201);
     assert.deepEqual(
-      informational.map(fields => [fields[':status'], fields['link'], fields['connection']]),
+      informational.map(fields => [
+        fields[':status'],
+        fields['link'],
+        fields['connection'],
+        fields['constructor'],
+      ]),
       [
-        [100, undefined, undefined],
-        [103, '</a.css>', undefined],
+        [100, undefined, undefined, undefined],
+        [103, '</a.css>', undefined, 'y'],
       ],
     );
   });
@@ -252,7 +259,9 @@ describe('a request and its answer over HTTP/2', () => {
     backend.onConnection = connection => {
       void connection.until('\r\n\r\n').then(() => {
         connection.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
-        setImmediate(() => connection.send('0\r\nX-Checksum: 7\r\nContent-Length: 9\r\n\r\n'));
+        setImmediate(() =>
+          connection.send('0\r\nX-Checksum: 7\r\nConstructor: 8\r\nContent-Length: 9\r\n\r\n'),
+        );
       });
     };
     await using session = await connect(open);
@@ -260,6 +269,7 @@ describe('a request and its answer over HTTP/2', () => {
 
     assert.equal(answer.body, 'abc');
     assert.equal(answer.trailers?.['x-checksum'], '7');
+    assert.equal(answer.trailers?.['constructor'], '8');
     assert.equal(answer.trailers?.['content-length'], undefined);
     assert.equal(answer.fields['transfer-encoding'], undefined);
   });

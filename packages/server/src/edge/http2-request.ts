@@ -257,7 +257,8 @@ export class Http2Request implements ResponseSink {
       claims: this.#exchange!,
       addsHttpOnly: false,
     });
-    const fields: OutgoingHttpHeaders = {};
+    // Without what every object has: a field may be called `constructor`.
+    const fields: OutgoingHttpHeaders = Object.create(null);
     for (let at = 0; at < list.length; at += 2) {
       const name = list[at]!;
       const before = fields[name];

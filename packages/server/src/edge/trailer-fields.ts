@@ -6,7 +6,8 @@ import type { OutgoingHttpHeaders } from 'node:http2';
  * @param trailers Field lines, each ending in CRLF.
  */
 export function trailerFields(trailers: Buffer): OutgoingHttpHeaders {
-  const fields: Record<string, string[]> = {};
+  // Without what every object has: a trailer may be called `constructor`.
+  const fields: Record<string, string[]> = Object.create(null);
   for (const line of trailers.toString('latin1').split('\r\n')) {
     const colon = line.indexOf(':');
     if (colon < 0) continue;
