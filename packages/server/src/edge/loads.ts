@@ -23,12 +23,20 @@ export class Load {
    * @returns 0 where it was taken, else how many milliseconds it takes until there is one.
    */
   take(perMinute: number, now: number): number {
+    const waitMs = this.untilNext(perMinute, now);
+    if (waitMs === 0 && perMinute > 0) this.#takenUntil = this.#takenWith(perMinute, now);
+    return waitMs;
+  }
+
+  /** As `take`, and takes nothing. */
+  untilNext(perMinute: number, now: number): number {
     if (perMinute === 0) return 0;
-    const until = Math.max(this.#takenUntil, now) + minuteMs / perMinute;
-    const excess = until - now - minuteMs;
-    if (excess > toleranceMs) return excess;
-    this.#takenUntil = until;
-    return 0;
+    const excess = this.#takenWith(perMinute, now) - now - minuteMs;
+    return excess > toleranceMs ? excess : 0;
+  }
+
+  #takenWith(perMinute: number, now: number): number {
+    return Math.max(this.#takenUntil, now) + minuteMs / perMinute;
   }
 
   /** Nothing is under way, and a new one would be the same. */

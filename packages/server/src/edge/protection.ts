@@ -143,10 +143,12 @@ export class Protection {
     if (isOver(application.open, most.openRequests)) return applicationBusy;
     if (isUpgrade && isOver(own.upgrades, most.openUpgradesPerClient)) return tooManyOpen;
     if (isUpgrade && isOver(application.upgrades, most.openUpgrades)) return applicationBusy;
-    const ownWaitMs = own.take(most.requestsPerMinutePerClient, now);
+    const ownWaitMs = own.untilNext(most.requestsPerMinutePerClient, now);
     if (ownWaitMs > 0) return tooMany('too_many_requests', ownWaitMs);
     const waitMs = application.take(most.requestsPerMinute, now);
     if (waitMs > 0) return tooMany('application_busy', waitMs);
+    // Only now: what the application refuses everybody must not cost a client its own.
+    own.take(most.requestsPerMinutePerClient, now);
     return { client: client.claim.client, application, ofApplication: own };
   }
 
