@@ -96,9 +96,18 @@ export class StatusFile {
 export async function readConnectorStatus(options: { readonly dataDir: string }): Promise<ConnectorStatus> {
   const written = await readWritten(options.dataDir);
   if (written === null) return describeStopped(options.dataDir);
-  const isRunning = written.state !== 'stopped' && isAlive(written.processId);
+  const isRunning = written.state !== 'stopped' && (await isAlive(written));
   if (isRunning) return { ...written, isRunning };
-  return { ...written, isRunning, state: 'stopped', tunnels: [] };
+  const stopped = { ...written, isRunning, state: 'stopped', tunnels: [] } as const;
+  const registered = await describeStopped(options.dataDir).catch(() => null);
+  if (registered === null || !isRegisteredSince(written, registered)) return stopped;
+  const { connectorId, machineName, connect, certificate } = registered;
+  return { ...stopped, connectorId, machineName, connect, certificate, lastError: null };
+}
+
+/** Whether the files have another identity than the connector had when it ran; it may have used an older certificate. */
+function isRegisteredSince(ran: OwnStatus, { connectorId, certificate }: OwnStatus): boolean {
+  return connectorId !== ran.connectorId || certificate.notBefore > ran.certificate.notBefore;
 }
 
 async function readWritten(dataDir: string): Promise<Omit<ConnectorStatus, 'isRunning'> | null> {
@@ -129,12 +138,36 @@ async function describeStopped(dataDir: string): Promise<ConnectorStatus> {
   };
 }
 
-function isAlive(processId: number): boolean {
+async function isAlive({
+  processId,
+  updatedAt,
+}: Pick<ConnectorStatus, 'processId' | 'updatedAt'>): Promise<boolean> {
   try {
     process.kill(processId, 0);
-    return true;
   } catch (error) {
     // It exists and belongs to somebody else.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  const startedAt = await startOf(processId);
+  // Numbers are given again: a process that is younger than the file did not write it.
+  return startedAt === null || startedAt <= updatedAt + clockSlackMs;
+}
+
+/** The kernel counts in hundredths of a second from a start that it tells in seconds. */
+const clockSlackMs = 2_000;
+
+/** When a process began, in milliseconds since the epoch; null where the machine does not tell. */
+async function startOf(processId: number): Promise<number | null> {
+  try {
+    const [process, machine] = await Promise.all(
+      [`/proc/${processId}/stat`, '/proc/stat'].map(file => readFile(file, 'utf8')),
+    );
+    // The name, in parentheses, may hold anything; the beginning is the twentieth field after it (proc_pid_stat(5)).
+    const ticks = Number(process!.slice(process!.lastIndexOf(')') + 2).split(' ')[19]);
+    const bootedAt = Number(/^btime (\d+)$/m.exec(machine!)?.[1]) * 1000;
+    const startedAt = bootedAt + ticks * 10;
+    return Number.isFinite(startedAt) ? startedAt : null;
+  } catch {
+    return null;
   }
 }
