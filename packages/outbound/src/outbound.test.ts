@@ -275,10 +275,10 @@ describe('a proxy (RFC 9110 §9.3.6)', () => {
   test('that accepts and says nothing is given up in time', async () => {
     await using proxy = await RawProxy.start(() => ({ say: '' }));
 
-    const error = await failure(through(proxy).connect('a.test', 443, { timeoutMs: 50 }));
+    const error = await failure(through(proxy).connect('a.test', 443, { timeoutMs: 1_000 }));
 
     assert.equal(error.code, 'timed_out');
-    assert.match(error.message, /accepted a connection and did not answer within 0\.05 s/);
+    assert.match(error.message, /accepted a connection and did not answer within 1 s/);
   });
 
   test('is let go when the caller does not want the connection any more', async () => {
