@@ -413,11 +413,12 @@ export function acceptsHtml(head: MessageHead): boolean {
  *
  * @param head Of the request that was admitted last.
  */
-export function isForeignWebSocket(head: MessageHead, { externalOrigin, cors }: Route): boolean {
+export function isForeignWebSocket(head: MessageHead, { externalOrigin, ownOrigin, cors }: Route): boolean {
   if (!head.upgrade) return false;
   const index = head.find(fieldIds.origin);
   if (index < 0) return false;
   const origin = head.valueOf(index);
-  if (origin.toLowerCase() === externalOrigin.toLowerCase()) return false;
+  const said = origin.toLowerCase();
+  if (said === ownOrigin || said === externalOrigin) return false;
   return cors === null || !cors.allows(origin, pathsOf(head, target));
 }

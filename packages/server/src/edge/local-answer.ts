@@ -106,13 +106,13 @@ export function challengeAnswer(
   requestId: string,
   problem: ClientProblem | null,
 ): LocalAnswer {
-  const signIn = `${route.externalOrigin}/.postern/sign-in`;
-  const renew = `${route.externalOrigin}/.postern/renew`;
+  const signIn = `${route.ownOrigin}/.postern/sign-in`;
+  const renew = `${route.ownOrigin}/.postern/renew`;
   return {
     status: 401,
     fields: {
       'content-type': 'application/json',
-      'www-authenticate': challengesOf(head, route, signIn, problem),
+      'www-authenticate': challengesOf(head, route, { signIn, renew }, problem),
       ...commonFields(requestId),
     },
     body: Buffer.from(
@@ -138,8 +138,8 @@ const problemTexts: Readonly<Record<ClientProblem, string>> = {
 /** A field each: programs differ in how well they take several challenges of one field apart. */
 function challengesOf(
   head: MessageHead,
-  { clients, externalOrigin, externalPath }: Route,
-  signIn: string,
+  { clients, externalOrigin, externalPath, ownOrigin }: Route,
+  { signIn, renew }: { readonly signIn: string; readonly renew: string },
   problem: ClientProblem | null,
 ): readonly string[] {
   const challenges: string[] = [];
@@ -153,8 +153,7 @@ function challengesOf(
     const error = problem === 'invalid_token' ? ', error="invalid_token"' : '';
     challenges.push(`Bearer ${realm}, resource_metadata="${metadata}"${error}`);
   }
-  const renew = `${externalOrigin}/.postern/renew`;
-  challenges.push(`Postern realm="${externalOrigin}", sign_in="${signIn}", renew="${renew}"`);
+  challenges.push(`Postern realm="${ownOrigin}", sign_in="${signIn}", renew="${renew}"`);
   return challenges;
 }
 

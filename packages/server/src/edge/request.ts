@@ -156,7 +156,7 @@ function outcomeOf(
         return { kind: 'answer', answer: withFields(answer, grant), requestId, host: host.host };
       }
       if (head.method === 'POST') {
-        const answer = signInAnswer(signInTarget(pageOfForm(head, route.externalOrigin)), requestId);
+        const answer = signInAnswer(signInTarget(pageOfForm(head, route.ownOrigin)), requestId);
         return { kind: 'answer', answer, requestId, host: host.host };
       }
       // The control process takes the person to the sign-in page, and afterwards back to this address.
@@ -195,10 +195,10 @@ function signInTarget(returnPath: string): string {
 }
 
 /** Where a form was filled in, as far as the browser says so: its address may answer nothing but POST. */
-function pageOfForm(head: MessageHead, externalOrigin: string): string {
+function pageOfForm(head: MessageHead, ownOrigin: string): string {
   const index = head.find(fieldIds.referer);
   const page = index < 0 ? null : URL.parse(head.valueOf(index));
-  return page !== null && page.origin === externalOrigin ? `${page.pathname}${page.search}` : '/';
+  return page !== null && page.origin === ownOrigin ? `${page.pathname}${page.search}` : '/';
 }
 
 function refuse(

@@ -30,6 +30,8 @@ export interface Route extends RouteSettings, BackendAddress {
   /** Scheme and authority of the internal URL, as an answer's Location would name it. */
   readonly internalOrigin: string;
   readonly externalOrigin: string;
+  /** What clients say who come by this route; another than the external one where that is of an alternate URL. */
+  readonly ownOrigin: string;
   /** Whose turn it is; null where the internal URL, which the route names itself, is the only backend. */
   readonly backends: RouteBackends | null;
   /** Each client stays with one connector of the group, and with one backend, while those can serve it. */
@@ -276,6 +278,12 @@ export class RouteTable {
 
   *#addresses(): Generator<PublishedAddress> {
     yield* this.#internalUrls();
+    // After those that it must not take the place of inside: an alternate URL that answers do not name.
+    for (const { routes } of this.#published.values()) {
+      for (const route of routes) {
+        if (route.ownOrigin !== route.externalOrigin) yield { ...route, externalOrigin: route.ownOrigin };
+      }
+    }
     // After all internal URLs: a backend may be another application's internal URL, too.
     for (const { routes } of this.#published.values()) {
       const [first] = routes;
@@ -393,6 +401,7 @@ function connectorRoute(application: ApplicationRecord, parts: RouteParts): Rout
     hostField: application.translateHostHeader ? internal.host : external.host,
     internalOrigin: internal.origin,
     externalOrigin: external.origin,
+    ownOrigin: external.origin,
     backendId,
     backendKey: keyOf(internal, application),
     dialHost: null,
@@ -459,6 +468,7 @@ function controlRoute(
     hostField: null,
     internalOrigin: 'http://control',
     externalOrigin: origin,
+    ownOrigin: origin,
     backendId: 'control',
     backendKey: 'control',
     dialHost: null,
