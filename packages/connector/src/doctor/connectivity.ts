@@ -19,19 +19,17 @@ export const connectivityChecks: readonly Check[] = [
     id: 'connectivity.service',
     title: 'The service is known by name',
     otherwise: 'Nothing can be looked at; the doctor has to be told which service it is about.',
-    run: ({ service, settingsProblem }) => {
+    run: ({ service, settingsProblem, settingsRemedy }) => {
       if (service !== null) {
         return passed({ tried: 'the name of the service', seen: `${service.domain}, port ${service.port}` });
       }
-      const observation = {
-        tried: 'the name of the service',
-        seen: settingsProblem || 'not registered, and none was named',
-      };
+      const tried = 'the name of the service';
+      if (settingsProblem !== '') {
+        return failed({ tried, seen: settingsProblem }, settingsProblem, settingsRemedy);
+      }
       return failed(
-        observation,
-        settingsProblem === ''
-          ? 'This connector is not registered, and no service was named.'
-          : settingsProblem,
+        { tried, seen: 'not registered, and none was named' },
+        'This connector is not registered, and no service was named.',
         'Name the service, as in `postern connector doctor --service access.example.com`, or the folder of a registered connector with --data.',
       );
     },

@@ -26,6 +26,8 @@ export interface DoctorContext {
   readonly settings: ServiceSettings | null;
   /** Why `settings` is null although there is a file; empty otherwise. */
   readonly settingsProblem: string;
+  /** What to do about that; empty as well. */
+  readonly settingsRemedy: string;
   /** What the connector's process says of itself; null where there is none. */
   readonly status: ConnectorStatus | null;
   /** What the administrator of this machine has laid down; null where it cannot be read. */
@@ -87,7 +89,11 @@ export interface ContextOptions {
  */
 export async function createContext(options: ContextOptions): Promise<DoctorContext> {
   const { dataDir, environment } = options;
-  const { value: settings, problem } = await attempt(() => readServiceSettings(dataDir));
+  const {
+    value: settings,
+    problem,
+    remedy = `Run the doctor as the user that owns ${dataDir}, or as root.`,
+  } = await attempt(() => readServiceSettings(dataDir));
   const { value: local, problem: localProblem } = await attempt(() => readLocalSettings(dataDir));
   const { value: outbound, problem: outboundProblem } = await attempt(
     () => options.outbound ?? outboundFrom(local?.outbound ?? {}, environment),
@@ -102,6 +108,7 @@ export async function createContext(options: ContextOptions): Promise<DoctorCont
     service: endpoint && serviceNames(endpoint.host, endpoint.port),
     settings,
     settingsProblem: problem,
+    settingsRemedy: problem === '' ? '' : remedy,
     status: settings === null ? null : (await attempt(() => readConnectorStatus({ dataDir }))).value,
     local,
     localProblem,
@@ -122,11 +129,18 @@ export async function createContext(options: ContextOptions): Promise<DoctorCont
   };
 }
 
-async function attempt<T>(read: () => Promise<T> | T): Promise<{ value: T | null; problem: string }> {
+interface Attempt<T> {
+  readonly value: T | null;
+  readonly problem: string;
+  readonly remedy?: string | undefined;
+}
+
+async function attempt<T>(read: () => Promise<T> | T): Promise<Attempt<T>> {
   try {
     return { value: await read(), problem: '' };
   } catch (error) {
-    return { value: null, problem: error instanceof Error ? error.message : String(error) };
+    if (!(error instanceof Error)) return { value: null, problem: String(error) };
+    return { value: null, problem: error.message, remedy: (error as { remedy?: string }).remedy };
   }
 }
 

@@ -178,6 +178,30 @@ describe('the files of a registered connector', () => {
     const { results } = await examine({ dataDir });
 
     assertFailed(results.get('trust.key'), /is missing/, /register/);
+    assert.equal(results.get('trust.permissions')?.status, 'passed', 'nobody may read what is not there');
+  });
+
+  test('settings of the service that are cut off, whether or not the service is named', async () => {
+    const { dataDir } = await register();
+    writeFileSync(path.join(dataDir, 'Config', 'service.json'), '{"connectorId": "c-1", "anch');
+
+    const [unnamed, named] = [
+      await examine({ dataDir }),
+      await examine({ dataDir, service: `${domain}:${service.tunnelPort}` }),
+    ];
+
+    assert.equal(unnamed.report.exitCode, 10);
+    assertFailed(
+      unnamed.results.get('connectivity.service'),
+      /service\.json cannot be used/,
+      /Put back the file from a backup/,
+    );
+    assert.notEqual(named.report.exitCode, 0);
+    assertFailed(
+      named.results.get('machine.process'),
+      /does not start: .*service\.json cannot be used/,
+      /Put back the file from a backup/,
+    );
   });
 
   test('a key that others may read', async () => {

@@ -346,9 +346,22 @@ async function examineUnit({ status }: DoctorContext): Promise<Outcome> {
   return passed(observation);
 }
 
-function examineProcess({ settings, settingsProblem, status, dataDir }: DoctorContext): Outcome {
-  if (settings === null) return notRun(settingsProblem || 'No connector is registered here yet.');
+function examineProcess({
+  settings,
+  settingsProblem,
+  settingsRemedy,
+  status,
+  dataDir,
+}: DoctorContext): Outcome {
   const command = shell(['postern', 'connector', 'status', '--data', dataDir]);
+  if (settingsProblem !== '') {
+    return failed(
+      { tried: `the settings of the service in ${dataDir}`, seen: settingsProblem, command },
+      `A connector with these files does not start: ${settingsProblem}`,
+      settingsRemedy,
+    );
+  }
+  if (settings === null) return notRun('No connector is registered here yet.');
   const tried = `run/status.json in ${dataDir} and the process that it names`;
   if (status?.isRunning === true) {
     return passed({

@@ -748,7 +748,11 @@ async function examinePermissions(context: DoctorContext): Promise<Outcome> {
     { path: folder, allowed: 0o700 },
     { path: certificateFile, allowed: 0o600 },
     { path: keyFile, allowed: 0o600 },
-  ].map(one => ({ ...one, ...ownerAndMode(one.path) }));
+  ].flatMap(one => {
+    // What is lost is for other checks to say.
+    const found = statSync(one.path, { throwIfNoEntry: false });
+    return found === undefined ? [] : [{ ...one, uid: found.uid, mode: found.mode & 0o777 }];
+  });
   const command = shell(['ls', '-ld', context.dataDir, ...entries.map(one => one.path)]);
   const seen = entries.map(one => `${one.path} ${one.mode.toString(8)} uid ${one.uid}`).join('; ');
   const observation = {
@@ -774,11 +778,6 @@ async function examinePermissions(context: DoctorContext): Promise<Outcome> {
     );
   }
   return passed(observation);
-}
-
-function ownerAndMode(path: string): { uid: number; mode: number } {
-  const { uid, mode } = statSync(path);
-  return { uid, mode: mode & 0o777 };
 }
 
 async function examineMachine(context: DoctorContext): Promise<Outcome> {
