@@ -89,7 +89,10 @@ class Site {
         return void response.end(content);
       case '/file.html':
       case '/file.bin':
-        return this.#sendFile(request, response, content, url.pathname.endsWith('.bin'));
+        request.resume().once('end', () => {
+          this.#sendFile(request, response, content, url.pathname.endsWith('.bin'));
+        });
+        return;
       case '/form':
         response.writeHead(303, {
           location: `${origin}/pages/8`,
@@ -108,6 +111,8 @@ class Site {
           ...(url.searchParams.has('gzip') ? { 'content-encoding': 'gzip' } : {}),
         });
         return this.#sendEndlessly(response, url.searchParams.has('gzip'));
+      case '/always-a-part':
+        return this.#sendPart(response);
       case '/app':
       case '/app.css':
       case '/app.js':
@@ -118,6 +123,16 @@ class Site {
         response.writeHead(200, { 'content-type': type, 'content-length': Buffer.byteLength(content) });
         response.end(content);
     }
+  }
+
+  /** A part, whether or not one was asked for. */
+  #sendPart(response: ServerResponse): void {
+    response.writeHead(206, {
+      'content-type': 'text/html',
+      'content-length': 7,
+      'content-range': 'bytes 3-9/4000',
+    });
+    response.end('doctype');
   }
 
   #sendFile(request: IncomingMessage, response: ServerResponse, content: string, isBinary: boolean): void {
@@ -443,6 +458,29 @@ describe('what the head says of content that is translated', () => {
     assert.equal(fields['content-range'], undefined);
     assert.equal(bytes.toString(), translatedPage());
     assert.equal(wiki.requests.at(-1)!.headers.range, undefined);
+  });
+
+  test('a part that comes in place of the whole goes on as it is', async () => {
+    const before = wiki.requests.length;
+    const { status, bytes } = await get(`${outside}/always-a-part`, { range: 'bytes=3-9' });
+
+    assert.equal(status, 206);
+    assert.equal(bytes.toString(), 'doctype');
+    assert.equal(wiki.requests.length - before, 2);
+  });
+
+  test('and so does one whose request has too large a content to be sent again', async () => {
+    const before = wiki.requests.length;
+    const client = new RawClient(await bed.connect(bed.hostOf('wiki')));
+    const content = 'x'.repeat(200_000);
+    client.send(
+      `GET /file.html HTTP/1.1\r\nHost: ${bed.hostOf('wiki')}:${bed.port}\r\nRange: bytes=3-9\r\n` +
+        `Content-Length: ${content.length}\r\nConnection: close\r\n\r\n${content}`,
+    );
+    const answer = await client.closed();
+
+    assert.match(answer, /^HTTP\/1\.1 206 /);
+    assert.equal(wiki.requests.length - before, 1);
   });
 
   test('parts of what is not translated are parts', async () => {

@@ -431,21 +431,22 @@ export class Exchange implements ContentReceiver {
     const isPart = head.status === 206;
     const plan = planContent(head);
     if (plan === null && !(isPart && isByteRanges(head))) return true;
-    if (isPart && this.method === 'GET' && this.isRequestDone) {
-      // A part cannot be translated, and would not fit to the parts of the translated whole.
-      this.#askForWhole();
-      return false;
-    }
+    // A part cannot be translated, and would not fit to the parts of the translated whole.
+    if (isPart && this.method === 'GET' && this.isRequestDone && this.#askForWhole()) return false;
     if (plan === null || isPart) return true;
     this.changesContent = true;
     if (head.bodyKind !== 'none') this.#content = openContent(plan, this.route, this.links, settings, this);
     return true;
   }
 
-  #askForWhole(): void {
+  /** False: it was asked for already, or the content that belongs to the head is gone. */
+  #askForWhole(): boolean {
+    const head = withoutRange(this.#head);
+    if (head.length === this.#head.length || !this.#isHeld) return false;
     this.#dropConnection();
-    this.#head = withoutRange(this.#head);
+    this.#head = head;
     this.start();
+    return true;
   }
 
   /** @param wasNotSent The backend certainly got no byte of this request. */
@@ -465,8 +466,7 @@ export class Exchange implements ContentReceiver {
   }
 
   #maySendAgainAfter({ tunnel }: BackendCarrier, { code }: EdgeError, wasNotSent: boolean): boolean {
-    const isHeld = this.isRequestDone ? this.#heldBytes === 0 || this.#held !== null : this.#held !== null;
-    if (!isHeld || this.#attempts >= this.#mostAttempts) return false;
+    if (!this.#isHeld || this.#attempts >= this.#mostAttempts) return false;
     if (!wasNotSent) {
       if (!this.maySendAgain || this.#hasRetriedSafely) return false;
       this.#hasRetriedSafely = true;
@@ -483,6 +483,11 @@ export class Exchange implements ContentReceiver {
       this.failedBackends.add(this.#backend);
     }
     return true;
+  }
+
+  /** All of the request so far can be sent again. */
+  get #isHeld(): boolean {
+    return this.#held !== null || (this.isRequestDone && this.#heldBytes === 0);
   }
 
   get #mostAttempts(): number {
