@@ -79,9 +79,22 @@ describe('cookies of an answer (threat D3)', () => {
     ['domain=b; Path=/elsewhere', 'domain=b; Path=/elsewhere'],
     ['__Host-postern=x; Path=/', null],
     [' __host-POSTERN-tx=x', null],
+    // Without a name of its own it would come back as ours.
+    ['=__Host-postern=x; Secure; Path=/', null],
+    ['= __Host-postern=x', null],
+    ['=a', '=a'],
     ['', ''],
   ] as const) {
     test(`${JSON.stringify(inside)} becomes ${JSON.stringify(outside)}`, () =>
       assert.equal(setCookie(inside), outside));
   }
+
+  test('one whose name begins with __Host- keeps the only path that browsers take for it', () => {
+    const below = { ...addresses, internalPath: '/', externalPath: '/wiki/' };
+    const turned = (value: string) => rewriteValue(fieldIds.setCookie, value, below);
+
+    assert.equal(turned('a=b; Path=/; Secure'), 'a=b; Path=/wiki/; Secure');
+    assert.equal(turned('__Host-a=b; Path=/; Secure'), '__Host-a=b; Path=/; Secure');
+    assert.equal(turned('__HOST-a=b; Secure; path=/'), '__HOST-a=b; Secure; path=/');
+  });
 });

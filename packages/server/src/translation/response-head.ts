@@ -257,7 +257,8 @@ export function rewriteValue(
  */
 function rewriteSetCookie(value: string, addresses: PublishedAddress | null): string | null {
   if (isOwnCookie(value)) return null;
-  const movesPath = addresses !== null && addresses.internalPath !== addresses.externalPath;
+  const movesPath =
+    addresses !== null && addresses.internalPath !== addresses.externalPath && !isHostCookie.test(value);
   if (!movesPath && !hasDomain.test(value)) return value;
   const parts = value.split(';');
   const kept = parts.filter((part, index) => index === 0 || !/^\s*domain\s*(=|$)/i.test(part));
@@ -266,15 +267,22 @@ function rewriteSetCookie(value: string, addresses: PublishedAddress | null): st
 }
 
 const hasDomain = /;\s*domain\s*(=|;|$)/i;
+/** Browsers throw it away with any other path than `/` (RFC 6265bis §4.1.3.2). */
+const isHostCookie = /^\s*__host-/i;
 
 function isOwnCookie(value: string): boolean {
   // Most names begin otherwise.
   const first = value.charCodeAt(0);
-  if (first > 0x20 && first !== ownCookieStart) return false;
-  return value.trimStart().toLowerCase().startsWith(ownCookieName);
+  if (first > 0x20 && first !== ownCookieStart && first !== equals) return false;
+  // One without a name is sent back as its value alone.
+  return value
+    .replace(/^[\s=]+/, '')
+    .toLowerCase()
+    .startsWith(ownCookieName);
 }
 
 const ownCookieName = ownCookiePrefix.toLowerCase();
+const equals = 0x3d;
 const ownCookieStart = ownCookieName.charCodeAt(0);
 
 function translateCookiePath(part: string, { internalPath, externalPath }: PublishedAddress): string {
