@@ -6,6 +6,7 @@ import {
   insertEdgeSession,
   setTimingUntil,
 } from '../store/edge-sessions.ts';
+import { hasEnded } from '../store/oidc-records.ts';
 import { findUser } from '../store/users.ts';
 import type { Directory } from './directory.ts';
 import { DirectoryError } from './directory-error.ts';
@@ -25,7 +26,7 @@ export interface NewSession {
  * that is redirected now is let in.
  *
  * @returns The cookie's value, 43 characters, which is stored nowhere; and the record.
- * @throws DirectoryError `forbidden` if the user is disabled or gone.
+ * @throws DirectoryError `forbidden` if the user is disabled or gone, `precondition_failed` if the login has ended.
  */
 export async function createSession(
   directory: Directory,
@@ -38,13 +39,18 @@ export async function createSession(
       if (user?.accountEnabled !== 1) {
         throw new DirectoryError('forbidden', 'This account is disabled.');
       }
+      const { loginSessionUid } = session;
+      // Grants are stored by their hash, and so remembered.
+      if (loginSessionUid !== null && (await hasEnded(db, [loginSessionUid, hashOf(loginSessionUid)]))) {
+        throw new DirectoryError('precondition_failed', 'This sign-in has ended.');
+      }
       const createdAt = directory.now();
       const row = {
         id: randomUUID(),
-        idHash: hash('sha256', value, 'base64url'),
+        idHash: hashOf(value),
         host: session.host,
         userId: session.userId,
-        loginSessionUid: session.loginSessionUid,
+        loginSessionUid,
         createdAt,
         expiresAt: createdAt + session.lifetimeMs,
       };
@@ -105,4 +111,8 @@ async function endSessions(
     },
     { awaitRelays: true },
   );
+}
+
+function hashOf(text: string): string {
+  return hash('sha256', text, 'base64url');
 }

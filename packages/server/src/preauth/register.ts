@@ -246,7 +246,13 @@ class Preauth {
       value = session.value;
       events.sessionStarted(log, { sessionId: session.record.id, userId, host, requestId });
     } catch (error) {
-      if (!(error instanceof DirectoryError && error.code === 'forbidden')) throw error;
+      if (!(error instanceof DirectoryError)) throw error;
+      if (error.code === 'precondition_failed') {
+        // The person signed out, or chose another password, while this answer was on its way.
+        if (renews) return sendRenewal(reply, 'login_required');
+        return this.#failed(request, reply, 'login_ended', returnPath);
+      }
+      if (error.code !== 'forbidden') throw error;
       const address = clientAddress(request.headers['x-forwarded-for']);
       events.signInFailed(log, { reason: 'account_disabled', userId, clientAddress: address, requestId });
       if (renews) return sendRenewal(reply, 'account_disabled');

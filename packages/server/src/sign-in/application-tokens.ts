@@ -10,6 +10,7 @@ import Provider, {
   type TokenEndpointGrantContext,
 } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
+import { DirectoryError } from '../directory/directory-error.ts';
 import { storedPublishing } from '../directory/publishing.ts';
 import { createSession } from '../directory/sessions.ts';
 import { credentialClaim, sessionClaim } from '../edge/access-tokens.ts';
@@ -103,17 +104,12 @@ async function exchange(
   const application = await findTarget(params, parts, target =>
     findApplicationOfPerson(parts.db, userId, target),
   );
-  const { record } = await createSession(parts.directory, {
-    host: tokenHost(application.id),
-    userId,
-    loginSessionUid: grantId ?? null,
-    lifetimeMs: sessionLifetimeMs,
-  });
+  const sessionId = await beginSession(parts, application.id, userId, grantId);
   const expiresAt = parts.now() + lifetimeMs;
   ctx.body = {
     ...(await issue(
       parts,
-      { client_id: client.clientId, [sessionClaim]: record.id },
+      { client_id: client.clientId, [sessionClaim]: sessionId },
       userId,
       application,
       expiresAt,
@@ -170,21 +166,39 @@ export async function resourceServerOf(resource: string, { clientId }: Client, p
 export async function bindToSession(
   token: AccessToken | ClientCredentials,
   jwt: JWTStructured,
-  { db, directory, log }: ApplicationTokenParts,
+  parts: ApplicationTokenParts,
 ): Promise<void> {
+  const { db, log } = parts;
   const applicationId = String(token.aud);
   const userId = 'accountId' in token ? token.accountId : '';
   const application = await findApplicationOfPerson(db, userId, { id: applicationId });
   if (application === undefined)
     throw new errors.InvalidTarget('this application is not assigned to the person');
-  const { record } = await createSession(directory, {
-    host: tokenHost(applicationId),
-    userId,
-    loginSessionUid: 'grantId' in token ? (token.grantId ?? null) : null,
-    lifetimeMs: sessionLifetimeMs,
-  });
-  jwt.payload[sessionClaim] = record.id;
+  const grantId = 'grantId' in token ? token.grantId : undefined;
+  jwt.payload[sessionClaim] = await beginSession(parts, applicationId, userId, grantId);
   events.applicationTokenIssued(log, { applicationId, userId, requestId: undefined });
+}
+
+/** Begins the session that an access token lives and ends with. @returns its id. */
+async function beginSession(
+  { directory }: ApplicationTokenParts,
+  applicationId: string,
+  userId: string,
+  grantId: string | undefined,
+): Promise<string> {
+  try {
+    const { record } = await createSession(directory, {
+      host: tokenHost(applicationId),
+      userId,
+      loginSessionUid: grantId ?? null,
+      lifetimeMs: sessionLifetimeMs,
+    });
+    return record.id;
+  } catch (error) {
+    if (!(error instanceof DirectoryError)) throw error;
+    if (error.code !== 'forbidden' && error.code !== 'precondition_failed') throw error;
+    throw new errors.InvalidGrant('the sign-in has ended meanwhile');
+  }
 }
 
 /** RFC 9068 §2.2. The audience is the application's id, which stays when its addresses change. */

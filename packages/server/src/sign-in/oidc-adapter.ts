@@ -8,6 +8,7 @@ import {
   findOidcRecord,
   type OidcRecord,
   putOidcRecord,
+  putOidcRecordOfSession,
 } from '../store/oidc-records.ts';
 import type { Database } from '../store/schema.ts';
 import type { Sealer } from './sealer.ts';
@@ -35,18 +36,23 @@ function recordAdapter(model: string, { db, sealer, now, onGrantEnded }: OidcAda
   return {
     async upsert(id, payload, expiresIn) {
       const storedId = hashId(id);
-      await putOidcRecord(db, {
+      const record = {
         model,
         id: storedId,
         payloadJson: JSON.stringify({
-          accountId: payload.accountId,
+          accountId: accountIdOf(payload),
           sealed: sealer.seal(JSON.stringify(payload), `${model} ${storedId}`),
         }),
         grantId: payload.grantId ?? null,
         userCode: payload.userCode ?? null,
         uid: payload.uid ?? null,
         expiresAt: expiresIn ? now() + expiresIn * 1_000 : null,
-      });
+      };
+      // oidc-provider reads the login session when a request begins, and writes it and what follows from it at the end.
+      const sessionUid = sessionUidOf(model, payload);
+      if (sessionUid === undefined) return await putOidcRecord(db, record);
+      if (await putOidcRecordOfSession(db, record, sessionUid)) return;
+      throw new errors.SessionNotFound('the sign-in has ended meanwhile');
     },
     async find(id) {
       return read(await findOidcRecord(db, model, { id: hashId(id) }));
@@ -76,6 +82,17 @@ function recordAdapter(model: string, { db, sealer, now, onGrantEnded }: OidcAda
       if (model === 'AccessToken') await onGrantEnded(grantId);
     },
   };
+}
+
+/** Whose record it is; of a sign-in that waits for the browser to come back, whose password was given. */
+function accountIdOf({ accountId, result }: AdapterPayload): string | undefined {
+  return accountId ?? result?.login?.accountId;
+}
+
+/** The login session that a record is, or was made in, and may not be stored without; tokens may outlive it. */
+function sessionUidOf(model: string, { uid, sessionUid }: AdapterPayload): string | undefined {
+  if (model === 'Session') return uid;
+  return model === 'AuthorizationCode' || model === 'DeviceCode' ? sessionUid : undefined;
 }
 
 /** Relying parties are no records of oidc-provider: they follow from the published applications. */

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import Provider, {
   type Account,
   type Configuration,
+  errors,
   interactionPolicy,
   type KoaContextWithOIDC,
 } from 'oidc-provider';
@@ -85,6 +86,7 @@ export function createProvider(parts: ProviderParts): Provider {
   provider.on('server_error', (_, error) => parts.onServerError(error));
   // Koa's own event for what nobody caught; without a listener it writes to standard error.
   (provider as EventEmitter).on('error', (error: unknown) => parts.onServerError(error));
+  provider.use((ctx, next) => answerEnded(ctx, next, portalUrlOf(parts.config)));
   provider.use((ctx, next) => guardFlow(ctx, next, portalUrlOf(parts.config)));
   provider.use((ctx, next) => takeUserCode(ctx, next));
   provider.use((ctx, next) => withOwnPages(ctx, next));
@@ -307,6 +309,18 @@ function beginFlow(ctx: KoaContextWithOIDC, { uid }: { readonly uid: string }): 
 type Middleware = Parameters<Provider['use']>[0];
 type Context = Parameters<Middleware>[0];
 type Next = Parameters<Middleware>[1];
+
+/** The login session ended while its request was answered; oidc-provider finds that out last, when it saves the session. */
+async function answerEnded(ctx: Context, next: Next, portalUrl: string): Promise<void> {
+  try {
+    await next();
+  } catch (error) {
+    if (!(error instanceof errors.SessionNotFound)) throw error;
+    ctx.remove('location');
+    ctx.status = 400;
+    sendPage(ctx, renderExpired(portalUrl));
+  }
+}
 
 /** A sign-in goes on only in the browser that began it; flow-cookies.ts says why. */
 async function guardFlow(ctx: Context, next: Next, portalUrl: string): Promise<void> {

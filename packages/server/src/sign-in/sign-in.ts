@@ -11,7 +11,7 @@ import {
   deleteExpiredOidcRecords,
   deleteOidcRecord,
   deleteOidcRecordsOfGrant,
-  findOidcRecord,
+  endOidcSession,
 } from '../store/oidc-records.ts';
 import type { Database } from '../store/schema.ts';
 import type { SealedSecrets } from '../store/sealed-secrets.ts';
@@ -161,24 +161,19 @@ export class SignIn {
 
   /** Ends a login session, what was granted in it, and the edge sessions that came from it. */
   async endLoginSession(uid: string): Promise<void> {
-    const record = await findOidcRecord(this.db, 'Session', { uid });
+    const record = await endOidcSession(this.db, uid, this.now() + this.config.sessions.loginLifetimeMs);
     const session = readPayload(record, this.#recordSealer);
     for (const { grantId, persistsLogout } of Object.values(session?.authorizations ?? {})) {
       if (grantId === undefined || persistsLogout) continue;
       await deleteOidcRecordsOfGrant(this.db, grantId);
       await deleteOidcRecord(this.db, 'Grant', hashId(grantId));
     }
-    if (record !== undefined) await deleteOidcRecord(this.db, 'Session', record.id);
-    await this.#endEdgeSessions(uid);
+    const count = await endSessionsOfLogin(this.directory, uid);
+    events.sessionEnded(this.log, { reason: 'signed_out', count });
   }
 
   reportServerError(error: unknown): void {
     this.#parts.onServerError?.(error);
-  }
-
-  async #endEdgeSessions(loginSessionUid: string): Promise<void> {
-    const count = await endSessionsOfLogin(this.directory, loginSessionUid);
-    events.sessionEnded(this.log, { reason: 'signed_out', count });
   }
 
   #createProvider(): Provider {
@@ -202,7 +197,7 @@ export class SignIn {
       signingKeys: this.#signingKeys,
       now: this.now,
       onGrantEnded: async grantId => void (await endSessionsOfLogin(this.directory, grantId)),
-      onLoginSessionEnded: uid => this.#endEdgeSessions(uid),
+      onLoginSessionEnded: uid => this.endLoginSession(uid),
       onServerError: error => this.reportServerError(error),
     });
   }

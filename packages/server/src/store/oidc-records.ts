@@ -3,6 +3,12 @@ import type { Database, OidcRecordTable } from './schema.ts';
 
 export type OidcRecord = Readonly<OidcRecordTable>;
 
+/**
+ * What an ended login session or grant leaves behind, until it would have expired: a request that had read it before its end
+ * may want to write what follows from it afterwards.
+ */
+const endedModel = 'Ended';
+
 /** Stores a record in place of the one with its model and id; what consumed it stays. */
 export async function putOidcRecord(
   db: Kysely<Database>,
@@ -13,6 +19,56 @@ export async function putOidcRecord(
     .values({ ...record, consumedAt: null })
     .onConflict(conflict => conflict.columns(['model', 'id']).doUpdateSet(record))
     .execute();
+}
+
+/**
+ * Stores a record that follows from a login session, unless that has ended.
+ *
+ * @returns whether it was stored.
+ */
+export async function putOidcRecordOfSession(
+  db: Kysely<Database>,
+  record: Omit<OidcRecord, 'consumedAt'>,
+  sessionUid: string,
+): Promise<boolean> {
+  return await db.transaction().execute(async transaction => {
+    if (await hasEnded(transaction, [sessionUid])) return false;
+    await putOidcRecord(transaction, record);
+    return true;
+  });
+}
+
+/** Whether one of these login sessions (by uid) and grants (by id, as stored) was ended. */
+export async function hasEnded(db: Kysely<Database>, ids: readonly string[]): Promise<boolean> {
+  const ended = await db
+    .selectFrom('oidcRecord')
+    .select('id')
+    .where('model', '=', endedModel)
+    .where('id', 'in', ids)
+    .executeTakeFirst();
+  return ended !== undefined;
+}
+
+/**
+ * Ends a login session: deletes it, and remembers its uid.
+ *
+ * @param until When it expires at the latest.
+ * @returns what it was; undefined where there was none any more.
+ */
+export async function endOidcSession(
+  db: Kysely<Database>,
+  uid: string,
+  until: number,
+): Promise<OidcRecord | undefined> {
+  return await db.transaction().execute(async transaction => {
+    await markEnded(transaction, uid, until);
+    return await transaction
+      .deleteFrom('oidcRecord')
+      .where('model', '=', 'Session')
+      .where('uid', '=', uid)
+      .returningAll()
+      .executeTakeFirst();
+  });
 }
 
 export async function findOidcRecord(
@@ -61,12 +117,25 @@ export async function deleteOidcRecordsOfGrant(
   await query.execute();
 }
 
-/** Deletes everything that an account holds: login sessions, grants, codes and tokens. */
+/**
+ * Deletes everything that an account holds: login sessions, grants, codes, tokens, and sign-ins that are not over. In a
+ * transaction.
+ */
 export async function deleteOidcRecordsOfAccount(db: Kysely<Database>, userId: string): Promise<void> {
-  await db
+  const records = await db
     .deleteFrom('oidcRecord')
     .where(sql`json_extract(payloadJson, '$.accountId')`, '=', userId)
+    .returning(['model', 'id', 'uid', 'expiresAt'])
     .execute();
+  for (const { model, id, uid, expiresAt } of records) {
+    if (model === 'Session' && uid !== null) await markEnded(db, uid, expiresAt);
+    if (model === 'Grant') await markEnded(db, id, expiresAt);
+  }
+}
+
+async function markEnded(db: Kysely<Database>, id: string, until: number | null): Promise<void> {
+  const nothing = { grantId: null, userCode: null, uid: null };
+  await putOidcRecord(db, { model: endedModel, id, payloadJson: '{}', ...nothing, expiresAt: until });
 }
 
 export async function deleteExpiredOidcRecords(db: Kysely<Database>, now: number): Promise<void> {
