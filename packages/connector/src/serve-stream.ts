@@ -39,7 +39,7 @@ export interface OpenOutcome {
   readonly answer: OpenAnswer;
 }
 
-/** How long the service may take to end its side after the backend has ended, before the stream is reset. */
+/** How long the service may take at least to end its side after our end has gone out, before the stream is reset. */
 const lingerMs = 30_000;
 
 /** From here on a piece is one of many. They come in records of 16 KiB, and each write by itself wakes the backend. */
@@ -246,7 +246,7 @@ export class ServedStream {
     if (this.#isOver) return;
     this.#parts.report(this.#stream.id, 'backend_reset', this.#bytesWritten);
     this.#endRecord('backend_reset');
-    resetWhenSent(this.#stream, Date.now() + lingerMs);
+    resetWhenSent(this.#stream);
     this.#socket!.destroy();
     this.#over();
   }
@@ -261,8 +261,13 @@ export class ServedStream {
     this.#unconsumed = 0;
     if (this.#serviceEnded) return;
     stream.consumed(waiting);
-    const linger = setTimeout(() => stream.reset(), lingerMs);
-    linger.unref();
+    let linger: NodeJS.Timeout;
+    // Our end waits behind bytes that wait for the service's window, as long as a client pauses.
+    const check = () => (stream.pendingBytes === 0 ? stream.reset() : wait());
+    const wait = () => {
+      linger = setTimeout(check, lingerMs).unref();
+    };
+    wait();
     stream.onData = bytes => stream.consumed(bytes.length);
     stream.onEnd = () => clearTimeout(linger);
     stream.onError = () => clearTimeout(linger);
@@ -309,10 +314,11 @@ function cutBackend(socket: Socket): void {
   else socket.destroy();
 }
 
-// A reset drops what waits for the service's window, which may be the answer that the backend gave before it went.
-function resetWhenSent(stream: YamuxStream, until: number): void {
+// A reset drops what waits for the service's window, which may be the answer that the backend gave before it went, to a
+// client that pauses. The service resets what it does not want, and the window bounds what waits.
+function resetWhenSent(stream: YamuxStream): void {
   if (stream.isClosed) return;
-  if (stream.pendingBytes === 0 || Date.now() >= until) return stream.reset();
+  if (stream.pendingBytes === 0) return stream.reset();
   stream.onDrain = () => {};
-  setTimeout(() => resetWhenSent(stream, until), 50).unref();
+  setTimeout(() => resetWhenSent(stream), 50).unref();
 }
