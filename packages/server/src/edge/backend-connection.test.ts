@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { YamuxError } from '@postern/protocol/yamux/errors';
 import { defaultHeadLimits } from '../http1/head.ts';
 import { BackendConnection } from './backend-connection.ts';
 import type { ResponseSink } from './exchange.ts';
 import { exchangeForTests, StreamForTests } from './exchange-for-tests.ts';
 
 const ignore = () => {};
+const reset = new YamuxError('reset', 'stream 1 was reset by the other side');
 
 /** A client that takes what it is given, and has no room for more until the test says so. */
 class Client implements ResponseSink {
@@ -114,6 +116,44 @@ describe('an answer whose client has no room', () => {
     drain();
     assert.equal(client.ended, false);
     assert.equal(client.aborted, true);
+  });
+
+  test('is whole though the connector lets go of the stream behind its end', () => {
+    const { stream, client, places, receive, drain } = beginAnswer('Connection: close');
+    receive('ab');
+    receive('cd');
+    stream.onEnd();
+    stream.onError(reset);
+    assert.equal(client.aborted, false);
+
+    drain();
+    assert.deepEqual(client.flushed, ['ab', 'cd']);
+    assert.equal(client.ended, true);
+    assert.deepEqual(places, ['forgotten']);
+  });
+
+  test('is whole though its backend went away with a reset behind it, and its connection is nobody’s', () => {
+    const { stream, client, places, receive, drain } = beginAnswer('Content-Length: 4');
+    receive('ab');
+    receive('cd');
+    stream.onError(reset);
+
+    drain();
+    assert.deepEqual(client.flushed, ['ab', 'cd']);
+    assert.equal(client.ended, true);
+    assert.deepEqual(places, ['forgotten']);
+  });
+
+  test('breaks off at a reset that came too early, behind what came before', () => {
+    const { stream, client, places, receive, drain } = beginAnswer('Connection: close');
+    receive('ab');
+    receive('cd');
+    stream.onError(reset);
+    drain();
+    assert.deepEqual(client.flushed, ['ab', 'cd']);
+    assert.equal(client.ended, false);
+    assert.equal(client.aborted, true);
+    assert.deepEqual(places, ['forgotten']);
   });
 
   test('is lost at once with its tunnel', () => {

@@ -88,6 +88,8 @@ export class BackendConnection implements BackendCarrier, BodySink {
   #waiting: Buffer[] = [];
   /** The stream has ended behind what waits. */
   #endsAfterWaiting = false;
+  /** The stream was reset behind what waits. */
+  #breaksAfterWaiting: EdgeError | null = null;
   #endReport: EndReport | null = null;
   #keepAlive = true;
 
@@ -103,7 +105,7 @@ export class BackendConnection implements BackendCarrier, BodySink {
     this.#phase = options.tunnel === null ? 'idle' : 'opening';
     this.#stream.onData = bytes => this.#receive(bytes);
     this.#stream.onEnd = () => this.#ended();
-    this.#stream.onError = error => this.#lost(new EdgeError('tunnel_lost', error.message), isRefusal(error));
+    this.#stream.onError = error => this.#broke(error);
     this.#stream.onDrain = () => this.#exchange?.onRequestDrain();
   }
 
@@ -143,7 +145,9 @@ export class BackendConnection implements BackendCarrier, BodySink {
   resume(): void {
     this.#grant();
     while (this.#waiting.length > 0 && this.#exchange?.isClientWritable) this.#takeTurn(this.#exchange);
-    if (this.#endsAfterWaiting && this.#waiting.length === 0) this.#ended();
+    if (this.#waiting.length > 0) return;
+    if (this.#endsAfterWaiting) this.#ended();
+    else if (this.#breaksAfterWaiting !== null) this.#lost(this.#breaksAfterWaiting);
   }
 
   /** Ends the connection at once; its exchange hears nothing of it. */
@@ -302,7 +306,8 @@ export class BackendConnection implements BackendCarrier, BodySink {
   #finish(hasMore: boolean): void {
     const exchange = this.#exchange!;
     const isLast = !hasMore && this.#waiting.length === 0 && !this.#endsAfterWaiting;
-    const isReusable = this.#keepAlive && isLast && exchange.isRequestDone;
+    const isReusable =
+      this.#keepAlive && isLast && exchange.isRequestDone && this.#breaksAfterWaiting === null;
     if (this.tunnel?.logsRequests) this.tunnel.announceAnswered(this.streamId);
     this.#detach();
     if (isReusable) this.#phase = 'idle';
@@ -340,6 +345,15 @@ export class BackendConnection implements BackendCarrier, BodySink {
     this.#lost(new EdgeError(reason, this.#endReport?.reason ?? 'the stream ended'));
   }
 
+  // What came before a reset goes on to a client that is slow: it may be the whole answer, of a backend that went away with a
+  // reset, or of one that ended, and whose stream the connector did not keep for longer.
+  #broke(error: Error): void {
+    const failure = new EdgeError('tunnel_lost', error.message);
+    const wasReset = error instanceof YamuxError && error.code === 'reset';
+    if (wasReset && this.#phase === 'body' && this.#waiting.length > 0) this.#breaksAfterWaiting = failure;
+    else this.#lost(failure, isRefusal(error));
+  }
+
   #lost(error: EdgeError, wasRefused = false): void {
     if (this.#phase === 'closed') return;
     const exchange = this.#exchange;
@@ -371,6 +385,7 @@ export class BackendConnection implements BackendCarrier, BodySink {
     this.#phase = 'closed';
     this.#waiting = [];
     this.#endsAfterWaiting = false;
+    this.#breaksAfterWaiting = null;
     this.#detach();
     this.#place.forget(this);
   }
