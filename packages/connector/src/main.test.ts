@@ -102,6 +102,31 @@ describe('postern-connector', () => {
     assert.equal((await tunnel.hear('ended')).reason, 'connector_stopping');
   });
 
+  test('ends at once at the second signal, though the service takes nothing more', async () => {
+    const bulk = Buffer.alloc(256 * 1024, 1);
+    await using backend = await TestBackend.start(socket => void socket.write(bulk));
+    const dataDir = service.dataDir('silent-service');
+    await register(dataDir, 'admin');
+    const running = start(['run', '--data', dataDir]);
+    const tunnel = await service.accept();
+    await tunnel.configure(backend.configuration('a'));
+    tunnel.socket.pause();
+    // More than the buffers of both systems take.
+    for (let count = 0; count < 100; count++) tunnel.open('a');
+    while (backend.sockets.length < 100) await backend.next();
+
+    running.child.kill('SIGTERM');
+    let said = '';
+    while (!said.includes('connector_draining')) said += String(await once(running.child.stderr!, 'data'));
+    running.child.kill('SIGTERM');
+    const timer = setTimeout(() => running.child.kill('SIGKILL'), 5_000);
+    const ended = await running.ended;
+
+    clearTimeout(timer);
+    assert.deepEqual([ended.code, ended.signal], [0, null]);
+    tunnel.socket.destroy();
+  });
+
   test('says which of the three areas failed, why, and what to do, and never the token', async () => {
     const ended = await register(service.dataDir('refused'), 'somebody');
 

@@ -45,6 +45,8 @@ const renewalTimeoutMs = 30_000;
 const directTimeoutMs = 3_000;
 /** The same through a proxy, which may have to look up a name, ask for the password and find out who has it. */
 const proxiedTimeoutMs = 10_000;
+/** What is said last has gone out by then, or never does. */
+const lastWordMs = 1_000;
 /** The most patience with a service that has taken the connection. */
 const maxAnswerMs = 30_000;
 
@@ -515,12 +517,19 @@ export class TunnelClient {
     if (this.#beat) clearInterval(this.#beat);
     if (error.code === 'lost') this.#session?.transportClosed(error);
     else this.#session?.close();
-    // What the session has just said still goes out; after that, nobody waits for the service.
-    if (error.code === 'closed' && this.#session !== null) this.#socket?.destroySoon();
+    if (error.code === 'closed' && this.#session !== null) this.#sayLast();
     else this.#socket?.destroy();
     this.#closing.abort();
     for (const resolve of this.#renewals.values()) resolve(null);
     this.#options.hooks.onClose(this, error);
+  }
+
+  // What the session has just said still goes out; but nobody waits for a service that takes nothing more.
+  #sayLast(): void {
+    const socket = this.#socket!;
+    socket.destroySoon();
+    const timer = setTimeout(() => socket.destroy(), lastWordMs);
+    socket.once('close', () => clearTimeout(timer));
   }
 }
 
