@@ -1,5 +1,6 @@
 import { type RoleName, roleName } from '@postern/protocol/admin/directory';
 import type { Kysely } from 'kysely';
+import { endTimingsOfUser } from '../store/edge-sessions.ts';
 import * as store from '../store/roles.ts';
 import type { Database } from '../store/schema.ts';
 import { findUser } from '../store/users.ts';
@@ -23,12 +24,19 @@ export async function assignRole(directory: Directory, userId: string, role: Rol
   });
 }
 
-/** @throws DirectoryError `not_found` if the user does not have the role, `last_administrator`. */
+/**
+ * Takes a role away. Timings, which are for whoever holds one, end with the last.
+ *
+ * @throws DirectoryError `not_found` if the user does not have the role, `last_administrator`.
+ */
 export async function removeRole(directory: Directory, userId: string, role: RoleName): Promise<void> {
-  await directory.change(async db => {
+  await directory.change(async (db, touched) => {
     if (role === globalAdministrator) await keepAnAdministrator(db, userId);
-    if (await store.deleteRole(db, userId, role)) return;
-    throw new DirectoryError('not_found', `This user is not ${role}.`);
+    if (!(await store.deleteRole(db, userId, role))) {
+      throw new DirectoryError('not_found', `This user is not ${role}.`);
+    }
+    const remaining = await store.rolesOf(db, userId);
+    if (remaining.length === 0) touched.addAll('sessions', await endTimingsOfUser(db, userId));
   });
 }
 

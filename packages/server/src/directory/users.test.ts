@@ -9,7 +9,7 @@ import type { Directory } from './directory.ts';
 import { openDirectoryForTests } from './directory-for-tests.ts';
 import { addMember, createGroup } from './groups.ts';
 import { assignRole, removeRole, rolesOf } from './roles.ts';
-import { createSession } from './sessions.ts';
+import { createSession, timeSession } from './sessions.ts';
 import { createUser, deleteUser, setPasswordHash, updateUser } from './users.ts';
 
 async function signIn(directory: Directory, userId: string) {
@@ -211,4 +211,23 @@ describe('the last Global Administrator (threat F5)', () => {
     await removeRole(directory, anna.id, 'Global Administrator');
     await assert.rejects(removeRole(directory, anna.id, 'Global Administrator'), { code: 'not_found' });
   });
+});
+
+test('who holds no role any more sees no timings', async () => {
+  await using opened = await openDirectoryForTests();
+  const { directory } = opened;
+  const { id } = await createUser(directory, { userPrincipalName: 'anna', displayName: 'Anna' });
+  const other = await createUser(directory, { userPrincipalName: 'bert', displayName: 'Bert' });
+  await assignRole(directory, other.id, 'Global Administrator');
+  await assignRole(directory, id, 'Global Administrator');
+  await assignRole(directory, id, 'Application Administrator');
+  const { record } = await signIn(directory, id);
+  await timeSession(directory, record.id, record.expiresAt);
+
+  opened.takeChanges();
+  await removeRole(directory, id, 'Global Administrator');
+  assert.deepEqual(opened.takeChanges(), [], 'one role is enough');
+  await removeRole(directory, id, 'Application Administrator');
+
+  assert.deepEqual(opened.takeChanges(), [{ set: 'sessions', put: record }]);
 });

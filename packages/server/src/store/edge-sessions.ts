@@ -38,6 +38,18 @@ export async function setTimingUntil(db: Kysely<Database>, id: string, until: nu
   await db.updateTable('edgeSession').set({ timingUntil: until }).where('id', '=', id).execute();
 }
 
+/** Returns the ids of the sessions whose answers said it. */
+export async function endTimingsOfUser(db: Kysely<Database>, userId: string): Promise<string[]> {
+  const rows = await db
+    .updateTable('edgeSession')
+    .set({ timingUntil: null })
+    .where('userId', '=', userId)
+    .where('timingUntil', 'is not', null)
+    .returning('id')
+    .execute();
+  return rows.map(row => row.id);
+}
+
 export function readEdgeSessions(db: Kysely<Database>, ids: readonly string[]): Promise<EdgeSessionRow[]> {
   return forIds(ids, batch => db.selectFrom('edgeSession').selectAll().where('id', 'in', batch).execute());
 }
