@@ -95,6 +95,53 @@ describe('content in a coding is translated and encoded in it again (RFC 9110 §
     assert.equal(zlib.gunzipSync(receiver.bytes).toString(), 'bAnA!');
   });
 
+  test('zstd in several frames, with some to be skipped between, and with junk behind it', async () => {
+    const skippable = Buffer.from('5a2a4d1803000000616161', 'hex');
+    const checked = zlib.zstdCompressSync('na', { params: { [zlib.constants.ZSTD_c_checksumFlag]: 1 } });
+    const frames = Buffer.concat([
+      ...[skippable, zlib.zstdCompressSync('ba'), skippable, checked, zlib.zstdCompressSync('')],
+      ...[zlib.zstdCompressSync(page), skippable, Buffer.from('x')],
+    ]);
+    for (const size of [1, 2, 3, 7, 1_000_000]) {
+      const { content, receiver } = open('zstd');
+
+      pushAll(content, frames, size);
+      content.end();
+
+      assert.deepEqual(await once(receiver, 'over'), [null], `in pieces of ${size}`);
+      assert.equal(zlib.zstdDecompressSync(receiver.bytes).toString(), `bAnA${shouted}`);
+    }
+  });
+
+  test('zstd whose second frame is cut off, or is none, breaks off behind what was good', async () => {
+    const frame = zlib.zstdCompressSync('banana');
+    for (const [rest, reason] of [
+      [frame.subarray(0, -2), 'zstd: unexpected end of file'],
+      [Buffer.from('junk'), null],
+      [Buffer.from('ju'), null],
+    ] as const) {
+      const { content, receiver } = open('zstd');
+
+      pushAll(content, Buffer.concat([frame, rest]));
+      content.end();
+
+      assert.deepEqual(await once(receiver, 'over'), [reason]);
+    }
+  });
+
+  for (const bad of ['', 'j', 'junk', 'junk and more']) {
+    test(`zstd that is ${bad === '' ? 'nothing' : JSON.stringify(bad)}`, async () => {
+      const { content, receiver } = open('zstd');
+      const over = once(receiver, 'over');
+
+      pushAll(content, Buffer.from(bad), 3);
+      content.end();
+
+      const [reason] = (await over) as [string | null];
+      assert.equal(reason === null, bad === '', String(reason));
+    });
+  }
+
   test('no content at all', () => {
     const { content, receiver } = open('gzip');
     let isOver = false;

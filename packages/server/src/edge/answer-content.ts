@@ -14,6 +14,7 @@ import {
 } from 'node:zlib';
 import type { ContentTranslator } from '../translation/content-edits.ts';
 import type { ContentCoding } from '../translation/content-plan.ts';
+import { ZstdFrames } from './zstd-frames.ts';
 
 /** What changes the content of one answer on its way from the exchange to the client. */
 export interface AnswerContent {
@@ -92,6 +93,7 @@ export class CodedContent implements AnswerContent {
   readonly #coding: ContentCoding;
   readonly #translator: ContentTranslator;
   readonly #receiver: ContentReceiver;
+  readonly #frames: ZstdFrames | null;
   #decoder: Coder | null = null;
   #encoder: Coder | null = null;
   #waitingBytes = 0;
@@ -104,6 +106,7 @@ export class CodedContent implements AnswerContent {
 
   constructor(coding: ContentCoding, translator: ContentTranslator, receiver: ContentReceiver) {
     this.#coding = coding;
+    this.#frames = coding === 'zstd' ? new ZstdFrames() : null;
     this.#translator = translator;
     this.#receiver = receiver;
   }
@@ -116,10 +119,16 @@ export class CodedContent implements AnswerContent {
     // Some servers send something behind the last byte of a coding; browsers ignore it too.
     if (this.#isOver || this.#hasDecodedAll || start === end) return;
     this.#decoder ??= this.#open(bytes[start]!);
-    const length = end - start;
+    const piece = bytes.subarray(start, end);
+    if (this.#frames === null) this.#decode(piece, this.#decoder);
+    else for (const part of this.#frames.split(piece)) this.#decode(part, this.#decoder);
+  }
+
+  #decode(bytes: Buffer, decoder: Coder): void {
+    const { length } = bytes;
     this.#waitingBytes += length;
     this.#encodedBytes += length;
-    this.#decoder.write(bytes.subarray(start, end), () => this.#decoded(length));
+    decoder.write(bytes, () => this.#decoded(length));
   }
 
   flush(): void {}
@@ -128,7 +137,7 @@ export class CodedContent implements AnswerContent {
     if (this.#isOver) return;
     // No content is no coding's beginning either, but nothing is wrong with it.
     if (this.#decoder === null) this.#finish();
-    else if (!this.#hasDecodedAll) this.#decoder.end();
+    else if (!this.#hasDecodedAll) this.#decoder.end(this.#frames?.end());
   }
 
   resume(): void {
