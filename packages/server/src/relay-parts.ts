@@ -396,12 +396,11 @@ export class RelayParts {
     return connectorId !== null && this.#options.state.connectors.get(connectorId)?.revoked !== false;
   }
 
-  /** Waits until nothing is under way and every answer has left, for at most `drainMs`. */
+  /** Waits until nothing is under way or about to be and every answer has left, for at most `drainMs`. */
   async #drained(): Promise<void> {
     const deadline = now() + this.#options.config.drainMs;
-    while ((this.#open.size > 0 || this.#edge.hasUnsentBytes) && now() < deadline) {
-      await new Promise(resolve => setTimeout(resolve, 50));
-    }
+    const isBusy = () => this.#open.size > 0 || this.#edge.hasUnsentBytes || this.#edge.hasNewcomers;
+    while (isBusy() && now() < deadline) await new Promise(resolve => setTimeout(resolve, 50));
   }
 
   /** Says once of each host that no certificate covers it: browsers will refuse it, and the operator can mend it. */

@@ -31,6 +31,9 @@ const closeField = Buffer.from('Connection: close\r\n', 'latin1');
 const chunkedField = Buffer.from('Transfer-Encoding: chunked\r\n', 'latin1');
 const upgradeField = Buffer.from('Connection: upgrade\r\n', 'latin1');
 
+/** A first request is there in no time, or where its packet was lost once more after one second or two. */
+export const newcomerMs = 3_000;
+
 type Phase =
   /** Waiting for a head, or for the rest of one. */
   | 'head'
@@ -79,6 +82,7 @@ export class ClientConnection implements ResponseSink, BodySink {
   #headStartedAt = 0;
   #answeredAt = 0;
   #requests = 0;
+  readonly #startedAt: number;
 
   constructor(
     socket: TLSSocket,
@@ -90,7 +94,8 @@ export class ClientConnection implements ResponseSink, BodySink {
     this.#context = context;
     this.#parts = parts;
     this.#onClose = onClose;
-    this.#lastActiveAt = parts.now();
+    this.#startedAt = parts.now();
+    this.#lastActiveAt = this.#startedAt;
     socket.on('data', (bytes: Buffer) => this.#receive(bytes));
     socket.on('drain', () => this.#drainedSocket());
     socket.on('end', () => this.#clientEnded());
@@ -107,6 +112,11 @@ export class ClientConnection implements ResponseSink, BodySink {
     return this.#phase === 'head' && this.#stash.length === 0;
   }
 
+  /** Its first request may be on its way. */
+  get isNew(): boolean {
+    return this.#requests === 0 && this.#parts.now() - this.#startedAt < newcomerMs;
+  }
+
   /** Bytes that came and wait for their turn. */
   get unreadBytes(): number {
     return this.#stash.length;
@@ -116,9 +126,10 @@ export class ClientConnection implements ResponseSink, BodySink {
     return this.#socket.writableLength > 0;
   }
 
-  /** Takes no further request; the one in flight is finished. */
+  /** Takes no further request, but for the first; the one in flight is finished. */
   stop(): void {
     this.#isStopping = true;
+    if (this.isNew) return;
     if (this.isIdle) this.#socket.end();
     else this.#closeAfterAnswer = true;
   }

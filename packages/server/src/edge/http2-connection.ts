@@ -74,6 +74,9 @@ export class Http2Connection {
     socket.once('close', () => this.#closed());
   }
 
+  /** Whoever is told to go away knows that nothing of theirs was begun, and asks elsewhere (RFC 9113 §6.8). */
+  readonly isNew = false;
+
   /** Bytes of requests that came and could not go on yet: up to the window of each stream. */
   get unreadBytes(): number {
     let unread = 0;

@@ -7,7 +7,7 @@ import { addressKey } from './address-key.ts';
 import type { Certificates } from './certificates.ts';
 import { type ChallengeListener, challengeProtocol } from './challenge-listener.ts';
 import { certificateFactsOf, notAsked } from './client-certificate.ts';
-import { ClientConnection } from './client-connection.ts';
+import { ClientConnection, newcomerMs } from './client-connection.ts';
 import { maxClientHelloBytes, readClientHello } from './client-hello.ts';
 import type { EdgeParts } from './edge-parts.ts';
 import { Http2Connection } from './http2-connection.ts';
@@ -67,6 +67,8 @@ export class EdgeListener {
   readonly #connections = new Set<HttpConnection>();
   readonly #sockets = new Set<net.Socket>();
   readonly #handshakes = new Map<string, number>();
+  /** Connections without an agreement. */
+  readonly #newcomers = new Set<{ readonly acceptedAt: number }>();
   /** By the client's address and port. */
   readonly #unfinished = new Map<string, Unfinished>();
   readonly #sweep: NodeJS.Timeout;
@@ -100,6 +102,14 @@ export class EdgeListener {
     return false;
   }
 
+  /** Whether somebody whose connection was accepted has had no time to ask for anything. */
+  get hasNewcomers(): boolean {
+    for (const connection of this.#connections) if (connection.isNew) return true;
+    const since = this.#options.parts.now() - newcomerMs;
+    for (const { acceptedAt } of this.#newcomers) if (acceptedAt > since) return true;
+    return false;
+  }
+
   /** Listens on an address or on a socket that was passed in; resolves when connections are accepted. */
   async listen(target: { host: string; port: number } | { fd: number }): Promise<void> {
     // A client that has sent its request may close its side while ours still answers; TLS decides what that means.
@@ -127,7 +137,7 @@ export class EdgeListener {
     this.#servers.push(server);
   }
 
-  /** Accepts no more connections and lets those that are open end with the request that they carry. */
+  /** Accepts no more connections and lets those that are open end with the request that they carry, or that is to come. */
   stopAccepting(): void {
     this.#isStopping = true;
     for (const server of this.#servers) server.close();
@@ -153,11 +163,14 @@ export class EdgeListener {
     this.#handshakes.set(address, running + 1);
     this.#sockets.add(socket);
     const key = keyOf(socket);
+    const newcomer = { acceptedAt: this.#options.parts.now() };
+    this.#newcomers.add(newcomer);
     let isOver = false;
     const onHandshake = () => {
       if (isOver) return;
       isOver = true;
       this.#unfinished.delete(key);
+      this.#newcomers.delete(newcomer);
       this.#countDown(address);
     };
     socket.on('error', () => socket.destroy());
@@ -239,7 +252,7 @@ export class EdgeListener {
     unfinished?.onHandshake();
     const serverName = normalName(socket as { servername?: string | false });
     // Whoever reads another name out of the same bytes than we did must not be trusted with either.
-    if (unfinished === undefined || unfinished.serverName !== serverName || this.#isStopping) {
+    if (unfinished === undefined || unfinished.serverName !== serverName) {
       socket.destroy();
       return;
     }
@@ -269,6 +282,7 @@ export class EdgeListener {
         ? new Http2Connection(socket, context, parts, onClose)
         : new ClientConnection(socket, context, parts, onClose);
     this.#connections.add(connection);
+    if (this.#isStopping) connection.stop();
   }
 
   #checkDeadlines(): void {

@@ -2,15 +2,18 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import tls from 'node:tls';
 
 const program = path.resolve(import.meta.dirname, '../postern-server.ts');
 /** The service's own answer to a Host that it does not serve: enough to know that it answers. */
 const unknownHost = 404;
+const host = 'login.sockets.test';
 
 /**
  * What systemd does for postern.socket: binds the ports once, hands them to the service as descriptors from 3 on, and
@@ -63,7 +66,17 @@ test('a restart under systemd refuses no connection', { timeout: 300_000 }, asyn
 
   service = await starts.next();
   assert.equal(await statusOf(http), unknownHost);
+  // The one was taken before the other, whose handshake has ended; neither has asked for anything yet.
+  const ca = readFileSync(path.join(folder, 'certificates', 'local-ca.pem'));
+  const taken = connect(https, '127.0.0.1');
+  await once(taken, 'connect');
+  const agreed = tls.connect({ host: '127.0.0.1', port: https, servername: host, ca });
+  await once(agreed, 'secureConnect');
   process.kill(service, 'SIGTERM');
+  await starts.said('service stops');
+  const late = tls.connect({ socket: taken, servername: host, ca });
+  for (const socket of [agreed, late]) socket.write(`GET /robots.txt HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  for (const socket of [agreed, late]) assert.match(await text(socket), /^HTTP\/1\.1 \d/);
   service = await starts.next();
   // Nobody listens at this moment but the socket is there, and the connection waits for the new process.
   assert.equal(await statusOf(http), unknownHost);
@@ -77,7 +90,7 @@ test('a restart under systemd refuses no connection', { timeout: 300_000 }, asyn
   service = 0;
 });
 
-function startsOf(holder: ChildProcess): { next(): Promise<number> } {
+function startsOf(holder: ChildProcess): { next(): Promise<number>; said(wanted: string): Promise<void> } {
   let said = '';
   let seen = 0;
   holder.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
@@ -93,6 +106,9 @@ function startsOf(holder: ChildProcess): { next(): Promise<number> } {
         assert.equal(holder.exitCode, null);
         await delay(20);
       }
+    },
+    async said(wanted) {
+      while (!said.includes(wanted)) await delay(20);
     },
   };
 }
