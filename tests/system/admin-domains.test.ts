@@ -163,7 +163,8 @@ describe('domains and certificates in the Admin center', { timeout: 600_000 }, (
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
     await page.waitForURL(center.addressOf('/admin/certificates'));
     await page.getByRole('row', { name: /\*\.contoso\.test 10 days left Uploaded wiki/ }).waitFor();
-    assert.equal(await page.getByRole('link', { name: host, exact: true }).count(), 0);
+    // The list is shown as it was until it has been read again.
+    await page.getByRole('link', { name: host, exact: true }).waitFor({ state: 'detached' });
   });
 
   test('a certificate that could not be got says why, and is got by a click once that is mended', async () => {
@@ -210,7 +211,7 @@ describe('domains and certificates in the Admin center', { timeout: 600_000 }, (
     await page.getByRole('button', { name: 'Remove old.test' }).click();
     await page.waitForURL(center.addressOf('/admin/domains'));
     await page.getByRole('row', { name: /contoso\.test Verified/ }).waitFor();
-    assert.equal(await page.getByRole('link', { name: 'old.test' }).count(), 0);
+    await page.getByRole('link', { name: 'old.test' }).waitFor({ state: 'detached' });
   });
 
   test('no page is wider than a phone or a tablet', async () => {
