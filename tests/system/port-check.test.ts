@@ -27,7 +27,7 @@ before(async () => {
   onePlain = oneHttp;
   twoPlain = twoHttp;
   // What a firewall that drops looks like from a browser: nothing ever comes back.
-  silent = net.createServer(() => {});
+  silent = net.createServer(socket => socket.on('error', () => {}));
   await once(silent.listen(0, '127.0.0.1'), 'listening');
   const { port: silentPort } = silent.address() as net.AddressInfo;
   const host = `portcheck.${domains[0]}`;
