@@ -257,8 +257,8 @@ export class BackendRequest implements BackendCarrier, BodySink {
     const exchange = this.#exchange!;
     if (!this.#hasAnswer || this.#remaining > 0) throw new Http1Error('bad_content_length', true);
     this.#detach(true);
-    // The rest of a request that was answered before its end is wanted by nobody.
-    if (!this.#body.isDone) this.#cancel();
+    // The rest of a request that was answered before its end is wanted by nobody, and would keep its place at the backend.
+    if (this.#stream!.state.localClose !== 1) this.#cancel();
     exchange.onResponseEnd(this, this.#trailers);
   }
 

@@ -10,6 +10,7 @@ import { StreamForTests } from './exchange-for-tests.ts';
 import type { EdgeError } from './failure.ts';
 
 const ignore = () => {};
+const getHead = Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
 
 /** A session to send requests with, and what their exchanges are told of its loss. */
 function openSession(backendKey: string) {
@@ -39,17 +40,34 @@ function openSession(backendKey: string) {
     now: () => 0,
   });
   const exchange = {
+    isClientWritable: true,
     onOpened: ignore,
+    onResponse: ignore,
+    onResponseEnd: () => {
+      answered += 1;
+    },
+    flush: ignore,
     onConnectionLost: (carrier: BackendCarrier, { code, detail }: EdgeError, wasNotSent: boolean) =>
       void told.push({ carrier, code, detail, wasNotSent, reached }),
   } as unknown as Exchange;
-  const send = () => {
+  let answered = 0;
+  const send = (head = getHead, content?: Buffer) => {
     const request = session.begin('r');
     request.attach(exchange);
-    request.write(Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'));
+    request.write(head);
+    if (content !== undefined) request.write(content);
     return request;
   };
-  return { stream, told, tunnel, session, send };
+  return { stream, told, tunnel, session, send, answers: () => answered };
+}
+
+const openAnswer = encodeOpenAnswer({ code: 'ok', detail: {} });
+/** SETTINGS with MAX_CONCURRENT_STREAMS of 1 (RFC 9113 §6.5.2). */
+const settings = Buffer.from([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1]);
+
+/** What comes from the backend goes through the frames' library in several turns. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await setImmediate();
 }
 
 describe('a session with a backend that cannot be spoken to', () => {
@@ -95,16 +113,13 @@ describe('a session with a backend that cannot be spoken to', () => {
 });
 
 describe('a session whose backend takes few requests at a time', () => {
-  // SETTINGS with MAX_CONCURRENT_STREAMS of 1 (RFC 9113 §6.5.2).
-  const settings = Buffer.from([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1]);
-
   test('gives back what it took before it knew, and has not sent yet', async () => {
     const { session, stream, told, send } = openSession('http://a:1 true http2');
     send();
     await setImmediate();
     const second = send();
     // In the turn in which the second request came: its frames have not gone out, and will not.
-    stream.onData(Buffer.concat([encodeOpenAnswer({ code: 'ok', detail: {} }), settings]));
+    stream.onData(Buffer.concat([openAnswer, settings]));
     await setImmediate();
     await setImmediate();
     assert.deepEqual(
@@ -114,4 +129,56 @@ describe('a session whose backend takes few requests at a time', () => {
     assert.equal(session.hasRoom, false);
     session.destroy();
   });
+
+  test('is rid of a request that was answered before its content could go out', async () => {
+    const { session, stream, told, send, answers } = openSession('http://a:1 true http2');
+    stream.onData(Buffer.concat([openAnswer, settings]));
+    await turns();
+    const head = Buffer.from('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n');
+    // More than a window that a backend has not widened.
+    send(head, Buffer.alloc(70_000));
+    await turns();
+    // HEADERS with END_STREAM: 400.
+    stream.onData(Buffer.from([0, 0, 1, 1, 5, 0, 0, 0, 1, 0x8c]));
+    await turns();
+    assert.equal(answers(), 1);
+    assert.equal(session.hasRoom, true);
+
+    const next = send();
+    await turns();
+    assert.equal(next.isQueued, false);
+    assert.deepEqual(told, []);
+    session.destroy();
+  });
+});
+
+test('a session that a backend has broken takes no further request', async () => {
+  const { session, stream, told, send } = openSession('http://a:1 true http2');
+  // SETTINGS that say nothing.
+  stream.onData(Buffer.concat([openAnswer, Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])]));
+  await turns();
+  send();
+  await turns();
+  assert.equal(session.hasRoom, true);
+  // DATA on no stream (RFC 9113 §6.1).
+  stream.onData(Buffer.from([0, 0, 1, 0, 0, 0, 0, 0, 0, 0]));
+  assert.equal(session.hasRoom, false);
+  await turns();
+  assert.equal(told[0]?.code, 'backend_closed');
+});
+
+test('a session is gone when its last request has ended behind GOAWAY, though the backend does not end it', async () => {
+  const { session, stream, send, answers } = openSession('http://a:1 true http2');
+  stream.onData(Buffer.concat([openAnswer, settings]));
+  await turns();
+  send();
+  await turns();
+  // GOAWAY without an error for stream 1, then its answer: 200.
+  stream.onData(Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]));
+  await turns();
+  stream.onData(Buffer.from([0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88]));
+  await turns();
+  assert.equal(answers(), 1);
+  assert.equal(session.hasRoom, false);
+  assert.equal(stream.isReset, true);
 });

@@ -116,7 +116,8 @@ export class BackendSession implements BackendRequestOwner {
 
   /** Takes another request now. */
   get hasRoom(): boolean {
-    if (this.#isRetired || this.#isClosed || this.#session.closed || this.#started >= maxRequests)
+    const { closed, destroyed } = this.#session;
+    if (this.#isRetired || this.#isClosed || closed || destroyed || this.#started >= maxRequests)
       return false;
     if (this.#now() - this.#refusedAt < refusalMs) return false;
     return this.#requests.size < this.#maxConcurrent;
@@ -201,8 +202,10 @@ export class BackendSession implements BackendRequestOwner {
     this.#isClosed = true;
     this.#place.forgetSession(this);
     this.#session.destroy();
-    // The library ends its stream behind what is to be written.
-    if (this.#duplex.isBlocked) this.#duplex.destroy();
+    // The library ends its stream behind what is to be written, and after GOAWAY waits for the backend to do the same.
+    const duplex = this.#duplex;
+    if (duplex.isBlocked || duplex.writableFinished) duplex.destroy();
+    else duplex.once('finish', () => duplex.destroy());
   }
 
   #connect(): ClientHttp2Session {
