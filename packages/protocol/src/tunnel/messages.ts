@@ -134,8 +134,9 @@ export type ServiceMessage =
 /**
  * - `stopping`: this node of the service is about to stop.
  * - `expired`: so has the certificate that this tunnel was opened with.
+ * - `exhausted`: no stream id is left on this tunnel.
  */
-export type GoAwayReason = 'stopping' | 'expired';
+export type GoAwayReason = 'stopping' | 'expired' | 'exhausted';
 
 /** A renewed trust certificate, which the service accepts from now on beside the earlier ones; or why there is none. */
 export type RenewalAnswer =

@@ -69,6 +69,8 @@ export interface TunnelOptions {
   readonly socket: TLSSocket;
   readonly externalIp: string;
   readonly windowBudget: WindowBudget;
+  /** Of the first data stream. Default 2. */
+  readonly firstStreamId?: number;
   readonly hooks: TunnelHooks;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
@@ -142,6 +144,7 @@ export class Tunnel {
       },
       now: options.now,
       windowBudget: options.windowBudget,
+      ...(options.firstStreamId !== undefined && { firstStreamId: options.firstStreamId }),
       // One more than the control stream, which is all that a connector may open: the second ends the tunnel.
       acceptBacklog: 2,
       onStream: stream => this.#acceptControl(stream),
@@ -200,6 +203,7 @@ export class Tunnel {
   openStream(onEnded: (report: EndReport) => void): YamuxStream {
     const stream = this.#session.openStream();
     this.#endListeners.set(stream.id, onEnded);
+    if (this.#session.isExhausted) this.goAway('exhausted', 'it has no stream id left');
     return stream;
   }
 
