@@ -35,6 +35,7 @@ export interface AdmitParts {
   /** Milliseconds since the control process was last heard; 0 while it is connected. */
   readonly silentForMs: () => number;
   readonly feedGraceMs: number;
+  /** Asks the control process for a session that the state lacks; the state has it afterwards, if there is one. */
   readonly findSession: (idHash: string, host: string) => Promise<SessionRecord | null>;
   readonly clients: ClientCheckParts;
 }

@@ -117,10 +117,9 @@ export function handleRequest(
 
 async function askFor(
   { idHash, host }: Extract<Admission, { kind: 'ask' }>,
-  { admit: { findSession, state } }: EdgeParts,
+  { admit: { findSession } }: EdgeParts,
 ): Promise<null> {
-  const record = await findSession(idHash, host);
-  if (record !== null) state.putSession(record);
+  await findSession(idHash, host);
   return null;
 }
 

@@ -7,11 +7,11 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import { createLogger } from '../telemetry/logger.ts';
-import type { ControlMessage } from './messages.ts';
-import { RelayState } from './relay-state.ts';
+import type { ControlMessage, RelayMessage } from './messages.ts';
+import { hashCookie, RelayState } from './relay-state.ts';
 import { FeedSubscriber } from './subscriber.ts';
 
-const snapshot: ControlMessage = {
+const snapshot: Extract<ControlMessage, { type: 'snapshot' }> = {
   type: 'snapshot',
   sequence: 0,
   state: {
@@ -73,5 +73,75 @@ describe('a feed that says nothing', () => {
       server.close();
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+});
+
+describe('a session that is asked for', () => {
+  const user = {
+    id: 'ann',
+    userPrincipalName: 'ann',
+    displayName: 'Ann',
+    mail: null,
+    enabled: true,
+    groupIds: [],
+  };
+  const session = {
+    id: 'one',
+    idHash: hashCookie('cookie'),
+    host: 'wiki.example.test',
+    userId: 'ann',
+    expiresAt: Date.now() + 60_000,
+  };
+
+  /** Asks a control process that answers with these lines at once, and gives what the state has afterwards. */
+  async function ask(answer: (question: number) => readonly ControlMessage[]) {
+    const folder = mkdtempSync(path.join(tmpdir(), 'postern-feed-'));
+    const socketPath = path.join(folder, 'feed.sock');
+    const state = new RelayState();
+    const server = net.createServer(socket => {
+      const send = (messages: readonly ControlMessage[]) =>
+        socket.write(messages.map(message => `${JSON.stringify(message)}\n`).join(''));
+      createInterface({ input: socket }).on('line', line => {
+        const message: RelayMessage = JSON.parse(line);
+        if (message.type === 'hello') send([{ ...snapshot, state: { ...snapshot.state, users: [user] } }]);
+        if (message.type === 'find-session') send(answer(message.question));
+      });
+    });
+    server.listen(socketPath);
+    await once(server, 'listening');
+    const feed = new FeedSubscriber({
+      socketPath,
+      state,
+      log: createLogger({ program: 'test', level: 'silent' }),
+      now: () => 0,
+      onChange: () => undefined,
+      onExamine: async () => null,
+      onTest: async () => null,
+      onReportOutcomes: () => [],
+      onReportBackends: () => null,
+      onConnect: () => undefined,
+    });
+    try {
+      await feed.ready;
+      await feed.findSession(session.idHash, session.host);
+      return state.findSession('cookie', session.host)?.record;
+    } finally {
+      feed.stop();
+      server.close();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  test('is in force when the answer is there', async () => {
+    assert.deepEqual(await ask(question => [{ type: 'session', question, session }]), session);
+  });
+
+  test('is over where its end came right behind the answer', async () => {
+    const found = await ask(question => [
+      { type: 'session', question, session },
+      { type: 'changes', sequence: 1, changes: [{ set: 'sessions', remove: session.id }] },
+    ]);
+
+    assert.equal(found, undefined);
   });
 });

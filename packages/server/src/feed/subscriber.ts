@@ -87,7 +87,7 @@ export class FeedSubscriber {
     this.#socket?.write(`${JSON.stringify(message)}\n`);
   }
 
-  /** Asks the control process for a session that the state lacks; null if there is none or nobody to ask. */
+  /** Asks the control process for a session that the state lacks, and has now; null if there is none or nobody to ask. */
   async findSession(idHash: string, host: string): Promise<SessionRecord | null> {
     const answer = await this.#ask(
       question => ({ type: 'find-session', question, idHash, host }),
@@ -176,6 +176,10 @@ export class FeedSubscriber {
         this.send({ type: 'applied', sequence: message.sequence });
         return;
       case 'session':
+        // Here and not by whoever asked: its end may be the next line, and would come first.
+        if (message.session !== null) this.#parts.state.putSession(message.session);
+        this.#answer(message.question, message);
+        return;
       case 'renewed':
         this.#answer(message.question, message);
         return;
