@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { MessageHead } from '../http1/head.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
 import type { BackendCarrier, ResponseSink } from './exchange.ts';
 import { exchangeForTests } from './exchange-for-tests.ts';
@@ -33,4 +34,23 @@ test('a used connection was perhaps just too old, and another of its connector m
 
 test('a used connection whose tunnel was lost is not followed by the other tunnel of that connector', () => {
   assert.deepEqual(tunnelsToAvoid(100, 'tunnel_lost'), [null, new Set([tunnel])]);
+});
+
+test('interim answers without end are no answer: clients that read nothing would have them all kept here', () => {
+  let passedOn = 0;
+  const failures: FailureCode[] = [];
+  const sink = {
+    ...client,
+    onInformational: () => {
+      passedOn += 1;
+    },
+    onFailure: ({ code }: EdgeError) => void failures.push(code),
+  } as unknown as ResponseSink;
+  const exchange = exchangeForTests(sink);
+  exchange.start();
+  const head = { status: 103, start: 0, end: 1_000 } as MessageHead;
+  for (let count = 0; count < 1_000 && !exchange.isEnded; count++) exchange.onInformational(head);
+
+  assert.equal(passedOn, 65);
+  assert.deepEqual(failures, ['bad_response']);
 });

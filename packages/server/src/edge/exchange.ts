@@ -116,6 +116,8 @@ export interface ExchangeRequest {
 const maxAttempts = 3;
 /** With several backends one for each, but not more than this. */
 const mostAttempts = 8;
+/** Of interim answers, which go on whether or not the client has room. */
+const maxInterimBytes = 64 * 1024;
 const noTrailers = Buffer.alloc(0);
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -169,6 +171,7 @@ export class Exchange implements ContentReceiver {
   /** The one of several that has the request. */
   #backend: WeighedBackend | null = null;
   #hasRetriedSafely = false;
+  #interimBytes = 0;
   #hasResponse = false;
   #deadline: number;
   #endBy = Number.POSITIVE_INFINITY;
@@ -342,6 +345,10 @@ export class Exchange implements ContentReceiver {
   }
 
   onInformational(head: MessageHead): void {
+    this.#interimBytes += head.end - head.start;
+    if (this.#interimBytes > maxInterimBytes) {
+      return this.refuseAnswer(new EdgeError('bad_response', 'interim answers without end'));
+    }
     this.sink.onInformational(head);
   }
 
