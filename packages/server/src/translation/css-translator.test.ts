@@ -30,6 +30,8 @@ describe('links of a style sheet (CSS Syntax 3, CSS Values 4)', () => {
     [`p{background:url(\n${inside}/a\n)}`, `p{background:url(\n${outside}/a\n)}`],
     ['p{background:url(//wiki.corp:8080/a)}', 'p{background:url(//wiki.example.com/a)}'],
     ['p{background:url(http\\:\\/\\/wiki.corp\\:8080\\/a)}', `p{background:url(${outside}\\/a)}`],
+    ['p{background:url(http\\3a //wiki.corp\\00003A\r\n8080/a) b}', `p{background:url(${outside}/a) b}`],
+    ['p{background:url(\\68 ttp://wiki.corp:8080/a)}', `p{background:url(${outside}/a)}`],
     ['p{background:url("\\68 ttp://wiki.corp:8080/a")}', `p{background:url("${outside}/a")}`],
     [`@import "${inside}/a.css" screen;`, `@import "${outside}/a.css" screen;`],
     [`@IMPORT url(${inside}/a.css);p{}`, `@IMPORT url(${outside}/a.css);p{}`],

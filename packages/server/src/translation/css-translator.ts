@@ -233,7 +233,7 @@ export class CssLinks {
       const byte = bytes[at]!;
       if (byte === terminator || byte === lf || byte === cr || byte === ff) return at;
       if (terminator === closeParen && isSpace(byte)) return at;
-      if (byte === backslash) at++;
+      if (byte === backslash) at = escapeEnd(bytes, at, limit) - 1;
     }
     if (limit === end && !isLast && end - start < maxComparedBytes) return -1;
     return limit;
@@ -288,6 +288,20 @@ export class CssLinks {
     }
     return end;
   }
+}
+
+/** Where an escape ends, with the white space that ends hexadecimal digits (§4.3.7). */
+function escapeEnd(bytes: Buffer, start: number, limit: number): number {
+  let at = start + 1;
+  while (at < limit && at < start + 7 && isHexDigit(bytes[at]!)) at++;
+  if (at === start + 1) return at + 1;
+  if (at + 1 < limit && bytes[at] === cr && bytes[at + 1] === lf) return at + 2;
+  return at < limit && isSpace(bytes[at]!) ? at + 1 : at;
+}
+
+function isHexDigit(byte: number): boolean {
+  const lower = byte | 0x20;
+  return (byte >= 0x30 && byte <= 0x39) || (lower >= 0x61 && lower <= 0x66);
 }
 
 function nameEndFrom(bytes: Buffer, start: number, end: number): number {
