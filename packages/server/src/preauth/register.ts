@@ -167,11 +167,11 @@ class Preauth {
     const session = await this.#sessionOf(request, host);
     if (session?.loginSessionUid != null) await this.#signIn.endLoginSession(session.loginSessionUid);
     else if (session !== null) await this.#end(request, session, 'signed_out');
-    // Without a session here, the provider is asked, and asks back: somebody may still be signed in there.
-    const path = session === null ? '/session/end' : '/session/end/success';
+    // The provider is asked, and asks back where somebody is signed in there all the same: without a session here, or by a
+    // later login than the one that this session came from.
     return reply
       .headers({ 'cache-control': 'no-store', 'set-cookie': formatCookieRemoval(sessionCookieName) })
-      .redirect(`${issuerOf(this.#signIn.config)}${path}`, 303);
+      .redirect(`${issuerOf(this.#signIn.config)}/session/end`, 303);
   }
 
   async #start(

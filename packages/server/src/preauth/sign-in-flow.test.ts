@@ -478,6 +478,21 @@ describe('signing out', () => {
     assert.equal(await countSessions(service), 0);
   });
 
+  test('with a session from an earlier login, it asks about the one of today', async () => {
+    await using service = await startWithWiki();
+    await service.addUser('ann');
+    const browser = service.browser();
+    await signInAs(browser, 'ann');
+    // As when its lifetime is over: the session here lives on by itself.
+    await service.db.deleteFrom('oidcRecord').where('model', '=', 'Session').execute();
+    await signInAs(browser, 'ann', git);
+
+    const answer = await browser.follow(await browser.post(`${wiki}/.postern/sign-out`, {}));
+
+    assert.match(answer.body, /Sign out\?/);
+    assert.equal(await countSessions(service), 1);
+  });
+
   test('where nobody is signed in, it says so without a script', async () => {
     await using service = await startWithWiki();
 
