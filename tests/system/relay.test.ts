@@ -261,6 +261,18 @@ describe('a request and its answer', () => {
     assert.equal(backend.requestLines.filter(line => line.includes('smuggled')).length, 1);
   });
 
+  test('a body that breaks the rules after its answer has begun ends the connection: nothing is put into the answer', async () => {
+    backend.onConnection = says('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf of it');
+    const socket = await bed.connect(open);
+    const client = reader(socket);
+    socket.write(`POST / HTTP/1.1\r\nHost: ${open}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n`);
+    await client.until('half of it');
+    socket.write('no chunk\r\n');
+    await once(socket, 'close');
+
+    assert.match(client.text, /\r\n\r\nhalf of it$/);
+  });
+
   test('an answer’s Location and cookies are turned outwards, our own cookie name is not the backend’s to set', async () => {
     backend.onConnection = says(
       `HTTP/1.1 302 Found\r\nLocation: http://${backend.authority}/next?a=b\r\nSet-Cookie: s=1; Domain=127.0.0.1; Path=/\r\n` +

@@ -530,9 +530,11 @@ export class ClientConnection implements ResponseSink, BodySink {
   #refuse(code: FailureCode, cause?: Http1Error): void {
     if (this.#isClosed() || this.#phase === 'drain') return this.destroy();
     const requestId = this.#parts.nextRequestId();
+    const hasBegunAnswer = this.#exchange !== null && this.#exchange.status > 0;
     this.#exchange?.abort();
     this.#exchange = null;
-    if (this.#phase === 'answer' || this.#phase === 'raw') return this.destroy();
+    // Behind a part of an answer a client would take another one for the rest.
+    if (hasBegunAnswer || this.#phase === 'answer' || this.#phase === 'raw') return this.destroy();
     const answer = failureAnswer(new EdgeError(code, cause?.reason), {
       head: null,
       route: null,
