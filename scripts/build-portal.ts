@@ -44,8 +44,8 @@ export async function buildPortal(target: string): Promise<void> {
   });
   mkdirSync(target, { recursive: true });
   for (const { path: file, contents } of outputFiles) {
-    writeFileSync(file, contents);
-    writeFileSync(`${file}.gz`, gzipSync(contents, { level: 9 }));
+    replaceFile(file, contents);
+    replaceFile(`${file}.gz`, gzipSync(contents, { level: 9 }));
   }
   const names = outputFiles.map(({ path: file }) => path.basename(file));
   // Parts that are loaded later are entry points, too.
@@ -59,10 +59,15 @@ export async function buildPortal(target: string): Promise<void> {
     names,
   };
   // Last, and at once: a service that starts meanwhile finds the files of one build, this or the one before.
-  const temporary = path.join(target, `manifest-${process.pid}.json`);
-  writeFileSync(temporary, `${JSON.stringify(manifest, null, 2)}\n`);
-  renameSync(temporary, path.join(target, 'manifest.json'));
+  replaceFile(path.join(target, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   removeOldFiles(target, new Set(names));
+}
+
+/** Another build of the same may be under way or in use: at no time is there half a file. */
+function replaceFile(file: string, contents: string | Uint8Array): void {
+  const temporary = `${file}.${process.pid}`;
+  writeFileSync(temporary, contents);
+  renameSync(temporary, file);
 }
 
 /** Builds for a service that runs from its sources, unless nothing has changed since that was last done. */
