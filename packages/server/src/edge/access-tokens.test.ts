@@ -57,14 +57,16 @@ describe('an access token (RFC 9068)', () => {
     assert.equal((await verifier(first).verify(token))?.credentialId, 'key');
   });
 
-  test('does not hold with another issuer, kind, key, end or subject', async () => {
+  test('does not hold with another issuer, kind, key or subject, or without an end', async () => {
     const past = Math.floor(Date.now() / 1_000) - 60;
     const wrong = [
+      await sign(first, { exp: past, iss: 'https://login.example.com' }),
+      await sign(first, { exp: past }, { typ: 'JWT' }),
+      await sign(second, { exp: past }),
       await sign(first, { iss: 'https://login.example.com' }),
       await sign(first, {}, { typ: 'JWT' }),
       await sign(second),
       await sign(second, {}, { kid: 'first' }),
-      await sign(first, { exp: past }),
       await sign(first, { exp: undefined }),
       await sign(first, { sub: undefined }),
       await sign(first, { aud: ['wiki', 'shop'] }),
@@ -72,6 +74,15 @@ describe('an access token (RFC 9068)', () => {
     ];
 
     for (const token of wrong) assert.equal(await verifier(first).verify(token), null, token);
+  });
+
+  test('that has expired says when: it was one of ours, and nobody has guessed', async () => {
+    const tokens = verifier(first);
+    const past = Math.floor(Date.now() / 1_000) - 60;
+    const token = await sign(first, { exp: past });
+
+    assert.equal((await tokens.verify(token))?.expiresAt, past * 1_000);
+    assert.equal(tokens.known(token)?.expiresAt, past * 1_000);
   });
 
   test('does not hold with a byte changed, cut off or added, or cut short', async () => {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { createLocalJWKSet, type JWTPayload, jwtVerify } from 'jose';
+import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
 import type { TokenTrust } from '../feed/messages.ts';
 
 /** What a verified access token says. */
@@ -64,22 +64,27 @@ export class TokenVerifier {
     return this.#known.get(keyOf(token));
   }
 
-  /** Verifies a token; null where it does not hold. Never rejects. */
+  /**
+   * Verifies a token; null where it does not hold. One that has expired is none that somebody has made up: whoever asks has
+   * to look at its end, as with one that was verified before. Never rejects.
+   */
   async verify(token: string): Promise<TokenClaims | null> {
     const trust = this.#trust();
     if (trust === null) return null;
-    let claims: TokenClaims | null;
+    let payload: JWTPayload;
     try {
-      const { payload } = await jwtVerify(token, this.#keysOf(trust), {
+      ({ payload } = await jwtVerify(token, this.#keysOf(trust), {
         issuer: trust.issuer,
         algorithms: [algorithm],
         typ: 'at+jwt',
         requiredClaims: ['sub', 'aud', 'exp', 'iat', 'client_id'],
-      });
-      claims = claimsOf(payload);
-    } catch {
-      return null;
+      }));
+    } catch (error) {
+      // The last thing that is looked at: all else holds.
+      if (!(error instanceof errors.JWTExpired)) return null;
+      ({ payload } = error);
     }
+    const claims = claimsOf(payload);
     if (claims === null || this.#keys?.trust !== trust) return null;
     if (this.#known.size >= maxKnown) this.#known.delete(this.#known.keys().next().value!);
     this.#known.set(keyOf(token), claims);
