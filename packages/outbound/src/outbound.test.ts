@@ -124,6 +124,18 @@ describe('an outbound connection without a proxy', () => {
     socket.destroy();
   });
 
+  test('comes to the last of several addresses within its limit', async () => {
+    await using frozen = await FrozenServer.start();
+    const server = net.createServer();
+    await once(server.listen(frozen.port, '::1'), 'listening');
+
+    const socket = await new Outbound().connect('slow.localhost', frozen.port, { timeoutMs: 1_501 });
+
+    assert.equal(socket.remoteAddress, '::1');
+    socket.destroy();
+    server.close();
+  });
+
   test('that nobody accepts says so, and what to allow', async () => {
     const server = net.createServer();
     await once(server.listen(0, '127.0.0.1'), 'listening');

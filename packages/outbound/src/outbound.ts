@@ -1,9 +1,10 @@
+import type { LookupAddress } from 'node:dns';
 import { readFile } from 'node:fs/promises';
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { getCACertificates } from 'node:tls';
-import { addressPatienceMs, lookupName } from './lookup-name.ts';
+import { addressPatienceMs, answer, lookupName } from './lookup-name.ts';
 import { NoProxyList } from './no-proxy.ts';
 import {
   answerChallenge,
@@ -383,32 +384,41 @@ function limitsOf({ timeoutMs = defaultTimeoutMs, signal }: ConnectOptions): Lim
 }
 
 async function connectDirectly(host: string, port: number, limits: Limits): Promise<Socket> {
-  const socket = netConnect({
-    host,
-    port,
-    noDelay: true,
-    lookup: lookupName,
-    autoSelectFamilyAttemptTimeout: addressPatienceMs,
-  });
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  let socket: Socket | undefined;
   const onAbort = () => reject(limits.isTimedOut() ? timedOut(host, port, limits) : limits.signal.reason);
   const onError = (error: Error) => reject(explainDirect(host, port, error));
-  const onConnect = () => resolve(socket);
+  const onConnect = () => resolve(socket!);
+  const onResolved = (error: Error | null, addresses: readonly LookupAddress[]) => {
+    if (error !== null) return onError(error);
+    if (limits.signal.aborted) return;
+    socket = netConnect({
+      host,
+      port,
+      noDelay: true,
+      lookup: (_, options, callback) => answer(addresses, options, callback),
+      // The last of them, too, has its turn within the limit.
+      autoSelectFamilyAttemptTimeout: Math.min(
+        addressPatienceMs,
+        Math.ceil(limits.timeoutMs / addresses.length),
+      ),
+    });
+    socket.once('error', onError);
+    socket.once('connect', onConnect);
+  };
   limits.signal.addEventListener('abort', onAbort, { once: true });
-  socket.once('error', onError);
-  socket.once('connect', onConnect);
+  lookupName(host, { all: true }, (error, addresses) => onResolved(error, addresses as LookupAddress[]));
   try {
-    await promise;
-    return socket;
+    return await promise;
   } catch (error) {
     // The error that destroying may bring is nobody's.
-    socket.on('error', () => {});
-    socket.destroy();
+    socket?.on('error', () => {});
+    socket?.destroy();
     throw error;
   } finally {
     limits.signal.removeEventListener('abort', onAbort);
-    socket.off('error', onError);
-    socket.off('connect', onConnect);
+    socket?.off('error', onError);
+    socket?.off('connect', onConnect);
   }
 }
 
