@@ -8,6 +8,7 @@ export const exitCodes = {
   notFound: 5,
   conflict: 6,
   unreachable: 7,
+  unusableIdentity: 78,
 } as const;
 
 export type Failure = Exclude<keyof typeof exitCodes, 'ok'>;

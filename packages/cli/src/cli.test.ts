@@ -381,6 +381,15 @@ Id            ID`,
 });
 
 describe('connectors', () => {
+  test('a machine without an identity does not run, and its supervisor is told that it never will', async () => {
+    const run = await service.as('publisher');
+
+    const { code, stderr } = await run('connector', 'run', '--data', path.join(service.folder, 'nobody'));
+
+    assert.equal(code, 78);
+    assert.match(stderr, /There is no registered connector in /);
+  });
+
   test('this machine is registered, shown, moved and revoked', async () => {
     const run = await service.as('publisher');
     const data = path.join(service.folder, 'connector');

@@ -204,6 +204,7 @@ Exit codes:
   5  not found
   6  conflict with what is there
   7  the service cannot be reached
+  78 the connector cannot run with the files that it has, and starting it again would not help
 
 Environment:
   POSTERN_SERVICE          the service to talk to, as --service

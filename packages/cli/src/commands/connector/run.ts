@@ -1,5 +1,6 @@
 import { logLevels } from '@postern/connector/events/log';
 import { type Command, Option } from 'commander';
+import { CliError } from '../../cli-error.ts';
 import { addDataOption, type ConnectorOptions, explainConnectorError } from '../../connector-options.ts';
 
 interface RunOptions extends ConnectorOptions {
@@ -28,8 +29,11 @@ export function addConnectorRun(parent: Command): void {
     );
   addDataOption(command).action(async ({ data, allow, sessionLog, logLevel }: RunOptions) => {
     const { runConnector } = await import('@postern/connector/run');
+    const { IdentityError } = await import('@postern/connector/identity/identity-error');
     await runConnector({ dataDir: data, allow, sessionLog, logLevel }).catch(error => {
-      throw explainConnectorError(error);
+      if (!(error instanceof IdentityError)) throw explainConnectorError(error);
+      // Whoever supervises the connector has to know that starting it again would change nothing.
+      throw new CliError('unusableIdentity', error.message, { remedy: error.remedy, cause: error });
     });
   });
 }
