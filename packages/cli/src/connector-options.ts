@@ -1,3 +1,4 @@
+import { remedyOf } from '@postern/connector/commands/describe-failure';
 import type { IdentityError } from '@postern/connector/identity/identity-error';
 import type { RegistrationError } from '@postern/connector/registration-error';
 import { type Command, Option } from 'commander';
@@ -21,8 +22,14 @@ export function explainConnectorError(error: unknown): unknown {
   if (error instanceof RangeError) {
     return new CliError('usage', error.message, { cause: error });
   }
-  if (!(error instanceof Error) || error instanceof CliError || !('remedy' in error)) {
+  if (!(error instanceof Error) || error instanceof CliError) {
     return error;
+  }
+  if (!('remedy' in error)) {
+    const known = remedyOf(error);
+    return known === undefined
+      ? error
+      : new CliError('failed', error.message, { remedy: known, cause: error });
   }
   const { message, code, logFile, ...rest } = error as (IdentityError | RegistrationError) & {
     logFile?: string;

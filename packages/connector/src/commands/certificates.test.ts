@@ -58,6 +58,15 @@ function leave(store: StoreName, name: string, hours: number): void {
   utimesSync(path.join(folder, name), new Date(), new Date(now - hours * 3_600_000));
 }
 
+for (const action of [[], ['prune']]) {
+  test(`${['certificates', ...action].join(' ')} fails where a store cannot be read, and calls it not empty`, async () => {
+    await use(await add('machine', -2, 178));
+    writeFileSync(storeFolder(dataDir, 'user'), 'no folder');
+
+    await assert.rejects(run(...action), { code: 'ENOTDIR' });
+  });
+}
+
 describe('the list', () => {
   test('names both stores, marks the certificate in use, and says where the files are', async () => {
     const registered = await add('machine', -180, 2);

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
@@ -6,6 +7,7 @@ import {
   findAllPairs,
   type StoreName,
   storeFolder,
+  storeNames,
 } from '../identity/certificate-store.ts';
 import { renewalDueAt } from '../identity/renewal.ts';
 import { readTrustSettings, trustSettingsFile } from '../identity/trust-settings.ts';
@@ -57,6 +59,7 @@ export async function certificates(
     throw new UsageError(`There is no "certificates ${positionals.join(' ')}"; "prune" is all there is.`);
   }
   const dataDir = dataDirOf(values.data);
+  await Promise.all(storeNames.map(store => requireReadable(storeFolder(dataDir, store))));
   const presented = await presentedThumbprint(dataDir);
   if (action === 'prune') {
     const { pruneCertificates } = await import('../identity/prune-certificates.ts');
@@ -79,6 +82,15 @@ export async function certificates(
   );
   print(values.json ? `${JSON.stringify({ certificates: listed })}\n` : format(listed, dataDir));
   return exitCodes.done;
+}
+
+/** A folder that may not be read must not look like an empty one. */
+async function requireReadable(folder: string): Promise<void> {
+  try {
+    await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
 
 /** What the running connector presents; null where none runs. */
