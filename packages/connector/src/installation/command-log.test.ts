@@ -17,8 +17,19 @@ test('a command’s log is a new file of its own user alone, whatever lies in it
   log.note('one\ntwo');
   log.close();
 
+  assert.ok(log.file !== null);
   assert.equal(basename(log.file), 'postern-connector-install-20261122T050607Z-1.log');
   assert.equal(statSync(log.file).mode & 0o777, 0o600);
   assert.match(readFileSync(log.file, 'utf8'), /postern-connector \S+ install.*\n\S+Z one\n {2}two\n$/);
   assert.equal(readFileSync(precious, 'utf8'), 'precious');
+});
+
+test('a command is done without a log where none can be made', async () => {
+  const folder = join(tmpdir(), 'postern-log-nowhere', 'at-all');
+
+  const log = CommandLog.create('register', new Date(), folder);
+  log.note('one');
+  log.close();
+
+  assert.equal(log.file, null);
 });

@@ -11,10 +11,11 @@ export type LoggedCommand = 'install' | 'register' | 'uninstall';
  * is kept on success, too. Tokens, passwords and keys are never handed to it.
  */
 export class CommandLog {
-  readonly file: string;
-  readonly #fd: number;
+  /** Null where no file could be made, as on a read-only disk. */
+  readonly file: string | null;
+  readonly #fd: number | null;
 
-  private constructor(file: string, fd: number) {
+  private constructor(file: string | null, fd: number | null) {
     this.file = file;
     this.#fd = fd;
   }
@@ -33,21 +34,28 @@ export class CommandLog {
         );
         return log;
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === 99) throw error;
+        // Whoever typed the command wants it done, with a log or without.
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === 99) {
+          return new CommandLog(null, null);
+        }
       }
     }
   }
 
   /** A line, with the time before it. */
   note(text: string): void {
+    const fd = this.#fd;
+    if (fd === null) return;
     const line = `${new Date().toISOString()} ${text.replaceAll('\n', '\n  ')}\n`;
-    withoutHarm(() => writeSync(this.#fd, line));
+    withoutHarm(() => writeSync(fd, line));
   }
 
   /** Closes the file. */
   close(): void {
-    withoutHarm(() => fsyncSync(this.#fd));
-    closeSync(this.#fd);
+    const fd = this.#fd;
+    if (fd === null) return;
+    withoutHarm(() => fsyncSync(fd));
+    closeSync(fd);
   }
 }
 
@@ -75,7 +83,7 @@ export async function withCommandLog<T>(
     return result;
   } catch (error) {
     log.note(`failed: ${describeError(error)}`);
-    if (error instanceof Error) Object.assign(error, { logFile: log.file });
+    if (error instanceof Error && log.file !== null) Object.assign(error, { logFile: log.file });
     throw error;
   } finally {
     log.close();
