@@ -306,6 +306,40 @@ describe('a certificate by ACME', { timeout: 300_000 }, () => {
     assert.deepEqual(servedNames(), ['gone.contoso.test', 'wiki.contoso.test']);
   });
 
+  test('whose order gives none, or another one, is ordered anew at the next attempt', async () => {
+    using authority = new TestAuthority();
+    const other = authority.issue({ names: ['wiki.contoso.test'] }).certificate;
+    const gone = '{"type":"urn:ietf:params:acme:error:malformed","detail":"Certificate not found"}';
+    await addVerified('contoso.test');
+    for (const [host, status, body] of [
+      ['gone', 404, gone],
+      ['wiki', 200, other],
+      ['odd', 200, 'hello'],
+    ] as const) {
+      await publish(`${host}.contoso.test`);
+      const asked = new Set<string>();
+      const manager = start({
+        through: transport => async (request, signal) => {
+          const answer = await transport(request, signal);
+          if (!request.url.includes('/certZ/')) return answer;
+          asked.add(request.url);
+          return asked.size > 1 ? answer : { ...answer, status, body };
+        },
+      });
+      const stateOf = async () =>
+        (await manager.list()).find(({ names: wanted }) => wanted.includes(`${host}.contoso.test`))!;
+
+      await manager.run();
+      const failed = await stateOf();
+      clock.now = failed.nextAttemptAt!;
+      await manager.run();
+
+      assert.equal(failed.failures, 1);
+      assert.equal(asked.size, 2, `${host}: one of another order`);
+      assert.equal((await stateOf()).status, 'issued');
+    }
+  });
+
   test('survives a crash at any request, with one certificate in the end', async () => {
     await addVerified('contoso.test');
     await publish('wiki.contoso.test');

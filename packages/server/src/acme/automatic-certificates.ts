@@ -326,8 +326,14 @@ export class AutomaticCertificates {
     const { order, key } = await this.#order(client, wanted);
     const ready = await this.#authorize(client, order, wanted);
     const done = await this.#finish(client, ready, key, names);
-    const pem = await client.certificate(done.certificate!);
-    return this.#keep(wanted, key, pem);
+    try {
+      const pem = await client.certificate(done.certificate!);
+      return await this.#keep(wanted, key, pem);
+    } catch (error) {
+      // The authority would say the same as often as it is asked.
+      if (error instanceof AcmeError && isForGood(error)) await this.#forgetOrder(wanted);
+      throw error;
+    }
   }
 
   /** The order that was under way if it is still good for anything, else a new one. Its key is sealed before it is used. */
@@ -352,6 +358,14 @@ export class AutomaticCertificates {
       await putAutomaticCertificate(db, { ...row, orderUrl: order.url });
     });
     return { order, key };
+  }
+
+  async #forgetOrder(wanted: WantedCertificate): Promise<void> {
+    const row = await this.#row(wanted);
+    await this.#db.transaction().execute(async db => {
+      await putAutomaticCertificate(db, { ...row, orderUrl: null });
+      await this.#parts.secrets.remove(orderKeyName(wanted.key), db);
+    });
   }
 
   async #authorize(client: AcmeClient, order: Order, wanted: WantedCertificate): Promise<Order> {
@@ -446,9 +460,10 @@ export class AutomaticCertificates {
   async #keep(wanted: WantedCertificate, key: string, pem: string): Promise<PublicCertificateRow> {
     const { directory, secrets, random } = this.#parts;
     const chain = splitCertificates(pem);
-    const leaf = new X509Certificate(chain[0] ?? '');
-    const names = dnsNamesOf(leaf);
-    if (!leaf.checkPrivateKey(createPrivateKey(key)) || !wanted.names.every(name => names.includes(name))) {
+    const leaf = readLeaf(chain);
+    const names = leaf === null ? [] : dnsNamesOf(leaf);
+    const isOurs = leaf?.checkPrivateKey(createPrivateKey(key)) === true;
+    if (leaf === null || !isOurs || !wanted.names.every(name => names.includes(name))) {
       throw new AcmeError(
         'wrong_certificate',
         'What the authority issued is not the certificate that was asked for.',
@@ -573,6 +588,20 @@ function emptyRow({ key, names }: WantedCertificate): AutomaticCertificateRow {
 /** Under which name the key of an order is sealed. */
 function orderKeyName(key: string): string {
   return `acme-order-key:${key}`;
+}
+
+/** Null where it cannot be read. */
+function readLeaf([leaf = '']: readonly string[]): X509Certificate | null {
+  try {
+    return new X509Certificate(leaf);
+  } catch {
+    return null;
+  }
+}
+
+/** Of a certificate that was asked for: there is none, or another one. */
+function isForGood({ code }: AcmeError): boolean {
+  return code === 'malformed' || code === 'wrong_certificate';
 }
 
 function isAboutOrder({ code }: AcmeError): boolean {
