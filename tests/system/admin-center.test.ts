@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { plainHttpPort } from '@postern/server/config/names';
 import type { Page } from 'playwright-core';
 import { AdminCenter, violations } from '../testbed/admin-center.ts';
+import { freePorts } from '../testbed/testbed.ts';
 
 let center: AdminCenter;
 
 before(async () => {
+  const [httpPort] = (await freePorts(1)) as [number];
   center = await AdminCenter.start({
+    httpPort,
     applications: [{ name: 'wiki', internalUrl: 'http://127.0.0.1:1/' }],
     users: ['bert', 'cleo'],
     connectors: 2,
@@ -189,7 +193,10 @@ describe('the Admin center in a real browser', { timeout: 600_000 }, () => {
     await page.getByRole('row', { name: `connect.${center.bed.domain} TCP ${center.bed.port}` }).waitFor();
     const ticket = await page.getByRole('region', { name: 'the text for a firewall ticket' }).innerText();
     assert.match(ticket, new RegExp(`\\*\\.${center.bed.domain}`));
-    assert.match(ticket, new RegExp(`portcheck\\.${center.bed.domain}  TCP 80`));
+    assert.match(
+      ticket,
+      new RegExp(`portcheck\\.${center.bed.domain}  TCP ${plainHttpPort(center.bed.config)}`),
+    );
   });
 
   test('Users → All users → an account → Directory role gives the role, and takes it away', async () => {

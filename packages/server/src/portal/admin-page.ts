@@ -11,8 +11,13 @@ export const assetPrefix = '/admin/assets/';
  * The one document of the Admin center; its script draws the rest.
  *
  * @param nonce Of this answer alone; the script reads it from the document for the style elements that it makes.
+ * @param httpPort Where plain HTTP is answered, which the script cannot know from its own address; null where it is not.
  */
-export function renderAdminPage({ script, stylesheet }: PortalFiles, nonce: string): string {
+export function renderAdminPage(
+  { script, stylesheet }: PortalFiles,
+  nonce: string,
+  httpPort: number | null,
+): string {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -21,6 +26,7 @@ export function renderAdminPage({ script, stylesheet }: PortalFiles, nonce: stri
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
 <meta name="style-nonce" nonce="${nonce}">
+<meta name="plain-http-port" content="${httpPort ?? ''}">
 <title>Admin center · Postern</title>
 <link rel="icon" href="${iconUrl}">
 <link rel="stylesheet" href="${assetPrefix}${stylesheet}">

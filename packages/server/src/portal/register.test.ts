@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { type FastifyInstance, fastify } from 'fastify';
 import { parseConfig } from '../config/load.ts';
+import type { ConfigInput } from '../config/schema.ts';
 import { Directory } from '../directory/directory.ts';
 import { createUser, updateUser } from '../directory/users.ts';
 import { openStore } from '../store/open.ts';
@@ -54,6 +55,20 @@ describe('the pages of the Admin center', () => {
       assert.match(body, /<link rel="stylesheet" href="\/admin\/assets\/main-2\.css">/);
       assert.equal(headers['cache-control'], 'no-store');
     }
+  });
+
+  test('the document says where plain HTTP is answered, if anywhere', async () => {
+    const port = async (settings: Pick<ConfigInput, 'publicPort' | 'listen'>) => {
+      const input = { domain: 'example.test', dataDir: folder, certificates: { local: true }, ...settings };
+      await using other = fastify();
+      registerPortal(other, { config: parseConfig(input, {}), db: directory.db }, findPortalFiles([folder]));
+      const { body } = await other.inject({ url: '/admin', headers: { host, 'x-postern-user-id': userId } });
+      return /<meta name="plain-http-port" content="(\d*)">/.exec(body)?.[1];
+    };
+
+    assert.equal(await port({}), '80');
+    assert.equal(await port({ publicPort: 8443, listen: { http: ['127.0.0.1:8080'] } }), '8080');
+    assert.equal(await port({ listen: { http: [] } }), '');
   });
 
   test('threats D16, D18: the document allows nothing inline but styles with a nonce of its own, and no frame', async () => {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { controlHosts } from '../config/names.ts';
+import { controlHosts, plainHttpPort } from '../config/names.ts';
 import { hostConstraint } from '../pages/host-constraint.ts';
 import { pageHeaders } from '../pages/page-headers.ts';
 import { sendHtml } from '../sign-in/form-post.ts';
@@ -40,7 +40,7 @@ export function registerPortal(
     }
     if (files === null) return sendHtml(reply, renderNotBuilt(), { status: 503, headers: pageHeaders() });
     const nonce = randomBytes(16).toString('base64');
-    return sendHtml(reply, renderAdminPage(files, nonce), {
+    return sendHtml(reply, renderAdminPage(files, nonce, plainHttpPort(config)), {
       headers: adminPageHeaders(nonce, [issuerOf(config)]),
     });
   };

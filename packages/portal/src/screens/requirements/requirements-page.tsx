@@ -14,7 +14,7 @@ const useStyles = makeStyles({
 export function RequirementsPage() {
   const styles = useStyles();
   const domain = domainOf(location);
-  const required = requiredConnections(domain, Number(location.port) || 443, 80);
+  const required = requiredConnections(domain, Number(location.port) || 443, plainHttpPort());
   return (
     <Page
       title="Names and ports"
@@ -61,6 +61,12 @@ type Place = Pick<Location, 'hostname' | 'port'>;
 /** The service's names follow from the portal's, at which this page is. */
 function domainOf({ hostname }: Place): string {
   return hostname.replace(/^portal\./, '');
+}
+
+/** Where the service answers plain HTTP, as the document says; null where it does not. */
+function plainHttpPort(): number | null {
+  const port = document.querySelector<HTMLMetaElement>('meta[name=plain-http-port]')?.content ?? '';
+  return port === '' ? null : Number(port);
 }
 
 function connectAddressOf(place: Place): string {
