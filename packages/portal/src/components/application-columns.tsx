@@ -19,6 +19,7 @@ export const applicationColumns: readonly Column<ListedApplication>[] = [
   {
     id: 'name',
     title: 'Application',
+    isGivenName: true,
     sortKey: ({ application }) => application.displayName,
     cell: ({ application }) => (
       <PageLink to="/applications/$applicationId" params={{ applicationId: application.id }}>

@@ -9,6 +9,7 @@ export const connectorColumns: readonly Column<Connector>[] = [
   {
     id: 'machine',
     title: 'Machine',
+    isGivenName: true,
     sortKey: connector => connector.machineName,
     cell: connector => (
       <PageLink to="/connectors/$connectorId" params={{ connectorId: connector.id }}>

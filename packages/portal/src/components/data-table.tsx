@@ -23,6 +23,8 @@ export interface Column<Row> {
   readonly sortKey?: (row: Row) => string | number;
   /** Left out where the window is narrow: what the row's own page says as well. */
   readonly isMinor?: boolean;
+  /** What people have called something, of whatever length: it is broken, so that the columns behind it stay in sight. */
+  readonly isGivenName?: boolean;
 }
 
 interface DataTableProps<Row> {
@@ -50,6 +52,7 @@ const useStyles = makeStyles({
   cell: { padding: '10px 16px', verticalAlign: 'middle' },
   head: { padding: '0 16px', fontWeight: 600, whiteSpace: 'nowrap' },
   minor: { '@media (max-width: 900px)': { display: 'none' } },
+  givenName: { minWidth: '6em', overflowWrap: 'anywhere' },
   more: { alignSelf: 'flex-start' },
 });
 
@@ -121,7 +124,7 @@ export function DataTable<Row>({ label, columns, rows, rowKey, isWide = false }:
           <TableBody>
             {sorted.slice(0, limit).map(row => (
               <TableRow key={rowKey(row)} className={stacked.row}>
-                {columns.map(({ id, title, cell, isMinor }, index) => (
+                {columns.map(({ id, title, cell, isMinor, isGivenName }, index) => (
                   <TableCell
                     key={id}
                     className={mergeClasses(
@@ -136,7 +139,7 @@ export function DataTable<Row>({ label, columns, rows, rowKey, isWide = false }:
                         {title}
                       </span>
                     )}
-                    <div>{cell(row)}</div>
+                    <div className={isGivenName ? styles.givenName : undefined}>{cell(row)}</div>
                   </TableCell>
                 ))}
               </TableRow>

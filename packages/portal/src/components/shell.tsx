@@ -11,6 +11,8 @@ import { holdsRole, NeedsRole } from './needs-role.tsx';
 
 /** Below this width the navigation is behind a button. */
 const narrow = '@media (max-width: 760px)';
+/** Below this width the bar has room for its buttons alone. */
+const tiny = '@media (max-width: 400px)';
 
 const useStyles = makeStyles({
   skip: {
@@ -49,6 +51,8 @@ const useStyles = makeStyles({
   },
   mark: { display: 'flex', color: tokens.colorBrandForeground1 },
   product: { [narrow]: { display: 'none' } },
+  // Seen no longer, and read out all the same.
+  words: { [tiny]: { position: 'absolute', clipPath: 'inset(50%)' } },
   menu: { display: 'none', [narrow]: { display: 'inline-flex' } },
   end: {
     marginLeft: 'auto',
@@ -150,7 +154,7 @@ export function Shell() {
           <span className={styles.mark}>
             <Mark />
           </span>
-          <span>
+          <span className={styles.words}>
             <span className={styles.product}>Postern </span>Admin center
           </span>
         </span>

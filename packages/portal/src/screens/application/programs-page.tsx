@@ -99,7 +99,7 @@ function Credentials({ shown: { application } }: { readonly shown: ShownApplicat
 
 function columnsWith(onRemove: (credential: ApplicationCredential) => void): Column<ApplicationCredential>[] {
   return [
-    { id: 'name', title: 'Name', sortKey: credentialName, cell: credentialName },
+    { id: 'name', title: 'Name', isGivenName: true, sortKey: credentialName, cell: credentialName },
     {
       id: 'state',
       title: 'State',

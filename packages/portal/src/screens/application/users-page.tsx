@@ -97,6 +97,7 @@ function columnsWith(onRemove: (assignment: AppRoleAssignment) => void): Column<
     {
       id: 'name',
       title: 'Name',
+      isGivenName: true,
       sortKey: ({ principalDisplayName }) => principalDisplayName,
       cell: ({ principalType, principalId, principalDisplayName }) =>
         principalType === 'User' ? (

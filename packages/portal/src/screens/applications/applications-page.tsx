@@ -134,6 +134,7 @@ const columns: readonly Column<ListedApplication>[] = [
   {
     id: 'group',
     title: 'Group',
+    isGivenName: true,
     isMinor: true,
     sortKey: ({ group }) => group.name,
     cell: ({ group }) => <GroupLink group={group} />,

@@ -66,6 +66,7 @@ const columns: readonly Column<GroupWithMembers>[] = [
   {
     id: 'name',
     title: 'Group',
+    isGivenName: true,
     sortKey: group => group.name,
     cell: group => (
       <>

@@ -122,6 +122,7 @@ function columnsWith(groupOf: ReadonlyMap<string, GroupWithMembers>): Column<Con
     {
       id: 'group',
       title: 'Group',
+      isGivenName: true,
       isMinor: true,
       sortKey: connector => groupOf.get(connector.id)?.name ?? '',
       cell: connector => <GroupLink group={groupOf.get(connector.id)} />,

@@ -70,6 +70,7 @@ function DomainList({ domains }: { readonly domains: readonly Domain[] }) {
     {
       id: 'name',
       title: 'Domain',
+      isGivenName: true,
       sortKey: ({ id }) => id,
       cell: ({ id }) => (
         <PageLink to="/domains/$domainId" params={{ domainId: id }}>

@@ -84,6 +84,7 @@ function TokenList({ tokensMade, onRevoke }: TokenListProps) {
     {
       id: 'purpose',
       title: 'Purpose',
+      isGivenName: true,
       sortKey: token => nameOf(token),
       cell: nameOf,
     },
@@ -96,6 +97,7 @@ function TokenList({ tokensMade, onRevoke }: TokenListProps) {
     {
       id: 'group',
       title: 'Connector group',
+      isGivenName: true,
       isMinor: true,
       sortKey: token => groupName(token.connectorGroupId),
       cell: token => groupName(token.connectorGroupId),

@@ -60,6 +60,7 @@ function columnsFor(me: Me | undefined): Column<User>[] {
     {
       id: 'name',
       title: 'Name',
+      isGivenName: true,
       cell: user => (
         <>
           <PageLink to="/users/$userId" params={{ userId: user.id }}>
@@ -69,8 +70,13 @@ function columnsFor(me: Me | undefined): Column<User>[] {
         </>
       ),
     },
-    { id: 'signInName', title: 'Sign-in name', cell: user => user.userPrincipalName },
-    { id: 'mail', title: 'Mail', isMinor: true, cell: user => user.mail ?? '–' },
+    {
+      id: 'signInName',
+      title: 'Sign-in name',
+      isGivenName: true,
+      cell: user => user.userPrincipalName,
+    },
+    { id: 'mail', title: 'Mail', isMinor: true, isGivenName: true, cell: user => user.mail ?? '–' },
     {
       id: 'account',
       title: 'Account',
