@@ -230,6 +230,59 @@ describe('the Admin center in a real browser', { timeout: 600_000 }, () => {
     assert.deepEqual(center.chromium.takeErrors(), []);
   });
 
+  test('names of every length leave what stands beside them in sight', async () => {
+    const long = 'W'.repeat(64);
+    const userPrincipalName = `${'w'.repeat(64)}@example.com`;
+    await center.bed.api('POST', '/users', { userPrincipalName, displayName: long, accountEnabled: true });
+    const page = await center.openAs('ada', '/admin/users');
+    await page.setViewportSize({ width: 1280, height: 800 });
+    const table = page.getByRole('table', { name: 'Users' });
+    await table.getByText(userPrincipalName).waitFor();
+    assert.ok(await table.locator('..').evaluate(isWhole), 'the table is wider than its frame');
+
+    await page.goto(center.addressOf('/admin/connector-groups'));
+    await page.getByRole('button', { name: 'Create a group' }).click();
+    await page.getByRole('dialog').getByLabel('Name').fill(long);
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', { name: long }).click();
+    await center.arrive(page, long);
+    for (const width of [1280, 380]) {
+      await page.setViewportSize({ width, height: 800 });
+      await page.getByRole('button', { name: 'Remove' }).click();
+      const dialog = await page.getByRole('dialog').boundingBox();
+      const confirm = page.getByRole('button', { name: `Remove ${long}` });
+      const button = await confirm.boundingBox();
+      assert.ok(dialog && button && button.x > dialog.x && button.x + button.width < dialog.x + dialog.width);
+      assert.ok(await confirm.evaluate(isWhole), `the name is cut off at ${width}`);
+      await page.keyboard.press('Escape');
+    }
+
+    await page.setViewportSize({ width: 320, height: 800 });
+    assert.ok(await page.getByRole('link', { name: 'My Apps' }).evaluate(isWhole));
+    assert.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'));
+  });
+
+  test('a key that is held down asks, and does not answer at once', async () => {
+    await center.bed.api('POST', '/onPremisesPublishingProfiles/applicationProxy/connectorGroups', {
+      name: 'Villach',
+    });
+    const page = await center.openAs('ada', '/admin/connector-groups');
+    await page.getByRole('link', { name: 'Villach' }).click();
+    await center.arrive(page, 'Villach');
+    await page.getByRole('button', { name: 'Remove' }).focus();
+    await page.keyboard.down('Enter');
+    const confirm = page.getByRole('button', { name: 'Remove Villach' });
+    await confirm.waitFor();
+    await page.waitForFunction("document.activeElement?.textContent === 'Remove Villach'");
+    await page.keyboard.down('Enter');
+    await page.keyboard.up('Enter');
+    assert.equal(await confirm.innerText(), 'Remove Villach');
+
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', { name: 'Villach' }).waitFor({ state: 'detached' });
+    await center.arrive(page, 'Connector groups');
+  });
+
   test('somebody without a role reads which one is held, which is needed and who can grant it', async () => {
     const page = await center.openAs('bert', '/');
     assert.equal(await page.getByRole('link', { name: 'Admin center' }).count(), 0);
@@ -296,4 +349,9 @@ async function moveConnector(page: Page, name: string, group: string): Promise<v
   await page.getByRole('dialog').getByRole('button', { name: 'Move' }).click();
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   await page.getByRole('link', { name: group, exact: true }).waitFor();
+}
+
+/** Whether an element shows all that is in it. */
+function isWhole({ scrollWidth, clientWidth }: { scrollWidth: number; clientWidth: number }): boolean {
+  return scrollWidth <= clientWidth;
 }

@@ -8,12 +8,13 @@ import {
   mergeClasses,
   tokens,
 } from '@fluentui/react-components';
-import type { FormEvent, ReactNode } from 'react';
+import type { FormEvent, KeyboardEvent, ReactNode } from 'react';
 import { Failure } from './failure.tsx';
 
 const useStyles = makeStyles({
   content: { display: 'flex', flexDirection: 'column', gap: '16px', paddingBottom: '8px' },
-  confirm: { whiteSpace: 'nowrap' },
+  // Short words stay in one line; the name of what it is done to may need several.
+  confirm: { maxWidth: '100%', overflowWrap: 'anywhere' },
   danger: {
     backgroundColor: tokens.colorPaletteRedForeground1,
     color: tokens.colorNeutralBackground1,
@@ -51,7 +52,7 @@ export function Confirmation(props: ConfirmationProps) {
     if (!isPending && !isIncomplete) onConfirm();
   };
   return (
-    <form onSubmit={submit}>
+    <form onSubmit={submit} onKeyDown={ignoreHeldEnter}>
       <DialogBody>
         <DialogTitle>{title}</DialogTitle>
         <DialogContent className={styles.content}>
@@ -75,4 +76,10 @@ export function Confirmation(props: ConfirmationProps) {
       </DialogBody>
     </form>
   );
+}
+
+/** The key that has opened the modal may still be down when its button gets the focus: that is no answer. */
+function ignoreHeldEnter(event: KeyboardEvent<HTMLFormElement>) {
+  if (event.key === 'Enter' && event.repeat && event.target instanceof HTMLButtonElement)
+    event.preventDefault();
 }
