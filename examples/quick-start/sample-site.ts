@@ -150,14 +150,14 @@ function page(greeting: string, rows: string): string {
 :root { color-scheme: light dark; --line: #e3e0da; --accent: #0f6b5c; --surface: #fff; --ground: #faf9f7; --text: #1b1f24 }
 @media (prefers-color-scheme: dark) { :root { --line: #30363c; --accent: #4fc3ae; --surface: #1d2226; --ground: #14171a; --text: #ecebe8 } }
 body { margin: 0; background: var(--ground); color: var(--text); font: 16px/24px system-ui, sans-serif }
-main { max-width: 56rem; margin: 0 auto; padding: 40px 24px; display: grid; gap: 24px }
-h1 { font-size: 28px; line-height: 36px; margin: 0 } h2 { font-size: 18px; margin: 0 0 8px }
+main { max-width: 56rem; margin: 0 auto; padding: 40px 24px; display: grid; gap: 24px; grid-template-columns: minmax(0, 1fr) }
+h1 { font-size: 28px; line-height: 36px; margin: 0; overflow-wrap: anywhere } h2 { font-size: 18px; margin: 0 0 8px }
 section { background: var(--surface); border: 1px solid var(--line); border-radius: 8px; padding: 16px 20px; min-width: 0 }
 .two { display: grid; gap: 24px; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)) }
 table { width: 100%; border-collapse: collapse; font: 13px/20px ui-monospace, monospace }
 th { text-align: left; font-weight: 600; padding: 4px 16px 4px 0; vertical-align: top; white-space: nowrap }
 td { overflow-wrap: anywhere; padding: 4px 0 } tr + tr > * { border-top: 1px solid var(--line) }
-input, button { font: inherit; padding: 6px 10px; border-radius: 6px; border: 1px solid var(--line); color: inherit; background: var(--ground) }
+input, button { box-sizing: border-box; max-width: 100%; font: inherit; padding: 6px 10px; border-radius: 6px; border: 1px solid var(--line); color: inherit; background: var(--ground) }
 button { background: var(--accent); color: var(--ground); border: 0 } output { display: block; margin-top: 8px; min-height: 24px; overflow-wrap: anywhere }
 </style>
 <main>
