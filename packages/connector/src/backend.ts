@@ -1,4 +1,4 @@
-import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns';
+import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction, connect as netConnect, type OnReadOpts, type Socket } from 'node:net';
 import {
   createSecureContext,
@@ -268,25 +268,14 @@ const failures: Readonly<Record<string, OpenFailure>> = {
 function restrict(backend: BackendConfiguration, allow: AllowList | null): LookupFunction {
   if (allow === null) return lookupName;
   return (name, options, callback) => {
-    const onResolved = (error: Error | null, addresses: readonly LookupAddress[]) => {
+    lookupName(name, { ...options, all: true }, (error, resolved) => {
       if (error) return callback(error, '');
+      const addresses = resolved as readonly LookupAddress[];
       const allowed = addresses.filter(one => allow.allowsAddress(one.address));
       if (allowed.length > 0) return answer(allowed, options, callback);
       callback(notAllowed(backend, addresses.map(one => one.address).join(', ')), '');
-    };
-    resolveAll(name, options, onResolved);
+    });
   };
-}
-
-function resolveAll(
-  name: string,
-  options: LookupOptions,
-  callback: (error: Error | null, addresses: LookupAddress[]) => void,
-): void {
-  if (!isLoopbackName(name)) return systemLookup(name, { ...options, all: true }, callback);
-  lookupName(name, { ...options, all: true }, (error, addresses) =>
-    callback(error, addresses as LookupAddress[]),
-  );
 }
 
 function notAllowed(backend: BackendConfiguration, where: string): DialError {

@@ -22,9 +22,31 @@ export function isLoopbackName(name: string): boolean {
 
 /** As dns.lookup, for the `lookup` option of sockets; resolves `*.localhost` itself. */
 export const lookupName: LookupFunction = (name, options, callback) => {
-  if (!isLoopbackName(name)) return systemLookup(name, options as LookupOptions, callback as LookupCallback);
-  answer(loopback, options, callback);
+  if (isLoopbackName(name)) return answer(loopback, options, callback);
+  resolve(name, options, (error, addresses) => {
+    if (error === null) answer(addresses, options, callback);
+    else callback(error, '');
+  });
 };
+
+type Resolved = (error: NodeJS.ErrnoException | null, addresses: readonly LookupAddress[]) => void;
+
+/** Who waits for names that are being resolved. */
+const waiting = new Map<string, Resolved[]>();
+
+// Whoever asks for a name that is being resolved gets the same answer. The system resolves two names at a time, and where
+// name servers are silent each takes 10 s or more: the requests for one such name would keep every other one waiting.
+function resolve(name: string, { family, hints }: LookupOptions, onResolved: Resolved): void {
+  const key = `${name} ${family ?? 0} ${hints ?? 0}`;
+  const others = waiting.get(key);
+  if (others !== undefined) return void others.push(onResolved);
+  const all = [onResolved];
+  waiting.set(key, all);
+  systemLookup(name, { family: family ?? 0, hints: hints ?? 0, all: true }, (error, addresses) => {
+    waiting.delete(key);
+    for (const one of all) one(error, addresses);
+  });
+}
 
 /** Gives resolved addresses to a socket in the form that it asked for: all of them, or the first of its family. */
 export function answer(
