@@ -32,6 +32,24 @@ describe('tables', () => {
     assert.equal(line, `${'n'.repeat(61)}…  ${'i'.repeat(36)}`);
   });
 
+  test('are aligned and cut by what a terminal shows, with no letter cut in two', () => {
+    const id = 'i'.repeat(40);
+    const table = formatTable(
+      [
+        { name: '人事管理・ポータル', id },
+        { name: 'Zoe\u0308 🦊', id },
+        { name: '🦊'.repeat(60), id },
+      ],
+      columns,
+    );
+
+    assert.deepEqual(table.split('\n').slice(1), [
+      `人事管理・ポータル${' '.repeat(42)}${id}`,
+      `Zoe\u0308 🦊${' '.repeat(54)}${id}`,
+      `${'🦊'.repeat(28)}…   ${id}`,
+    ]);
+  });
+
   test('show no control characters of other people (threats D18, G15)', () => {
     const table = formatTable([{ name: 'a\u001b[31m\nb\u202ec', id: '1' }], columns);
 

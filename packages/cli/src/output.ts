@@ -80,13 +80,13 @@ export function formatTable<Row>(rows: readonly Row[], columns: readonly Column<
     ...rows.map(row => columns.map(column => printable(column.value(row)))),
   ];
   const widths = fitWidths(
-    columns.map((_, index) => Math.max(...cells.map(line => line[index].length))),
+    columns.map((_, index) => Math.max(...cells.map(line => widthOf(line[index])))),
     columns,
   );
   return cells
     .map(line =>
       line
-        .map((cell, index) => cut(cell, widths[index]).padEnd(widths[index]))
+        .map((cell, index) => fill(cut(cell, widths[index]), widths[index]))
         .join('  ')
         .trimEnd(),
     )
@@ -118,8 +118,41 @@ function fitWidths<Row>(widths: number[], columns: readonly Column<Row>[]): numb
   return fitted;
 }
 
+function fill(text: string, width: number): string {
+  return text + ' '.repeat(width - widthOf(text));
+}
+
 function cut(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+  if (widthOf(text) <= width) return text;
+  let kept = '';
+  let left = width - 1;
+  for (const letter of lettersOf(text)) {
+    left -= columnsOf(letter);
+    if (left < 0) break;
+    kept += letter;
+  }
+  return `${kept}…`;
+}
+
+/** Columns of a terminal that a text takes. */
+function widthOf(text: string): number {
+  if (/^[ -~]*$/.test(text)) return text.length;
+  return lettersOf(text).reduce((sum, letter) => sum + columnsOf(letter), 0);
+}
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+
+/** What a reader takes for one letter, with its accents. */
+function lettersOf(text: string): string[] {
+  return [...graphemes.segment(text)].map(({ segment }) => segment);
+}
+
+/** Letters of East Asia and pictures, which are two columns wide (UAX #11). */
+const wide =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}\p{Emoji_Presentation}]/u;
+
+function columnsOf(letter: string): number {
+  return wide.test(letter) ? 2 : 1;
 }
 
 function describeChain(error: unknown): string {
