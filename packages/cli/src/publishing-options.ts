@@ -160,7 +160,7 @@ function parseTimeout(text: string): 'default' | 'long' | number {
     return text;
   }
   if (!/^\d{1,5}$/.test(text) || Number(text) === 0) {
-    throw new InvalidArgumentError('default, long or a number of seconds');
+    throw new InvalidArgumentError('It is default, long or a number of seconds.');
   }
   return Number(text);
 }

@@ -95,13 +95,13 @@ function parseBackend(text: string): GivenBackend {
     const weight = /^weight=(\d{1,6})$/.exec(one)?.[1];
     if (weight !== undefined) backend = { ...backend, weight: Number(weight) };
     else if (one === 'backup') backend = { ...backend, isBackup: true };
-    else throw new InvalidArgumentError(`"${one}" is neither weight=NUMBER nor backup`);
+    else throw new InvalidArgumentError(`"${one}" is neither weight=NUMBER nor backup.`);
   }
   return backend;
 }
 
 function parseNumber(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('a whole number');
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It is a whole number.');
   return Number(text);
 }
 

@@ -135,12 +135,14 @@ function formatHeaders({ customHeaders, securityHeaders }: OnPremisesPublishing)
 function collectFields(text: string, before: Field[] = []): Field[] {
   const colon = text.indexOf(':');
   if (colon <= 0) {
-    throw new InvalidArgumentError('a name and a value, such as "X-Remote-User: {user.userPrincipalName}"');
+    throw new InvalidArgumentError(
+      'It is a name and a value, such as "X-Remote-User: {user.userPrincipalName}".',
+    );
   }
   return [...before, { name: text.slice(0, colon).trim(), value: text.slice(colon + 1).trim() }];
 }
 
 function parseSeconds(text: string): number {
-  if (!/^\d{1,8}$/.test(text)) throw new InvalidArgumentError('a number of seconds');
+  if (!/^\d{1,8}$/.test(text)) throw new InvalidArgumentError('It is a number of seconds.');
   return Number(text);
 }

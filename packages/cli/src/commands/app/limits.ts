@@ -77,6 +77,6 @@ function formatLimits(limits: ApplicationLimits): string {
 }
 
 function parseCount(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('a number; 0 for no limit');
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It is a number; 0 for no limit.');
   return Number(text);
 }

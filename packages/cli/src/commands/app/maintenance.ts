@@ -56,6 +56,7 @@ function formatMaintenance(mode: MaintenanceMode): string {
 }
 
 function parseSeconds(text: string): number {
-  if (!/^\d{1,6}$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('a number of seconds');
+  if (!/^\d{1,6}$/.test(text) || Number(text) === 0)
+    throw new InvalidArgumentError('It is a number of seconds.');
   return Number(text);
 }

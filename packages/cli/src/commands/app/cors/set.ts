@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { connectAdmin, contextOf } from '../../../command-context.ts';
 import { findCorsRules } from '../../../cors-rules.ts';
 
@@ -22,12 +22,18 @@ export function addCorsSet(parent: Command): void {
       '--origin <origin...>',
       'whose pages may read answers, such as https://web.shop.example.com',
     )
-    .option('--method <method...>', 'methods that those pages may use; * for every method', [
-      'GET',
-      'HEAD',
-      'POST',
-    ])
-    .option('--header <name...>', 'request fields that they may set; X-My-* for all that begin so', [])
+    .addOption(
+      new Option('--method <method...>', 'methods that those pages may use; * for every method').default(
+        ['GET', 'HEAD', 'POST'],
+        'GET HEAD POST',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--header <name...>',
+        'request fields that they may set; X-My-* for all that begin so',
+      ).default([], 'none'),
+    )
     .option(
       '--max-age <seconds>',
       'how long browsers may keep the answer to a preflight request',
@@ -52,6 +58,6 @@ export function addCorsSet(parent: Command): void {
 }
 
 function parseSeconds(text: string): number {
-  if (!/^\d{1,5}$/.test(text)) throw new InvalidArgumentError('a number of seconds');
+  if (!/^\d{1,5}$/.test(text)) throw new InvalidArgumentError('It is a number of seconds.');
   return Number(text);
 }

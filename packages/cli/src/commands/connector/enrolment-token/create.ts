@@ -1,5 +1,5 @@
 import { enrolmentTokenCreated, maxEnrolmentLifetimeSeconds } from '@postern/protocol/admin/enrolment-tokens';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { connectAdmin, contextOf } from '../../../command-context.ts';
 import { findConnectorGroup, publishingPath } from '../../../find-object.ts';
 import { formatTime } from '../../../format-time.ts';
@@ -22,7 +22,11 @@ export function addEnrolmentTokenCreate(parent: Command): void {
     )
     .option('--connector-group <group>', 'connector group to join, by name or id (default: Default)')
     .option('--max-uses <number>', 'how many machines may register with it, 1 to 1000', readNumber, 1)
-    .option('--valid-for <time>', 'how long it works: 30m, 24h, 7d; at most 30d', readDuration, 86_400)
+    .addOption(
+      new Option('--valid-for <time>', 'how long it works: 30m, 24h, 7d; at most 30d')
+        .argParser(readDuration)
+        .default(86_400, '24h'),
+    )
     .option('--name <text>', 'what it is for, for people to read')
     .action(async (options: CreateOptions, command: Command) => {
       const context = contextOf(command);
