@@ -16,6 +16,8 @@ export type PreflightAnswer =
 interface Rule {
   /** Begins and ends with `/`, and is where the request's path would be below the host. */
   readonly path: string;
+  /** For backends that do not tell upper from lower case. */
+  readonly foldedPath: string;
   readonly origins: ReadonlySet<string>;
   readonly methods: ReadonlySet<string>;
   readonly headers: ReadonlySet<string>;
@@ -31,7 +33,7 @@ const simpleHeaders = new Set(['accept', 'accept-language', 'content-language', 
 /**
  * Rules for requests of other origins' pages, below one external URL: what the edge goes by, and what the Admin center
  * tries them with. Of the rules whose resource holds the path those with the longest resource count, and of these the
- * first that names the origin.
+ * first that names the origin. Upper and lower case must not decide: the backend may not tell them apart.
  */
 export class PreflightRules {
   readonly #rules: readonly Rule[];
@@ -82,19 +84,20 @@ export class PreflightRules {
   #find(origin: string, paths: readonly string[]): Rule | null {
     let found: Rule | null | undefined;
     for (const path of paths) {
-      const rule = this.#findAt(origin, path);
+      const rule = this.#findAt(origin, path, one => one.path);
+      if (rule !== this.#findAt(origin, foldCase(path), one => one.foldedPath)) return null;
       if (found !== undefined && rule !== found) return null;
       found = rule;
     }
     return found ?? null;
   }
 
-  #findAt(origin: string, path: string): Rule | null {
+  #findAt(origin: string, path: string, pathOf: (rule: Rule) => string): Rule | null {
     let mostSpecific: string | null = null;
     for (const rule of this.#rules) {
-      if (mostSpecific !== null && rule.path !== mostSpecific) break;
-      if (!holds(rule.path, path)) continue;
-      mostSpecific = rule.path;
+      if (mostSpecific !== null && pathOf(rule) !== mostSpecific) continue;
+      if (!holds(pathOf(rule), path)) continue;
+      mostSpecific = pathOf(rule);
       if (rule.origins.has(origin)) return rule;
     }
     return null;
@@ -103,16 +106,23 @@ export class PreflightRules {
 
 function ruleOf(configuration: CorsConfiguration, externalPath: string): Rule {
   const { resource, allowedOrigins, allowedMethods, allowedHeaders, maxAgeInSeconds } = configuration;
-  const path = externalPath + resource.slice(1);
+  const below = externalPath + resource.slice(1);
+  const path = below.endsWith('/') ? below : `${below}/`;
   const headers = allowedHeaders.map(name => name.toLowerCase());
   return {
-    path: path.endsWith('/') ? path : `${path}/`,
+    path,
+    foldedPath: foldCase(path),
     origins: new Set(allowedOrigins),
     methods: new Set(allowedMethods),
     headers: new Set(headers.filter(name => !name.endsWith('*'))),
     headerPrefixes: headers.filter(name => name.endsWith('*')).map(name => name.slice(0, -1)),
     maxAge: String(maxAgeInSeconds),
   };
+}
+
+/** Letters that are the same in either case of another one, such as the long s, are that one. */
+function foldCase(path: string): string {
+  return path.toLowerCase().toUpperCase();
 }
 
 function holds(rulePath: string, path: string): boolean {

@@ -3,6 +3,8 @@ import { describe, test } from 'node:test';
 import type { PreflightAnswer } from '@postern/protocol/admin/preflight';
 import type { CorsConfiguration } from '../feed/messages.ts';
 import { CorsRules } from './cors.ts';
+import { applicationRecord } from './record-for-tests.ts';
+import { RouteTable } from './route-table.ts';
 
 const rule: CorsConfiguration = {
   resource: '/',
@@ -68,6 +70,35 @@ describe('preflight requests (Fetch §4.8)', () => {
     assert.ok(ask('/v1/reports/', 'https://other.example.com', 'GET', 'anything').allowed);
     assert.ok(ask('/v1/reportsx', web).allowed);
     assert.ok(!ask('/v1/reportsx', 'https://reports.example.com').allowed);
+  });
+
+  test('are answered by each rule of a resource, wherever it stands between those of others as long', () => {
+    const of = (resource: string, origin: string) => ({ ...rule, resource, allowedOrigins: [origin] });
+    const mixed = new CorsRules(
+      [of('/a/', 'https://one.example'), of('/b/', 'https://one.example'), of('/a/', 'https://two.example')],
+      '/',
+    );
+
+    assert.ok(mixed.allows('https://two.example', ['/a/x']));
+    assert.ok(!mixed.allows('https://two.example', ['/b/x']));
+  });
+
+  test('are refused where upper and lower case decide between rules: backends may not tell them apart', () => {
+    for (const path of ['/v1/Reports/7', '/v1/REPORTS', '/v1/reportſ']) {
+      assert.ok(!ask(path, web).allowed, path);
+      assert.ok(!ask(path, 'https://reports.example.com').allowed, path);
+    }
+    assert.ok(ask('/v1/Items', web).allowed);
+  });
+
+  test('are answered below an external URL of other letters than ASCII', () => {
+    const table = new RouteTable(
+      [applicationRecord('cafe', 'https://apps.example.com/caf%C3%A9/', 'http://cafe/', { cors: [rule] })],
+      { domain: 'example.com', portSuffix: '' },
+    );
+    const route = table.findHost('apps.example.com')!.find('/café/x')!;
+
+    assert.ok(route.cors!.allows(web, ['/café/x']));
   });
 
   test('are refused where a path has readings that meet different rules', () => {

@@ -17,7 +17,7 @@ export class CorsRules {
   readonly #rules: PreflightRules;
   readonly #grants = new Map<string, CorsGrant>();
 
-  /** @param externalPath Of the route: what resources are below. Begins and ends with `/`. */
+  /** @param externalPath Of the route, decoded as requests are: what resources are below. Begins and ends with `/`. */
   constructor(configurations: readonly CorsConfiguration[], externalPath: string) {
     this.#rules = new PreflightRules(configurations, externalPath);
   }

@@ -408,7 +408,7 @@ function connectorRoute(application: ApplicationRecord, parts: RouteParts): Rout
     pool: backendId,
     backends,
     keepsClients: application.keepsClients === true,
-    cors: cors === undefined ? null : new CorsRules(cors, external.pathname),
+    cors: cors === undefined ? null : new CorsRules(cors, readingOf(external.pathname)),
     ...settingsOf(application),
     loopTag,
   };
