@@ -72,15 +72,20 @@ export async function updateUser(
 /**
  * Sets the hash of a new password (PHC string), which ends every session of the person, or takes the password away.
  *
- * @throws DirectoryError `not_found`
+ * @param expectedHash Of the password that it is to take the place of; absent: of any.
+ * @throws DirectoryError `not_found`, `precondition_failed` where the password is another one by now.
  */
 export async function setPasswordHash(
   directory: Directory,
   id: string,
   passwordHash: string | null,
+  expectedHash?: string | null,
 ): Promise<void> {
   await directory.change(async (db, touched) => {
-    await requireUser(db, id);
+    const user = await requireUser(db, id);
+    if (expectedHash !== undefined && user.passwordHash !== expectedHash) {
+      throw new DirectoryError('precondition_failed', 'The password was changed in the meantime.');
+    }
     await changePassword(db, touched, id, passwordHash);
   });
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setPasswordHash } from '../directory/users.ts';
 import type { UserRow } from '../store/users.ts';
 import { cliClientId, credentialsGrantType } from './clients.ts';
 import { checkCredentials } from './credentials.ts';
@@ -191,6 +192,27 @@ describe('threat D13: guessing', () => {
 
     assert.ok(isRefused(await grant(service, 'ann', testPassword, '2001:db8::ffff')));
     assert.equal((await grant(service, 'ann', testPassword, '2001:db8:0:1::1')).status, 200);
+  });
+
+  test('a password that was changed while it was looked at signs nobody in', async () => {
+    await using service = await startTestService();
+    const { id } = await service.addUser('ann');
+    const { credentials } = service.signIn;
+    const another = await credentials.hasher.hash('another password');
+    class SlowHasher extends PasswordHasher {
+      override async verify(password: string, phc: string | null): Promise<boolean> {
+        const matches = await super.verify(password, phc);
+        await setPasswordHash(service.directory, id, another);
+        return matches;
+      }
+    }
+
+    const account = await checkCredentials(
+      { ...credentials, hasher: new SlowHasher() },
+      { name: 'ann', password: testPassword, address: '192.0.2.1' },
+    );
+
+    assert.equal(account, null);
   });
 
   test('an attempt that nobody had time to look at is not counted', async () => {

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Database } from '../store/schema.ts';
-import { findUserBySignInName, type UserRow } from '../store/users.ts';
+import { findUser, findUserBySignInName, type UserRow } from '../store/users.ts';
 import * as events from '../telemetry/events.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { FailureCounter } from './failure-counter.ts';
@@ -69,7 +69,11 @@ export async function checkCredentials(
   }
   if (account === null) return fail('unknown_name');
   if (!matches) return fail('wrong_password', account);
-  if (account.accountEnabled !== 1) return fail('account_disabled', account);
+  // Hashing takes its time, and more where others wait: the password may be another one by now.
+  const current = await findUser(db, account.id);
+  if (current === null || current.passwordHash !== account.passwordHash)
+    return fail('wrong_password', account);
+  if (current.accountEnabled !== 1) return fail('account_disabled', account);
   await failures.succeed(attempt);
-  return account;
+  return current;
 }

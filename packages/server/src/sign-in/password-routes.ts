@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify';
+import { DirectoryError } from '../directory/directory-error.ts';
 import { setPasswordHash } from '../directory/users.ts';
 import { pageHeaders } from '../pages/page-headers.ts';
 import { findOpenInvitation, type Invitation } from '../store/invitations.ts';
@@ -67,7 +68,9 @@ export function registerPasswords(
     if (account === null) return sendChange(signIn, reply, { name, credentialsError: refusal });
     const passwordHash = await hashNewPassword(signIn, request);
     if (passwordHash === null) return sendChange(signIn, reply, { name, error: busy });
-    await setPasswordHash(signIn.directory, account.id, passwordHash);
+    if (!(await replacePassword(signIn, account, passwordHash))) {
+      return sendChange(signIn, reply, { name, credentialsError: refusal });
+    }
     recordNewPassword(signIn, request, account.id);
     return sendSaved(signIn, reply);
   });
@@ -119,6 +122,18 @@ async function checkCurrent({ credentials }: SignIn, request: FastifyRequest, na
     if (error instanceof SignInError) return 'busy' as const;
     throw error;
   });
+}
+
+/** False where the account, or the password that was checked, is gone by now. */
+async function replacePassword({ directory }: SignIn, account: UserRow, newHash: string): Promise<boolean> {
+  try {
+    await setPasswordHash(directory, account.id, newHash, account.passwordHash);
+    return true;
+  } catch (error) {
+    if (!(error instanceof DirectoryError)) throw error;
+    if (error.code !== 'precondition_failed' && error.code !== 'not_found') throw error;
+    return false;
+  }
 }
 
 /** People choose passwords only for themselves; a new one ends every session of before. */

@@ -165,6 +165,20 @@ describe('changing one’s own password', () => {
     assert.equal(await canSignIn(service, 'ann', testPassword), false);
   });
 
+  test('of two at once that know the current one, one gets its way', async () => {
+    await using service = await startTestService();
+    await service.addUser('ann');
+    const chosen = ['one long new password', 'other long new password'];
+
+    const answers = await Promise.all(
+      chosen.map(newPassword => change(service, { newPassword, again: newPassword })),
+    );
+
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 400]);
+    const winner = chosen[answers.findIndex(({ status }) => status === 200)]!;
+    assert.equal(await canSignIn(service, 'ann', winner), true);
+  });
+
   test('a form from another origin changes nothing', async () => {
     await using service = await startTestService();
     await service.addUser('ann');
