@@ -98,6 +98,17 @@ describe('a tunnel', () => {
     assert.doesNotMatch(JSON.stringify(connector.lines), /PRIVATE KEY|BEGIN CERTIFICATE/);
   });
 
+  test('counts applications in the status, and not their backends', async () => {
+    await using all = await connected();
+    const backend = { host: 'h', port: 1, tls: false, validateCertificate: true };
+    const ids = ['shop/s1', 'shop/s2', 'wiki', 'wiki http://wiki-2'];
+
+    await all.tunnel.configure(...ids.map(applicationId => ({ applicationId, ...backend })));
+
+    const status = await all.connector.status(one => one.applicationCount > 0);
+    assert.equal(status.applicationCount, 2);
+  });
+
   test('is opened twice, the second time after the first was accepted', async () => {
     await using connector = new Running(dataDir, { tunnelCount: 2, drainMs: 100 });
     const first = await service.nextTunnel();

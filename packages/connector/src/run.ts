@@ -1,6 +1,7 @@
 import { outboundFrom } from '@postern/outbound/outbound';
 import type { DoctorReport } from '@postern/protocol/doctor';
 import { tuneGarbageCollection } from '@postern/protocol/garbage-collection';
+import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
 import { WindowBudget } from '@postern/protocol/yamux/window-budget';
 import { AllowList } from './allow-list.ts';
 import { BackendsFile } from './backends-file.ts';
@@ -216,8 +217,8 @@ class RunningConnector {
       onEnded: () => this.#update({}),
       onConfigured: backends => {
         this.#backendsFile.write(backends);
-        if (backends.length !== this.#status.applicationCount)
-          this.#update({ applicationCount: backends.length });
+        const applicationCount = countApplications(backends);
+        if (applicationCount !== this.#status.applicationCount) this.#update({ applicationCount });
       },
       onStreamOpened: outcome => this.#opened(outcome),
       onAnchors: (tunnel, announced) => this.#trust.announced(tunnel, announced),
@@ -343,6 +344,11 @@ class RunningConnector {
     };
     void this.#statusFile.write(this.#status);
   }
+}
+
+/** Segments and further backends have the id of their application before theirs. */
+function countApplications(backends: readonly BackendConfiguration[]): number {
+  return new Set(backends.map(({ applicationId }) => applicationId.split(/[/ ]/, 1)[0])).size;
 }
 
 // Loaded only when it is asked for: a connector that works has no use for it.
