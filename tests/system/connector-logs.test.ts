@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { followLog, type LogLine, readLog } from '@postern/connector/events/read-log';
 import { RawBackend } from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
-import { startTestbed, type Testbed, type TestConnector } from '../testbed/testbed.ts';
+import { freePorts, startTestbed, type Testbed, type TestConnector } from '../testbed/testbed.ts';
 
 const postern = path.join(import.meta.dirname, '../../packages/cli/bin/postern.mjs');
 
@@ -33,7 +33,7 @@ describe('the logs of a connector', { timeout: 300_000 }, () => {
           passthrough: true,
           publishing: { backendProtocol: 'h2c' },
         },
-        { name: 'gone', internalUrl: `http://127.0.0.1:${await closedPort()}/`, passthrough: true },
+        { name: 'gone', internalUrl: `http://127.0.0.1:${(await freePorts(1))[0]}/`, passthrough: true },
       ],
       config: { limits: { maxConnections: 20 } },
     });
@@ -189,11 +189,3 @@ describe('the logs of a connector', { timeout: 300_000 }, () => {
     assert.ok(Number(refused) > 0, refused);
   });
 });
-
-async function closedPort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise(resolve => server.once('listening', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise(resolve => server.close(resolve));
-  return port;
-}

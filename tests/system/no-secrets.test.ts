@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { RawBackend } from '../testbed/raw-backend.ts';
-import { end, Journal, startTestbed, type Testbed } from '../testbed/testbed.ts';
+import { end, freePorts, Journal, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
 const postern = path.join(import.meta.dirname, '../../packages/cli/bin/postern.mjs');
 const profile = '/onPremisesPublishingProfiles/applicationProxy';
@@ -48,7 +48,7 @@ describe('a whole run with every secret there is', { timeout: 300_000 }, () => {
 
   before(async () => {
     backend = await RawBackend.start();
-    const port = await closedPort();
+    const [port] = await freePorts(1);
     bed = await startTestbed({
       // Names below localhost would not go through a proxy.
       domain: 'bed.test',
@@ -318,13 +318,4 @@ class ConnectProxy implements AsyncDisposable {
     this.#server.close();
     await once(this.#server, 'close');
   }
-}
-
-async function closedPort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

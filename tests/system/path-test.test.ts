@@ -13,7 +13,7 @@ import type { Application } from '@postern/protocol/admin/applications';
 import type { TestHopName } from '@postern/protocol/admin/test-hops';
 import { browserAt } from '../testbed/browser.ts';
 import { CommandLine } from '../testbed/command-line.ts';
-import { end, startTestbed, type Testbed } from '../testbed/testbed.ts';
+import { end, freePorts, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'postern-path-test-'));
 const servers: { close(): unknown; closeAllConnections?(): void }[] = [];
@@ -35,8 +35,7 @@ before(async () => {
   });
   servers.push(garbled.listen(0, '127.0.0.1'));
   await once(garbled, 'listening');
-  const free = await serve(createServer(answer));
-  await new Promise(done => (servers.pop() as Server).close(done));
+  const [free] = (await freePorts(1)) as [number];
   const at = (port: number, scheme = 'http') => `${scheme}://127.0.0.1:${port}/`;
   bed = await startTestbed({
     users: ['eve'],
