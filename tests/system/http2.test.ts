@@ -193,7 +193,8 @@ describe('a request and its answer over HTTP/2', () => {
   test('100 comes from the backend, and the body waits for it; early hints pass', async () => {
     backend.onConnection = connection => {
       void connection.until('\r\n\r\n').then(async () => {
-        connection.send('HTTP/1.1 100 Continue\r\n\r\n');
+        // A length that some servers write, and that no interim answer may have (RFC 9110 §8.6).
+        connection.send('HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n');
         await connection.until('payload');
         connection.send(
           'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nConnection: x\r\nConstructor: y\r\n\r\n',

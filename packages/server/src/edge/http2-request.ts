@@ -261,6 +261,8 @@ export class Http2Request implements ResponseSink {
     const fields: OutgoingHttpHeaders = Object.create(null);
     for (let at = 0; at < list.length; at += 2) {
       const name = list[at]!;
+      // Some servers write one, and clients take the whole answer for malformed (RFC 9110 §8.6).
+      if (name === 'content-length') continue;
       const before = fields[name];
       fields[name] = before === undefined ? list[at + 1] : [before, list[at + 1]].flat().map(String);
     }
