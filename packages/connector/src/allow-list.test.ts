@@ -6,10 +6,10 @@ describe('an allow-list without entries', () => {
   const list = new AllowList();
 
   test('allows every address but those where clouds give away credentials', () => {
-    for (const address of ['10.0.0.1', '127.0.0.1', '::1', '8.8.8.8', '2001:db8::1']) {
+    for (const address of ['10.0.0.1', '127.0.0.1', '::1', '8.8.8.8', '2001:db8::1', 'fd00:ec2::1']) {
       assert.equal(list.allowsAddress(address), true, address);
     }
-    for (const address of ['169.254.169.254', 'fe80::1', '::ffff:169.254.169.254']) {
+    for (const address of ['169.254.169.254', 'fe80::1', '::ffff:169.254.169.254', 'fd00:ec2::254']) {
       assert.equal(list.allowsAddress(address), false, address);
     }
   });

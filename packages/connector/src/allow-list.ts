@@ -10,8 +10,8 @@ import { isWildcardHost, wildcardLabels } from '@postern/protocol/tunnel/wildcar
  *   them, with a port or with any; whatever such a name resolves to is allowed;
  * - `*.corp.example:443`, `*.corp.example`: every host under a name, likewise.
  *
- * Without entries everything configured may be dialled, save for link-local addresses: clouds give away credentials of
- * machines there (169.254.169.254).
+ * Without entries everything configured may be dialled, save for link-local addresses and the one that AWS has beside
+ * them: clouds give away credentials of machines there (169.254.169.254, fd00:ec2::254).
  */
 export class AllowList {
   readonly #hosts = new Set<string>();
@@ -37,7 +37,7 @@ export class AllowList {
   /** Whether an address may be dialled whatever the host was called. */
   allowsAddress(address: string): boolean {
     const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-    if (this.#isEmpty) return !linkLocal.check(address, family);
+    if (this.#isEmpty) return !ofClouds.check(address, family);
     return this.#networks.check(address, family);
   }
 
@@ -66,9 +66,10 @@ export class AllowList {
   }
 }
 
-const linkLocal = new BlockList();
-linkLocal.addSubnet('169.254.0.0', 16, 'ipv4');
-linkLocal.addSubnet('fe80::', 10, 'ipv6');
+const ofClouds = new BlockList();
+ofClouds.addSubnet('169.254.0.0', 16, 'ipv4');
+ofClouds.addSubnet('fe80::', 10, 'ipv6');
+ofClouds.addAddress('fd00:ec2::254', 'ipv6');
 
 function normalName(host: string): string {
   return host
