@@ -11,6 +11,19 @@ const bin = path.join(import.meta.dirname, '../bin/postern.mjs');
 const pretend = (older: string) =>
   `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'${older}'}})`;
 
+test('commands of the connector name themselves as they were typed', () => {
+  const postern = (...args: string[]) =>
+    spawnSync(process.execPath, [bin, 'connector', ...args], { encoding: 'utf8', env: {} });
+
+  assert.match(
+    postern('requirements', '--help').stdout,
+    /^Usage: postern connector requirements \[options\]/,
+  );
+  const wrong = postern('requirements', '--nothing');
+  assert.equal(wrong.stderr, 'Unknown option \'--nothing\'. See "postern connector requirements --help".\n');
+  assert.equal(wrong.status, 2);
+});
+
 function run(file: string, nodeVersion: string) {
   return spawnSync(process.execPath, ['--import', pretend(nodeVersion), file, '--version'], {
     encoding: 'utf8',

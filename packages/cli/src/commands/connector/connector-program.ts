@@ -27,5 +27,5 @@ export function addOwnCommand(parent: Command, name: string, summary: string): C
 /** Runs the connector's own program with what stands after `connector`. */
 export async function runConnectorProgram(): Promise<void> {
   const args = process.argv.slice(process.argv.indexOf('connector') + 1);
-  process.exitCode = await runCommandLine(args);
+  process.exitCode = await runCommandLine(args, 'postern connector');
 }
