@@ -382,11 +382,11 @@ function start(
   return child;
 }
 
-/** Waits until a child has logged a text, unless it ends or two minutes pass. */
+/** Waits until a child has logged a text, unless it ends or five minutes pass. */
 async function waitForLog(child: ChildProcess, log: Journal, text: string, from = 0): Promise<void> {
   const { promise: over, reject } = Promise.withResolvers<never>();
   const fail = () => reject(new Error(`"${text}" was not logged:\n${log.text}`));
-  const timer = setTimeout(fail, 120_000);
+  const timer = setTimeout(fail, 300_000);
   child.once('exit', fail);
   try {
     await Promise.race([log.until(text, from), over]);
