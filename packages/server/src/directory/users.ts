@@ -4,6 +4,7 @@ import type { Kysely } from 'kysely';
 import { normalizeSignInName } from '../sign-in/sign-in-name.ts';
 import { deleteAssignmentsOfPrincipal } from '../store/assignments.ts';
 import { deleteEdgeSessions } from '../store/edge-sessions.ts';
+import { deleteOpenInvitations } from '../store/invitations.ts';
 import { deleteOidcRecordsOfAccount } from '../store/oidc-records.ts';
 import type { Database } from '../store/schema.ts';
 import * as store from '../store/users.ts';
@@ -70,7 +71,8 @@ export async function updateUser(
 }
 
 /**
- * Sets the hash of a new password (PHC string), which ends every session of the person, or takes the password away.
+ * Sets the hash of a new password (PHC string), which ends every session of the person and the links with which another one
+ * could be chosen, or takes the password away.
  *
  * @param expectedHash Of the password that it is to take the place of; absent: of any.
  * @throws DirectoryError `not_found`, `precondition_failed` where the password is another one by now.
@@ -98,6 +100,7 @@ export async function changePassword(
   passwordHash: string | null,
 ): Promise<void> {
   await store.updateUser(db, id, { passwordHash });
+  await deleteOpenInvitations(db, id);
   await endSignIns(db, touched, id);
 }
 

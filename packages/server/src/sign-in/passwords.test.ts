@@ -179,6 +179,17 @@ describe('changing one’s own password', () => {
     assert.equal(await canSignIn(service, 'ann', winner), true);
   });
 
+  test('ends the links that were made before', async () => {
+    await using service = await startTestService();
+    const user = await service.addUser('ann');
+    const link = await invite(service, user.id, 'recover');
+
+    await change(service, {});
+
+    assert.equal((await choose(service.browser(), link, 'the password of a thief')).status, 410);
+    assert.equal(await canSignIn(service, 'ann', password), true);
+  });
+
   test('a form from another origin changes nothing', async () => {
     await using service = await startTestService();
     await service.addUser('ann');

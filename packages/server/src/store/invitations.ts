@@ -6,13 +6,14 @@ export type Invitation = Readonly<InvitationTable>;
 /** Stores an invitation and withdraws the unused ones that its account had: the newest link is the one that works. */
 export async function putInvitation(db: Kysely<Database>, invitation: Invitation): Promise<void> {
   await db.transaction().execute(async transaction => {
-    await transaction
-      .deleteFrom('invitation')
-      .where('userId', '=', invitation.userId)
-      .where('usedAt', 'is', null)
-      .execute();
+    await deleteOpenInvitations(transaction, invitation.userId);
     await transaction.insertInto('invitation').values(invitation).execute();
   });
+}
+
+/** Withdraws the unused invitations of an account. */
+export async function deleteOpenInvitations(db: Kysely<Database>, userId: string): Promise<void> {
+  await db.deleteFrom('invitation').where('userId', '=', userId).where('usedAt', 'is', null).execute();
 }
 
 /** Gives an invitation that can be used now. */
