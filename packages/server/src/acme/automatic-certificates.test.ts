@@ -13,8 +13,9 @@ import type { ConfigInput } from '../config/schema.ts';
 import { configurePublishing, createApplication } from '../directory/applications.ts';
 import type { Directory } from '../directory/directory.ts';
 import { type DirectoryForTests, openDirectoryForTests } from '../directory/directory-for-tests.ts';
+import { createSegment } from '../directory/segments.ts';
 import { uploadCertificate } from '../domains/certificates.ts';
-import { createCustomDomain, markVerified } from '../domains/custom-domains.ts';
+import { createCustomDomain, deleteCustomDomain, markVerified } from '../domains/custom-domains.ts';
 import { createNameServers } from '../domains/name-servers.ts';
 import { TestAuthority } from '../domains/test-authority.ts';
 import { startNameServer, type TestNameServer } from '../domains/test-name-server.ts';
@@ -376,6 +377,27 @@ describe('a certificate by ACME', { timeout: 300_000 }, () => {
       ['acme-account', 'certificate-key'],
       'nothing of the order is left',
     );
+  });
+
+  test('is wanted for the segments of a complex application, and not for the wildcard that they are under', async () => {
+    await addVerified('contoso.test');
+    const { id } = await createApplication(directory, { displayName: 'shop' });
+    await configurePublishing(directory, id, {
+      internalUrl: 'http://*.corp.example/',
+      externalUrl: 'https://*.shop.contoso.test/',
+    });
+    const manager = start();
+    const wanted = async () => (await manager.list()).map(({ id: key }) => key);
+
+    assert.deepEqual(await wanted(), ['*.shop.contoso.test']);
+    await createSegment(directory, id, {
+      externalUrl: 'https://web.shop.contoso.test/',
+      internalUrl: 'http://web.corp.example/',
+      corsConfigurations: [],
+    });
+
+    assert.deepEqual(await wanted(), ['web.shop.contoso.test'], 'nothing else is published');
+    await assert.rejects(deleteCustomDomain(directory, 'contoso.test'), { code: 'conflict' });
   });
 
   test('is not wanted where another one covers the name, nor under a domain that says so', async () => {

@@ -48,15 +48,11 @@ export async function publishedHosts(db: Kysely<Database>): Promise<string[]> {
   return [...new Set((await readAllApplications(db)).flatMap(hostsOfApplication))].sort();
 }
 
-/** Of the external URL, the alternate one and the segments; a wildcard is one. */
+/** Of the external URL and the alternate one, or of the segments, beside which a wildcard publishes nothing; else it is one. */
 export function hostsOfApplication(row: ApplicationRow): string[] {
   const publishing = storedPublishing(row);
   if (publishing === null) return [];
-  const { externalUrl, alternateUrl, segments = [] } = publishing;
-  const urls = [
-    externalUrl,
-    ...(alternateUrl === null ? [] : [alternateUrl]),
-    ...segments.map(one => one.externalUrl),
-  ];
-  return urls.map(url => new URL(url).hostname);
+  const { externalUrl, alternateUrl, segments } = publishing;
+  const urls = segments?.map(one => one.externalUrl) ?? [externalUrl];
+  return (alternateUrl === null ? urls : [...urls, alternateUrl]).map(url => new URL(url).hostname);
 }
