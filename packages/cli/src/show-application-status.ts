@@ -1,22 +1,28 @@
 import { applicationTest } from '@postern/protocol/admin/application-test';
-import type { ApplicationStatus } from '@postern/protocol/admin/applications';
+import type { Application } from '@postern/protocol/admin/applications';
 import type { AdminClient } from './admin-client.ts';
 import { formatTime } from './format-time.ts';
 
+type Shown = Pick<Application, 'status' | 'onPremisesPublishing'>;
+
 /** The word for a list. */
-export function shortStatus({ state, hop }: ApplicationStatus): string {
+export function shortStatus({ status: { state, hop }, onPremisesPublishing }: Shown): string {
+  if (onPremisesPublishing === null) return 'not published';
   return state === 'unreachable' && hop !== null ? `unreachable (${hop})` : state;
 }
 
 /** The same with what is wrong and since when. */
-export function fullStatus(status: ApplicationStatus): string {
-  const { state, code, sinceDateTime, observedDateTime } = status;
+export function fullStatus(application: Shown): string {
+  if (application.onPremisesPublishing === null) {
+    return 'not published: it has no addresses yet; `postern app update --internal-url` gives it some';
+  }
+  const { state, code, sinceDateTime, observedDateTime } = application.status;
   const since = sinceDateTime === null ? '' : ` since ${formatTime(sinceDateTime)}`;
   switch (state) {
     case 'reachable':
       return `reachable${since}`;
     case 'unreachable':
-      return `${shortStatus(status)}: ${code ?? 'no answer'}${since}`;
+      return `${shortStatus(application)}: ${code ?? 'no answer'}${since}`;
     case 'maintenance':
       return 'maintenance';
     case 'unknown':

@@ -40,7 +40,7 @@ export function formatApplicationDetails(details: ApplicationDetails): string {
   const { onPremisesPublishing: publishing } = application;
   const properties = formatProperties([
     ['Name', application.displayName],
-    ['Status', fullStatus(application.status)],
+    ['Status', fullStatus(application)],
     ['External URL', publishing?.externalUrl ?? null],
     ['Internal URL', publishing?.internalUrl ?? null],
     ...(typeof publishing?.alternateUrl === 'string'

@@ -24,7 +24,7 @@ export function addAppList(app: Command): void {
         applications,
         [
           { title: 'NAME', value: each => each.displayName, flexible: true },
-          { title: 'STATUS', value: each => shortStatus(each.status) },
+          { title: 'STATUS', value: shortStatus },
           {
             title: 'EXTERNAL URL',
             value: each => each.onPremisesPublishing?.externalUrl ?? '–',
