@@ -257,6 +257,14 @@ describe('the Admin center in a real browser', { timeout: 600_000 }, () => {
       await page.keyboard.press('Escape');
     }
 
+    await page.goto(center.addressOf('/admin/enrolment-tokens'));
+    await page.getByRole('button', { name: 'Create a token' }).first().click();
+    const groups = page.getByRole('dialog').getByLabel('Connector group');
+    await groups.locator('option', { hasText: long }).waitFor({ state: 'attached' });
+    const [choice, field] = [await groups.boundingBox(), await page.getByLabel('Purpose').boundingBox()];
+    assert.ok(choice && field && choice.width <= field.width + 24, 'the list of groups leaves the dialog');
+    await page.keyboard.press('Escape');
+
     await page.setViewportSize({ width: 320, height: 800 });
     assert.ok(await page.getByRole('link', { name: 'My Apps' }).evaluate(isWhole));
     assert.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'));
