@@ -349,8 +349,8 @@ export class BackendConnection implements BackendCarrier, BodySink {
   // reset, or of one that ended, and whose stream the connector did not keep for longer.
   #broke(error: Error): void {
     const failure = new EdgeError('tunnel_lost', error.message);
-    const wasReset = error instanceof YamuxError && error.code === 'reset';
-    if (wasReset && this.#phase === 'body' && this.#waiting.length > 0) this.#breaksAfterWaiting = failure;
+    if (isReset(error) && this.#phase === 'body' && this.#waiting.length > 0)
+      this.#breaksAfterWaiting = failure;
     else this.#lost(failure, isRefusal(error));
   }
 
@@ -400,4 +400,9 @@ export class BackendConnection implements BackendCarrier, BodySink {
 /** The connector did not take the stream, and has read none of it. */
 export function isRefusal(error: Error): boolean {
   return error instanceof YamuxError && error.code === 'refused';
+}
+
+/** The connector has let go of the stream; the tunnel is there. */
+export function isReset(error: Error): boolean {
+  return error instanceof YamuxError && error.code === 'reset';
 }

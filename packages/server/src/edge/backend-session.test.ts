@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { encodeOpenAnswer } from '@postern/protocol/tunnel/preamble';
+import { YamuxError } from '@postern/protocol/yamux/errors';
 import { defaultHeadLimits } from '../http1/head.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
 import { BackendSession } from './backend-session.ts';
@@ -39,10 +40,14 @@ function openSession(backendKey: string) {
     limits: defaultHeadLimits,
     now: () => 0,
   });
+  const client = { isWritable: true };
   const exchange = {
-    isClientWritable: true,
+    get isClientWritable() {
+      return client.isWritable;
+    },
     onOpened: ignore,
     onResponse: ignore,
+    onResponseBody: ignore,
     onResponseEnd: () => {
       answered += 1;
     },
@@ -58,12 +63,13 @@ function openSession(backendKey: string) {
     if (content !== undefined) request.write(content);
     return request;
   };
-  return { stream, told, tunnel, session, send, answers: () => answered };
+  return { stream, told, tunnel, session, client, send, answers: () => answered };
 }
 
 const openAnswer = encodeOpenAnswer({ code: 'ok', detail: {} });
 /** SETTINGS with MAX_CONCURRENT_STREAMS of 1 (RFC 9113 §6.5.2). */
 const settings = Buffer.from([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1]);
+const noSettings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
 
 /** What comes from the backend goes through the frames' library in several turns. */
 async function turns(): Promise<void> {
@@ -152,10 +158,33 @@ describe('a session whose backend takes few requests at a time', () => {
   });
 });
 
+test('a backend that takes fewer requests from now on ends no answer that waits for its client', async () => {
+  const { session, stream, told, client, send, answers } = openSession('http://a:1 true http2');
+  stream.onData(Buffer.concat([openAnswer, noSettings]));
+  await turns();
+  send();
+  const second = send();
+  await turns();
+  client.hasRoom = false;
+  // HEADERS: 200, then DATA with END_STREAM, on the second stream.
+  stream.onData(Buffer.from([0, 0, 1, 1, 4, 0, 0, 0, 3, 0x88]));
+  await turns();
+  stream.onData(Buffer.from([0, 0, 2, 0, 1, 0, 0, 0, 3, 0x6f, 0x6b]));
+  await turns();
+  stream.onData(settings);
+  await turns();
+  assert.deepEqual(told, []);
+
+  client.hasRoom = true;
+  second.resume();
+  await turns();
+  assert.equal(answers(), 1);
+  session.destroy();
+});
+
 test('a session that a backend has broken takes no further request', async () => {
   const { session, stream, told, send } = openSession('http://a:1 true http2');
-  // SETTINGS that say nothing.
-  stream.onData(Buffer.concat([openAnswer, Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])]));
+  stream.onData(Buffer.concat([openAnswer, noSettings]));
   await turns();
   send();
   await turns();
@@ -180,5 +209,30 @@ test('a session is gone when its last request has ended behind GOAWAY, though th
   await turns();
   assert.equal(answers(), 1);
   assert.equal(session.hasRoom, false);
+  assert.equal(stream.isReset, true);
+});
+
+test('an answer goes on to a slow client though the connector lets go of the stream behind its end', async () => {
+  const { stream, told, client, send, answers } = openSession('http://a:1 true http2');
+  stream.onData(Buffer.concat([openAnswer, settings]));
+  await turns();
+  const request = send();
+  await turns();
+  client.isWritable = false;
+  // The head of an answer and a part of its content, then the rest of it.
+  stream.onData(Buffer.from([0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88, 0, 0, 1, 0, 0, 0, 0, 0, 1, 97]));
+  await turns();
+  stream.onData(Buffer.from([0, 0, 1, 0, 1, 0, 0, 0, 1, 98]));
+  stream.onEnd();
+  await turns();
+
+  stream.onError(new YamuxError('reset', 'stream 1 was reset by the other side'));
+  await turns();
+  assert.deepEqual(told, []);
+  assert.equal(answers(), 0);
+  client.isWritable = true;
+  request.resume();
+  await turns();
+  assert.equal(answers(), 1);
   assert.equal(stream.isReset, true);
 });

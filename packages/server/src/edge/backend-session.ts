@@ -10,7 +10,7 @@ import { decodeOpenAnswer } from '@postern/protocol/tunnel/preamble';
 import { type HeadLimits, MessageHead } from '../http1/head.ts';
 import type { BackendAddress } from '../routes/route-backends.ts';
 import type { EndReport, Tunnel } from '../tunnels/tunnel.ts';
-import { failureOf, isRefusal } from './backend-connection.ts';
+import { failureOf, isRefusal, isReset } from './backend-connection.ts';
 import { BackendRequest, type BackendRequestOwner } from './backend-request.ts';
 import type { BackendStream } from './backend-stream.ts';
 import { EdgeError } from './failure.ts';
@@ -88,6 +88,8 @@ export class BackendSession implements BackendRequestOwner {
   /** It has spoken HTTP/2. */
   #hasSpoken = false;
   #isRetired = false;
+  /** The backend has sent its last byte. */
+  #hasEnded = false;
   #isClosed = false;
   #endReport: EndReport | null = null;
   #error: Error | null = null;
@@ -312,6 +314,7 @@ export class BackendSession implements BackendRequestOwner {
   /** The stream has ended: answers that are here, but not yet with slow clients, go on. */
   async #ended(): Promise<void> {
     this.#isRetired = true;
+    this.#hasEnded = true;
     // What came before the end is still on its way through the frames' library.
     for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve));
     if (this.#isClosed) return;
@@ -325,6 +328,8 @@ export class BackendSession implements BackendRequestOwner {
   }
 
   #lost(error: Error): void {
+    // A connector keeps a stream for a while behind its end; a slow client may take longer.
+    if (this.#hasEnded && isReset(error)) return;
     const report = this.#endReport;
     if (report !== null) return this.#fail(this.#explain(report.reason));
     const wasRefused = isRefusal(error);
