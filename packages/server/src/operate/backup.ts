@@ -87,6 +87,8 @@ export function restore(
     const config = loadConfig(draft, environment);
     const paths = dataPaths(config);
     refuseExisting(paths.database);
+    // What a database that was moved away has left would be taken for changes of this one, and written into it.
+    for (const suffix of ['-wal', '-journal']) refuseExisting(`${paths.database}${suffix}`);
     refuseExisting(paths.masterKey);
     writeData(paths, entries);
     const kept = entries.filter(entry => entry.name.startsWith('file:')).flatMap(putBack);

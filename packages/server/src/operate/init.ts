@@ -1,4 +1,4 @@
-import { existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { userPrincipalName } from '@postern/protocol/admin/directory';
 import { stringify } from 'yaml';
@@ -64,6 +64,7 @@ export async function init(
   const config = parseConfig(document, environment, options.config);
   refuseUnusableName(answers.admin);
   refuseExisting(dataPaths(config).database, 'database');
+  requireWritable(path.dirname(options.config));
 
   const setUp = await createService(config, answers.admin, environment);
   // The configuration comes last: it marks a set-up that was finished.
@@ -295,6 +296,12 @@ function refuseExisting(file: string, what: string): void {
   throw new OperateError('conflict', `There is a ${what} already: ${file}. Nothing was changed.`, {
     remedy: 'Use that set-up, or move the file away, or name other places with --config and --data.',
   });
+}
+
+/** Told before anything is made: a set-up without its configuration could neither be used nor made again. */
+function requireWritable(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  accessSync(folder, constants.W_OK);
 }
 
 // Linked into place, so that two set-ups at the same moment cannot overwrite each other's file.

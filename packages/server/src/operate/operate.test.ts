@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -113,6 +113,20 @@ describe('postern init', () => {
     assert.equal(sameData.code, 6);
     assert.match(sameData.noted, /database already/);
     assert.deepEqual(readFileSync(config), before);
+  });
+
+  test('makes nothing where the configuration cannot be written afterwards', async t => {
+    const folder = tempFolder(t);
+    const data = path.join(folder, 'data');
+    writeFileSync(path.join(folder, 'etc'), 'no folder');
+
+    const ran = await postern([
+      ...['init', '--domain', 'access.example.com', '--certificates', 'local', '--data', data],
+      ...['--config', path.join(folder, 'etc', 'postern.yaml')],
+    ]);
+
+    assert.equal(ran.code, 1);
+    assert.throws(() => statSync(data), { code: 'ENOENT' });
   });
 
   test('lets certificates come from an authority, once its terms are agreed to', async t => {
@@ -302,6 +316,26 @@ describe('postern backup and restore', () => {
     assert.deepEqual([again.code, onto.code, ontoData.code], [6, 6, 6]);
     assert.throws(() => statSync(path.join(folder, 'c2.yaml')));
   });
+});
+
+describe('postern restore, where a database was moved away', () => {
+  for (const suffix of ['-wal', '-journal']) {
+    test(`does not put the backup before its ${suffix}, which SQLite would write into it`, async t => {
+      const { config, folder } = await setUpService(t);
+      const file = path.join(folder, 'backup.postern');
+      await postern(['backup', file, '--config', config], passphrase);
+      const left = path.join(folder, 'new', `postern.db${suffix}`);
+      mkdirSync(path.dirname(left));
+      writeFileSync(left, 'changes of another database');
+
+      const target = ['--config', path.join(folder, 'new.yaml'), '--data', path.join(folder, 'new')];
+      const ran = await postern(['restore', file, ...target], passphrase);
+
+      assert.equal(ran.code, 6, ran.noted);
+      assert.match(ran.noted, new RegExp(`postern\\.db${suffix} exists already\\. Nothing was changed`));
+      assert.deepEqual(readdirSync(path.dirname(left)), [path.basename(left)]);
+    });
+  }
 });
 
 describe('postern rollback', () => {
