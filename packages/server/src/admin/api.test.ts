@@ -5,6 +5,7 @@ import { roleTemplateIds } from '@postern/protocol/admin/directory';
 import { publishingDefaults } from '@postern/protocol/admin/publishing';
 import { defaultAppRoleId } from '@postern/protocol/admin/service-principals';
 import { recordStillSeen } from '../directory/sightings.ts';
+import { TestAuthority } from '../domains/test-authority.ts';
 import { type AdminApiBench, openAdminApi } from './testing.ts';
 
 const absentId = 'c56a4180-65aa-42ec-a945-5fd21dec0538';
@@ -527,6 +528,30 @@ describe('admin API', () => {
 
       assert.deepEqual(answers.map(each => each.statusCode).sort(), [204, 412]);
       assert.equal(nonsense.statusCode, 400);
+    });
+
+    test('a certificate in a change that comes too late is not taken into service', async () => {
+      using authority = new TestAuthority();
+      const { id: applicationId } = await create('applications', { displayName: 'Late' });
+      await create('domains', { id: 'late.test' });
+      const records = await call('global', 'GET', 'domains/late.test/verificationDnsRecords');
+      bench.dns.texts.set('_postern.late.test', [records.json().value[0].text]);
+      await call('global', 'POST', 'domains/late.test/verify');
+      const url = `applications/${applicationId}`;
+      const published = { externalUrl: 'https://wiki.late.test/', internalUrl: 'http://wiki.corp.example/' };
+      await call('global', 'PATCH', url, { onPremisesPublishing: published });
+      const value = authority.pfx(authority.issue({ names: ['wiki.late.test'] }), 'geheim');
+      const onPremisesPublishing = {
+        verifiedCustomDomainKeyCredential: { type: 'X509CertAndPassword', value },
+        verifiedCustomDomainPasswordCredential: { value: 'geheim' },
+      };
+
+      const late = await call('global', 'PATCH', url, { onPremisesPublishing }, { 'if-match': 'W/"1"' });
+
+      assert.equal(late.statusCode, 412, late.body);
+      assert.deepEqual((await call('global', 'GET', `${profile}/certificates`)).json().value, []);
+      const again = await call('global', 'PATCH', url, { onPremisesPublishing });
+      assert.equal(again.statusCode, 204, again.body);
     });
   });
 

@@ -11,6 +11,7 @@ import {
   updateApplication,
 } from '../directory/applications.ts';
 import { requireConnectorGroup } from '../directory/connector-groups.ts';
+import { checkVersion } from '../directory/directory-error.ts';
 import { publishingOf } from '../directory/publishing.ts';
 import { type ApplicationProperty, type ApplicationRow, listApplications } from '../store/applications.ts';
 import * as events from '../telemetry/events.ts';
@@ -115,6 +116,7 @@ export function addApplications(app: AdminApp, parts: ResourceParts): void {
         const update = { displayName, homePageUrl: web?.homePageUrl };
         await updateApplication(directory, applicationId, update, version);
       } else {
+        checkVersion(await requireApplication(directory.db, applicationId), version);
         await uploadForApplication({ directory, secrets, log }, applicationId, publishing, actorOf(request));
         await configurePublishing(directory, applicationId, publishing, version);
       }
