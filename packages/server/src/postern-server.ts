@@ -1,5 +1,4 @@
 /** The operator's program: `serve`, `init`, `config`, `doctor`, `service`, `backup`, `restore`, `rollback`, `admin`. */
-import { CommanderError } from 'commander';
 import { operatorProgram, reportFailure } from './operate/program.ts';
 import { processTerminal } from './operate/terminal.ts';
 
@@ -17,9 +16,7 @@ try {
   });
   await program.parseAsync(process.argv);
 } catch (error) {
-  // Commander has said what is wrong by itself; --help and --version end here as well, with 0.
-  const code =
-    error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : reportFailure(error, processTerminal);
+  const code = reportFailure(error, processTerminal);
   // A service that could not start has parts that run already; they would keep this process from ending.
   process.exit(code);
 }

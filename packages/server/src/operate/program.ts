@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { Command, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { stringify } from 'yaml';
 import {
   checkCertificateNames,
@@ -40,8 +40,9 @@ const defaultUnitDir = '/etc/systemd/system';
 export function operatorProgram(parts: OperatorParts): Command {
   const program = new Command('postern')
     .description('Run and keep a Postern service, on its own machine.')
-    .showHelpAfterError('(--help shows the options)')
-    .exitOverride();
+    .exitOverride()
+    // What commander says about wrong usage is said by reportFailure, in the form of every other failure.
+    .configureOutput({ outputError: () => undefined });
   addServe(program, parts);
   addInit(program, parts);
   addConfig(program, parts);
@@ -56,9 +57,14 @@ export function operatorProgram(parts: OperatorParts): Command {
 /**
  * Tells a failure to the operator.
  *
- * @returns The exit code.
+ * @returns The exit code; 0 for what is no failure: `--help`, which commander ends with an error, too.
  */
 export function reportFailure(error: unknown, terminal: Terminal): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    terminal.note(`postern: ${describeWrongUsage(error)}`);
+    return 2;
+  }
   if (error instanceof OperateError) {
     terminal.note(`postern: ${error.message}`);
     if (error.remedy) terminal.note(`  ${error.remedy}`);
@@ -79,6 +85,14 @@ export function reportFailure(error: unknown, terminal: Terminal): number {
   }
   terminal.note(`postern: ${describeUnknown(error)}`);
   return 1;
+}
+
+function describeWrongUsage({ code, message }: CommanderError): string {
+  // A noun without its verb has printed its help.
+  if (code === 'commander.help') return 'A command is missing.\n  Choose one of those above.';
+  const [problem = '', ...hints] = message.replace(/^error: /, '').split('\n');
+  const sentence = `${problem.charAt(0).toUpperCase()}${problem.slice(1).replace(/\.$/, '')}.`;
+  return `${sentence}\n  ${hints.join(' ') || '`postern COMMAND --help` shows the options.'}`;
 }
 
 type ListenError = NodeJS.ErrnoException & { readonly address?: string; readonly port?: number };

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline/promises';
+import { createInterface, type Interface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { text as readAll } from 'node:stream/consumers';
 import { OperateError } from './operate-error.ts';
@@ -28,19 +28,30 @@ export const processTerminal: Terminal = {
   async ask(question, byDefault) {
     using reader = createInterface({ input: process.stdin, output: process.stderr });
     const shown = byDefault === '' ? question : `${question} [${byDefault}]`;
-    return (await reader.question(`${shown}: `)).trim() || byDefault;
+    return (await askOn(reader, `${shown}: `)).trim() || byDefault;
   },
   async askSecret(question) {
     process.stderr.write(`${question}: `);
     // Readline echoes through its output; one that swallows everything keeps editing and hides the letters.
     const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
     using reader = createInterface({ input: process.stdin, output: nowhere, terminal: true });
-    const answer = await reader.question('');
+    const answer = await askOn(reader, '');
     process.stderr.write('\n');
     return answer;
   },
   readInput: () => readAll(process.stdin),
 };
+
+/** @throws OperateError `failed` when the person presses Ctrl-C, which readline says in words of its own. */
+async function askOn(reader: Interface, question: string): Promise<string> {
+  try {
+    return await reader.question(question);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ABORT_ERR') throw error;
+    process.stderr.write('\n');
+    throw new OperateError('failed', 'Cancelled.', { cause: error });
+  }
+}
 
 /** Shortest passphrase of a backup, in characters. */
 const minPassphraseLength = 12;
