@@ -83,7 +83,9 @@ export class BackendRequest implements BackendCarrier, BodySink {
 
   /** Nothing of the request has gone out yet. */
   get isQueued(): boolean {
-    return this.#stream?.state.state === NGHTTP2_STREAM_STATE_IDLE;
+    const stream = this.#stream;
+    // What the library has forgotten again, because all of the answer is here, looks idle too.
+    return stream !== null && !stream.closed && stream.state.state === NGHTTP2_STREAM_STATE_IDLE;
   }
 
   /** All of the answer is here, though perhaps not with the client. */

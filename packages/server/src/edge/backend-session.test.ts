@@ -165,7 +165,7 @@ test('a backend that takes fewer requests from now on ends no answer that waits 
   send();
   const second = send();
   await turns();
-  client.hasRoom = false;
+  client.isWritable = false;
   // HEADERS: 200, then DATA with END_STREAM, on the second stream.
   stream.onData(Buffer.from([0, 0, 1, 1, 4, 0, 0, 0, 3, 0x88]));
   await turns();
@@ -175,7 +175,7 @@ test('a backend that takes fewer requests from now on ends no answer that waits 
   await turns();
   assert.deepEqual(told, []);
 
-  client.hasRoom = true;
+  client.isWritable = true;
   second.resume();
   await turns();
   assert.equal(answers(), 1);
