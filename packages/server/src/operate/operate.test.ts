@@ -370,6 +370,24 @@ describe('postern rollback', () => {
     assert.throws(() => planRollback(loaded), /no copy from before a migration/);
   });
 
+  test('changes nothing while another program reads the database, whose last changes are not in its file', async t => {
+    const { config } = await setUpService(t);
+    const { database, backups } = dataPaths(loadConfig(config, {}));
+    const newer = { ...migrations, '9999-next-release': { up: async () => {} } };
+    await (await openStore(database, { backupsDir: backups, migrations: newer })).destroy();
+    using reader = new DatabaseSync(database, { readOnly: true });
+    reader.exec('begin; select * from user');
+    const db = await openStore(database, { backupsDir: backups, migrations: newer });
+    await createAdministrator(db, 'late@example.com', Date.now());
+    await db.destroy();
+
+    const ran = await postern(['rollback', '--yes', '--config', config]);
+
+    assert.equal(ran.code, 1);
+    assert.match(ran.noted, /Another program uses the database\. Nothing was changed\./);
+    assert.ok(!readdirSync(backups).some(name => name.startsWith('rolled-back-')));
+  });
+
   test('without a migration there is nothing to go back to', async t => {
     const { config } = await setUpService(t);
 

@@ -60,7 +60,7 @@ export function planRollback(config: Config): RollbackPlan {
  * Puts the copy in the place of the database. The present database is kept beside it.
  *
  * @returns Where the present database went.
- * @throws OperateError `failed` while the service runs.
+ * @throws OperateError `failed` while the service runs, or another program uses the database.
  */
 export async function rollBack(config: Config, plan: RollbackPlan, now: number): Promise<string> {
   const paths = dataPaths(config);
@@ -204,7 +204,11 @@ function quote(name: string): string {
 
 function checkpoint(database: string): void {
   using connection = new DatabaseSync(database, { timeout: 5_000 });
-  connection.exec('pragma wal_checkpoint(truncate)');
+  const done = connection.prepare('pragma wal_checkpoint(truncate)').get();
+  if (done?.['busy'] === 0) return;
+  throw new OperateError('failed', 'Another program uses the database. Nothing was changed.', {
+    remedy: 'Let it end, or end it (`fuser -v` with the file names it), and run the command again.',
+  });
 }
 
 async function refuseRunning(controlSocket: string): Promise<void> {
