@@ -270,6 +270,25 @@ describe('the Admin center in a real browser', { timeout: 600_000 }, () => {
     assert.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'));
   });
 
+  test('on a phone Escape closes the navigation and gives the focus back to its button', async () => {
+    const page = await center.openAs('ada', '/admin/connectors');
+    await page.setViewportSize({ width: 380, height: 800 });
+    const button = page.getByRole('button', { name: 'Navigation' });
+    const link = page.getByRole('link', { name: 'All users' });
+    await button.focus();
+    await page.keyboard.press('Enter');
+    await link.focus();
+    await page.keyboard.press('Escape');
+    await link.waitFor({ state: 'hidden' });
+    assert.equal(await page.evaluate("document.activeElement.getAttribute('aria-label')"), 'Navigation');
+
+    await page.keyboard.press('Enter');
+    await link.waitFor();
+    await page.keyboard.press('Escape');
+    await link.waitFor({ state: 'hidden' });
+    assert.equal(await button.getAttribute('aria-expanded'), 'false');
+  });
+
   test('a key that is held down asks, and does not answer at once', async () => {
     await center.bed.api('POST', '/onPremisesPublishingProfiles/applicationProxy/connectorGroups', {
       name: 'Villach',

@@ -2,7 +2,7 @@ import { Button, makeStyles, mergeClasses, tokens } from '@fluentui/react-compon
 import type { Me } from '@postern/protocol/admin/directory';
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useMatches, useRouterState } from '@tanstack/react-router';
-import { useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import { meQuery } from '../api/me.ts';
 import { Failure } from './failure.tsx';
 import { Mark, MenuIcon } from './icons.tsx';
@@ -126,6 +126,7 @@ export function Shell() {
   const [isOpen, setIsOpen] = useState(false);
   const path = useRouterState({ select: state => (state.resolvedLocation ?? state.location).pathname });
   const main = useRef<HTMLElement>(null);
+  const menu = useRef<HTMLButtonElement>(null);
   const shownPath = useRef(path);
   useEffect(() => {
     if (shownPath.current === path) return;
@@ -135,6 +136,12 @@ export function Shell() {
     main.current?.querySelector('h1')?.focus();
   }, [path]);
   const me = useQuery(meQuery);
+  const closeOnEscape = ({ key }: KeyboardEvent) => {
+    if (key !== 'Escape' || !isOpen) return;
+    setIsOpen(false);
+    // The links that might have the focus are gone.
+    menu.current?.focus();
+  };
   return (
     <>
       <a className={styles.skip} href="#content">
@@ -142,6 +149,7 @@ export function Shell() {
       </a>
       <header className={styles.bar}>
         <Button
+          ref={menu}
           className={styles.menu}
           appearance="subtle"
           icon={<MenuIcon />}
@@ -149,6 +157,7 @@ export function Shell() {
           aria-expanded={isOpen}
           aria-controls="navigation"
           onClick={() => setIsOpen(!isOpen)}
+          onKeyDown={closeOnEscape}
         />
         <span className={styles.brand}>
           <span className={styles.mark}>
@@ -171,7 +180,7 @@ export function Shell() {
         </div>
       </header>
       <div className={styles.body}>
-        <Navigation isOpen={isOpen} onClose={() => setIsOpen(false)} />
+        <Navigation isOpen={isOpen} onKeyDown={closeOnEscape} />
         <main className={styles.main} id="content" ref={main} tabIndex={-1}>
           {me.isPending && <Loading what="your account" />}
           {me.isError && me.data === undefined && (
@@ -215,14 +224,19 @@ const places = [
   { heading: 'Users', items: [{ to: '/users', name: 'All users' }] },
 ] as const;
 
-function Navigation({ isOpen, onClose }: { readonly isOpen: boolean; readonly onClose: () => void }) {
+interface NavigationProps {
+  readonly isOpen: boolean;
+  readonly onKeyDown: (event: KeyboardEvent) => void;
+}
+
+function Navigation({ isOpen, onKeyDown }: NavigationProps) {
   const styles = useStyles();
   return (
     <nav
       id="navigation"
       aria-label="Admin center"
       className={mergeClasses(styles.navigation, isOpen && styles.open)}
-      onKeyDown={event => event.key === 'Escape' && onClose()}
+      onKeyDown={onKeyDown}
     >
       {places.map(({ heading, items }) => (
         <div key={heading} className={styles.group}>
