@@ -99,6 +99,12 @@ class Site {
           link: `<${origin}/style.css>; rel=preload`,
         });
         return void response.end();
+      case '/hints':
+        response.writeEarlyHints({
+          link: `<${origin}/style.css>; rel=preload`,
+          'set-cookie': '__Host-postern=planted; Path=/; Secure',
+        });
+        return void response.end();
       case '/parts': {
         const isCoded = url.searchParams.has('gzip');
         response.writeHead(200, { 'content-type': type, ...(isCoded ? { 'content-encoding': 'gzip' } : {}) });
@@ -429,6 +435,25 @@ describe('host and headers of answers are chosen apart', () => {
       assert.equal(fields.location, location());
     });
   }
+});
+
+test('early hints are turned outwards, and plant no cookies of the service', async () => {
+  const link = `<${outside}/style.css>; rel=preload`;
+  const client = new RawClient(await bed.connect(bed.hostOf('wiki')));
+  client.send(`GET /hints HTTP/1.1\r\nHost: ${bed.hostOf('wiki')}:${bed.port}\r\nConnection: close\r\n\r\n`);
+  const received = await client.closed();
+  const socket = await bed.connect(bed.hostOf('wiki'), ['h2']);
+  const session = http2.connect(outside, { createConnection: () => socket });
+  const [early] = (await once(session.request({ ':path': '/hints' }), 'headers')) as [
+    http.IncomingHttpHeaders,
+  ];
+  session.destroy();
+
+  assert.deepEqual([early.link, early['set-cookie']], [link, undefined]);
+  assert.match(received, /^HTTP\/1\.1 103 /);
+  const [hints = ''] = received.split('\r\n\r\n', 1);
+  assert.ok(hints.toLowerCase().includes(`\r\nlink: ${link}`), hints);
+  assert.doesNotMatch(hints, /planted/);
 });
 
 describe('what the head says of content that is translated', () => {

@@ -310,7 +310,21 @@ export class ClientConnection implements ResponseSink, BodySink {
   onInformational(head: MessageHead): void {
     // HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
     if (this.#head.minorVersion === 0) return;
-    this.#socket.write(head.bytes.subarray(head.start, head.end));
+    const exchange = this.#exchange!;
+    this.#socket.write(
+      writeResponseHead(head, {
+        addresses: addressesOf(exchange.route),
+        links: exchange.links,
+        changesContent: false,
+        framing: none,
+        keepTransferEncoding: false,
+        keepsOwnCookies: false,
+        isPersonalPage: false,
+        custom: null,
+        claims: exchange,
+        addsHttpOnly: exchange.route.addsHttpOnly,
+      }),
+    );
   }
 
   onResponse(head: MessageHead): void {

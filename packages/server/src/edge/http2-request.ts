@@ -8,7 +8,6 @@ import { ChunkedDecoder, encodeChunk, encodeLastChunk } from '../http1/body.ts';
 import { Http1Error } from '../http1/error.ts';
 import { fieldIds } from '../http1/fields.ts';
 import { type BodyKind, type MessageHead, parseRequestHead } from '../http1/head.ts';
-import { noLinks } from '../translation/published-links.ts';
 import { filterTrailers } from '../translation/request-head.ts';
 import { listResponseFields } from '../translation/response-head.ts';
 import type { EdgeParts } from './edge-parts.ts';
@@ -247,15 +246,16 @@ export class Http2Request implements ResponseSink {
 
   onInformational(head: MessageHead): void {
     if (this.#stream.closed || this.#stream.destroyed) return;
+    const exchange = this.#exchange!;
     const list = listResponseFields(head, {
-      addresses: null,
-      links: noLinks,
+      addresses: addressesOf(exchange.route),
+      links: exchange.links,
       changesContent: false,
       keepsOwnCookies: false,
       isPersonalPage: false,
       custom: null,
-      claims: this.#exchange!,
-      addsHttpOnly: false,
+      claims: exchange,
+      addsHttpOnly: exchange.route.addsHttpOnly,
     });
     // Without what every object has: a field may be called `constructor`.
     const fields: OutgoingHttpHeaders = Object.create(null);
