@@ -249,6 +249,9 @@ describe('the Admin center in a real browser', { timeout: 600_000 }, () => {
     for (const width of [1280, 380]) {
       await page.setViewportSize({ width, height: 800 });
       await page.getByRole('button', { name: 'Remove' }).click();
+      await page.getByRole('dialog').waitFor();
+      // Which waits until the dialog has its size.
+      assert.deepEqual(await violations(page), []);
       const dialog = await page.getByRole('dialog').boundingBox();
       const confirm = page.getByRole('button', { name: `Remove ${long}` });
       const button = await confirm.boundingBox();
@@ -261,6 +264,7 @@ describe('the Admin center in a real browser', { timeout: 600_000 }, () => {
     await page.getByRole('button', { name: 'Create a token' }).first().click();
     const groups = page.getByRole('dialog').getByLabel('Connector group');
     await groups.locator('option', { hasText: long }).waitFor({ state: 'attached' });
+    assert.deepEqual(await violations(page), []);
     const [choice, field] = [await groups.boundingBox(), await page.getByLabel('Purpose').boundingBox()];
     assert.ok(choice && field && choice.width <= field.width + 24, 'the list of groups leaves the dialog');
     await page.keyboard.press('Escape');

@@ -13,7 +13,16 @@ import { Failure } from './failure.tsx';
 
 const useStyles = makeStyles({
   content: { display: 'flex', flexDirection: 'column', gap: '16px', paddingBottom: '8px' },
-  // Short words stay in one line; the name of what it is done to may need several.
+  actions: {
+    gridColumnStart: '1',
+    gridColumnEnd: '-1',
+    display: 'flex',
+    flexWrap: 'wrap',
+    justifyContent: 'flex-end',
+    width: '100%',
+    '@media (max-width: 480px)': { flexDirection: 'column', flexWrap: 'nowrap', alignItems: 'stretch' },
+  },
+  // In one line where there is room; the name of what it is done to may need several.
   confirm: { maxWidth: '100%', overflowWrap: 'anywhere' },
   danger: {
     backgroundColor: tokens.colorPaletteRedForeground1,
@@ -59,7 +68,7 @@ export function Confirmation(props: ConfirmationProps) {
           {children}
           {error !== null && <Failure error={error} />}
         </DialogContent>
-        <DialogActions>
+        <DialogActions className={styles.actions}>
           <Button
             type="submit"
             className={mergeClasses(styles.confirm, isDangerous && styles.danger)}
