@@ -154,7 +154,9 @@ class Attempt {
   wait(socket: Socket, { timeoutMs, now }: DialOptions): Dialling['opened'] {
     const { tls } = this.#backend;
     const { promise, resolve, reject } = Promise.withResolvers<Awaited<Dialling['opened']>>();
-    const timer = setTimeout(() => fail(this.#timedOut(timeoutMs, now())), timeoutMs);
+    // Through a proxy, part of the time is over.
+    const leftMs = this.#startedAt + timeoutMs - now();
+    const timer = setTimeout(() => fail(this.#timedOut(timeoutMs, now())), leftMs);
     const fail = (error: Error) => {
       socket.destroy();
       reject(error instanceof DialError ? error : this.#explain(error, now()));
