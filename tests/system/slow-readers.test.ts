@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
-import { frameTypes, headers, RawHttp2 } from '../testbed/raw-http2.ts';
+import { flags, frame, frameTypes, headers, RawHttp2 } from '../testbed/raw-http2.ts';
 import { upgradeAccepted, upgradeFields } from '../testbed/raw-websocket.ts';
 import { startTestbed, type Testbed } from '../testbed/testbed.ts';
 
@@ -87,6 +87,38 @@ describe('a client that reads nothing is cut off, and its backend with it (threa
     await backend.connections[0]!.closed();
     assert.equal(client.isClosed, false);
     client.socket.destroy();
+  });
+
+  test('in HTTP/2, where it does not even say that it is there; one that does may be silent', async () => {
+    backend.onConnection = () => {};
+    const [gone, there] = [
+      new RawHttp2(await bed.connect(open, ['h2'])),
+      new RawHttp2(await bed.connect(open, ['h2'])),
+    ];
+    const ask = async (client: RawHttp2) => {
+      client.send(headers(1, requestFields()));
+      const before = backend.connections.length;
+      while (backend.connections.length === before) await new Promise(resolve => setTimeout(resolve, 10));
+    };
+    await ask(gone);
+    await ask(there);
+    const pingsOf = (client: RawHttp2) => client.of(0, frameTypes.ping);
+    const answering = (async () => {
+      for (let count = 0; count < 2; count++) {
+        await there.until(() => pingsOf(there).length > count);
+        there.send(frame(frameTypes.ping, flags.ack, 0, pingsOf(there)[count]!.payload));
+      }
+    })();
+
+    await gone.closed();
+
+    assert.equal(pingsOf(gone).length, 1);
+    await backend.connections[0]!.closed();
+    await answering;
+    backend.connections[1]!.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    await there.ended(1);
+    assert.equal(there.body(1), 'ok');
+    there.socket.destroy();
   });
 
   test('but not who reads slowly', async () => {

@@ -305,7 +305,7 @@ export const configSchema = z.strictObject({
         }),
         clientStallTimeoutMs: option(milliseconds(0, 3_600_000).default(60_000), {
           description:
-            'How long a client may take nothing of an answer, or of a WebSocket, that waits for it.',
+            'How long a client may take nothing of an answer, or of a WebSocket, that waits for it. Over HTTP/2 one that has been silent for so long in the middle of a request or a WebSocket is asked whether it is there (PING), and has as long again to say so.',
           unit: 'ms',
           zero: 'no limit',
         }),

@@ -24,6 +24,8 @@ const pseudoFields = 4;
 const fieldOverheadBytes = 32;
 /** How long the other side may take to read what is left and to close, after GOAWAY and the last stream. */
 const maxClosingMs = 5_000;
+/** More than a PING of ours is on the wire: 17 bytes, and what a record of TLS adds. */
+const maxPingBytes = 64;
 
 /** One HTTP/2 connection of a client: each of its streams is a request of its own. */
 export class Http2Connection {
@@ -42,6 +44,10 @@ export class Http2Connection {
   #hasSpoken = false;
   #lastActiveAt: number;
   #closingSince = 0;
+  #readBytes = 0;
+  #writtenBytes = 0;
+  #movedAt: number;
+  #isAsked = false;
   #isClosed = false;
 
   constructor(
@@ -55,6 +61,7 @@ export class Http2Connection {
     this.#onClose = onClose;
     this.#startedAt = parts.now();
     this.#lastActiveAt = this.#startedAt;
+    this.#movedAt = this.#startedAt;
     this.#brokenRequests = new Allowance(300, 30, this.#startedAt);
     this.#controlFrames = new Allowance(1_000, 200, this.#startedAt);
     const newHead = () => new MessageHead(parts.limits.head.maxFields);
@@ -112,9 +119,11 @@ export class Http2Connection {
     if (!this.#hasSpoken && now - this.#startedAt > headTimeoutMs) return this.destroy();
     if (this.#requests.size === 0) {
       this.#uploads.sweep(0, false);
+      this.#movedAt = now;
       if (now - this.#lastActiveAt > idleTimeoutMs) this.stop();
       return;
     }
+    if (this.#isGone(now)) return this.destroy();
     let uploads = 0;
     let isStuck = false;
     for (const request of this.#requests) {
@@ -123,6 +132,31 @@ export class Http2Connection {
       if (request.isStuck) isStuck = true;
     }
     this.#uploads.sweep(uploads, isStuck);
+  }
+
+  /**
+   * Whether a client that nothing comes from and nothing goes to has left a question (PING, RFC 9113 §6.7) without an answer.
+   * A WebSocket has no other limit, and a connection that broke off while the frames' library was writing tells nobody: it
+   * reads nothing meanwhile.
+   */
+  #isGone(now: number): boolean {
+    const { stallTimeoutMs } = this.#parts.limits;
+    const { bytesRead, bytesWritten } = this.#socket;
+    const hasMoved = bytesRead > this.#readBytes || bytesWritten > this.#writtenBytes + maxPingBytes;
+    if (hasMoved || stallTimeoutMs === 0) {
+      this.#readBytes = bytesRead;
+      this.#writtenBytes = bytesWritten;
+      this.#movedAt = now;
+      this.#isAsked = false;
+      return false;
+    }
+    const silentMs = now - this.#movedAt;
+    if (this.#isAsked) return silentMs > 2 * stallTimeoutMs;
+    if (silentMs > stallTimeoutMs) {
+      this.#isAsked = true;
+      this.#session.ping(() => {});
+    }
+    return false;
   }
 
   #begin(stream: ServerHttp2Stream, list: string[]): void {
