@@ -51,13 +51,18 @@ describe('a native program that names an application (RFC 8707)', () => {
       grant_type: 'refresh_token',
       refresh_token: answer.refresh_token,
     };
-    const renewed = read(await call(service, '/token', renewal));
+    const soon = read(await call(service, '/token', renewal));
+    service.advance(3_600_001);
+    const renewed = read(await call(service, '/token', { ...renewal, refresh_token: soon.refresh_token }));
 
+    const shared = await verifier.verify(soon.access_token);
     const first = await verifier.verify(answer.access_token);
     const second = await verifier.verify(renewed.access_token);
     assert.ok(first && second);
     assert.equal(first.subject, user.id);
     assert.equal(first.applicationId, applicationId);
+    // A session for each token of a program in a loop would fill the relays.
+    assert.equal(shared?.sessionId, first.sessionId);
     assert.notEqual(first.sessionId, second.sessionId);
     const sessions = await listEdgeSessionsOfUser(service.db, user.id);
     assert.deepEqual(

@@ -18,6 +18,7 @@ import { addressKey } from '../edge/address-key.ts';
 import { tokenHost } from '../edge/client-credentials.ts';
 import type { FailedClients } from '../edge/failed-clients.ts';
 import { type ApplicationCredentialRow, listSecretsOfClient } from '../store/application-credentials.ts';
+import { findEdgeSessionOfLogin } from '../store/edge-sessions.ts';
 import {
   type ApplicationName,
   findApplicationOfPerson,
@@ -51,6 +52,8 @@ const clientCredentialsGrantType = 'client_credentials';
 const lifetimeMs = 60 * 60_000;
 /** How long what has begun with a person's token may go on: a download ends with its session, and not with the token. */
 const sessionLifetimeMs = 24 * 60 * 60_000;
+/** Tokens of one sign-in for one application share the session of the first for so long: programs ask for many. */
+const sharedMs = 60 * 60_000;
 
 /** Which application a token is wanted for (RFC 8707 §2, RFC 8693 §2.1). */
 interface TargetParameters {
@@ -179,16 +182,22 @@ export async function bindToSession(
   events.applicationTokenIssued(log, { applicationId, userId, requestId: undefined });
 }
 
-/** Begins the session that an access token lives and ends with. @returns its id. */
+/** Finds or begins the session that an access token lives and ends with. @returns its id. */
 async function beginSession(
-  { directory }: ApplicationTokenParts,
+  { directory, db, now }: ApplicationTokenParts,
   applicationId: string,
   userId: string,
   grantId: string | undefined,
 ): Promise<string> {
+  const host = tokenHost(applicationId);
+  if (grantId !== undefined) {
+    const session = { host, userId, loginSessionUid: grantId };
+    const known = await findEdgeSessionOfLogin(db, session, now() + sessionLifetimeMs - sharedMs);
+    if (known !== undefined) return known.id;
+  }
   try {
     const { record } = await createSession(directory, {
-      host: tokenHost(applicationId),
+      host,
       userId,
       loginSessionUid: grantId ?? null,
       lifetimeMs: sessionLifetimeMs,

@@ -33,6 +33,22 @@ export async function findEdgeSession(
   );
 }
 
+/** One of a person at a host, from one login, that lasts until then at least. @param until Milliseconds since the epoch. */
+export function findEdgeSessionOfLogin(
+  db: Kysely<Database>,
+  { host, userId, loginSessionUid }: Pick<EdgeSessionRow, 'host' | 'userId'> & { loginSessionUid: string },
+  until: number,
+): Promise<EdgeSessionRow | undefined> {
+  return db
+    .selectFrom('edgeSession')
+    .selectAll()
+    .where('userId', '=', userId)
+    .where('host', '=', host)
+    .where('loginSessionUid', '=', loginSessionUid)
+    .where('expiresAt', '>=', until)
+    .executeTakeFirst();
+}
+
 /** @param until Milliseconds since the epoch; null: not at all. */
 export async function setTimingUntil(db: Kysely<Database>, id: string, until: number | null): Promise<void> {
   await db.updateTable('edgeSession').set({ timingUntil: until }).where('id', '=', id).execute();
