@@ -47,6 +47,12 @@ export interface StatusError {
 /** What the connector itself keeps up to date. */
 export type OwnStatus = Omit<ConnectorStatus, 'isRunning' | 'updatedAt'>;
 
+/** As it stands in the file. */
+interface WrittenStatus extends Omit<ConnectorStatus, 'isRunning'> {
+  /** Of the process that wrote it: see {@link processMark}. */
+  readonly processMark: string | null;
+}
+
 function statusFile(dataDir: string): string {
   return join(dataDir, 'run', 'status.json');
 }
@@ -54,16 +60,18 @@ function statusFile(dataDir: string): string {
 /** Writes the status file, one write at a time; of several changes meanwhile only the last is written. */
 export class StatusFile {
   readonly #file: string;
+  readonly #processMark: string | null;
   #next: OwnStatus | null = null;
   #writing: Promise<void> | null = null;
 
-  private constructor(file: string) {
+  private constructor(file: string, mark: string | null) {
     this.#file = file;
+    this.#processMark = mark;
   }
 
   static async create(dataDir: string): Promise<StatusFile> {
     await mkdir(join(dataDir, 'run'), { recursive: true, mode: 0o700 });
-    return new StatusFile(statusFile(dataDir));
+    return new StatusFile(statusFile(dataDir), await processMark(process.pid));
   }
 
   /** Resolves when this status, or a later one, is in the file; a full disk is no reason to stop, and is ignored. */
@@ -75,7 +83,11 @@ export class StatusFile {
 
   async #writeAll(): Promise<void> {
     while (this.#next !== null) {
-      const status = { ...this.#next, updatedAt: Date.now() };
+      const status: WrittenStatus = {
+        ...this.#next,
+        updatedAt: Date.now(),
+        processMark: this.#processMark,
+      };
       this.#next = null;
       await this.#replace(`${JSON.stringify(status, null, 2)}\n`).catch(() => {});
     }
@@ -94,9 +106,10 @@ export class StatusFile {
  * @throws IdentityError `not_registered` and its other codes, if it has never run and cannot.
  */
 export async function readConnectorStatus(options: { readonly dataDir: string }): Promise<ConnectorStatus> {
-  const written = await readWritten(options.dataDir);
-  if (written === null) return describeStopped(options.dataDir);
-  const isRunning = written.state !== 'stopped' && (await isAlive(written));
+  const inFile = await readWritten(options.dataDir);
+  if (inFile === null) return describeStopped(options.dataDir);
+  const { processMark: mark, ...written } = inFile;
+  const isRunning = written.state !== 'stopped' && (await isAlive(written.processId, mark));
   if (isRunning) return { ...written, isRunning };
   const stopped = { ...written, isRunning, state: 'stopped', tunnels: [] } as const;
   const registered = await describeStopped(options.dataDir).catch(() => null);
@@ -110,9 +123,9 @@ function isRegisteredSince(ran: OwnStatus, { connectorId, certificate }: OwnStat
   return connectorId !== ran.connectorId || certificate.notBefore > ran.certificate.notBefore;
 }
 
-async function readWritten(dataDir: string): Promise<Omit<ConnectorStatus, 'isRunning'> | null> {
+async function readWritten(dataDir: string): Promise<WrittenStatus | null> {
   try {
-    return JSON.parse(await readFile(statusFile(dataDir), 'utf8')) as Omit<ConnectorStatus, 'isRunning'>;
+    return JSON.parse(await readFile(statusFile(dataDir), 'utf8')) as WrittenStatus;
   } catch {
     return null;
   }
@@ -138,35 +151,29 @@ async function describeStopped(dataDir: string): Promise<ConnectorStatus> {
   };
 }
 
-async function isAlive({
-  processId,
-  updatedAt,
-}: Pick<ConnectorStatus, 'processId' | 'updatedAt'>): Promise<boolean> {
+async function isAlive(processId: number, mark: string | null): Promise<boolean> {
   try {
     process.kill(processId, 0);
   } catch (error) {
     // It exists and belongs to somebody else.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  const startedAt = await startOf(processId);
-  // Numbers are given again: a process that is younger than the file did not write it.
-  return startedAt === null || startedAt <= updatedAt + clockSlackMs;
+  const found = await processMark(processId);
+  return mark === null || found === null || found === mark;
 }
 
-/** The kernel counts in hundredths of a second from a start that it tells in seconds. */
-const clockSlackMs = 2_000;
-
-/** When a process began, in milliseconds since the epoch; null where the machine does not tell. */
-async function startOf(processId: number): Promise<number | null> {
+/**
+ * What no other process has, numbers of processes being given again: when it began, in the kernel's own count since the start
+ * of the machine, which no change of the clock touches, and which start that was. Null where the machine does not tell.
+ */
+async function processMark(processId: number): Promise<string | null> {
   try {
-    const [process, machine] = await Promise.all(
-      [`/proc/${processId}/stat`, '/proc/stat'].map(file => readFile(file, 'utf8')),
+    const [stat, bootId] = await Promise.all(
+      [`/proc/${processId}/stat`, '/proc/sys/kernel/random/boot_id'].map(file => readFile(file, 'utf8')),
     );
     // The name, in parentheses, may hold anything; the beginning is the twentieth field after it (proc_pid_stat(5)).
-    const ticks = Number(process!.slice(process!.lastIndexOf(')') + 2).split(' ')[19]);
-    const bootedAt = Number(/^btime (\d+)$/m.exec(machine!)?.[1]) * 1000;
-    const startedAt = bootedAt + ticks * 10;
-    return Number.isFinite(startedAt) ? startedAt : null;
+    const startedAt = stat!.slice(stat!.lastIndexOf(')') + 2).split(' ')[19];
+    return `${bootId!.trim()} ${startedAt}`;
   } catch {
     return null;
   }
