@@ -1,9 +1,4 @@
-/**
- * `npm run lab`: lays one fault after the other into a network of its own, and prints what the doctor said of each.
- * Needs root. `-- --only <text>`, once or more, takes the scenarios with that text in their name; `-- --json` prints one
- * document; `-- --labs <n>` lays so many labs side by side (default 2), among which the scenarios are dealt out: they wait
- * most of the time.
- */
+/** `npm run lab`: see `usage`. Several labs lie side by side, and the scenarios are dealt out: they wait most of the time. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -14,20 +9,56 @@ import { type LabNetwork, openNetwork, through } from './network.ts';
 import { runScenario, type ScenarioResult } from './scenario.ts';
 import { scenarios } from './scenarios/all.ts';
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', multiple: true, default: [] },
-    json: { type: 'boolean', default: false },
-    labs: { type: 'string', default: '2' },
-    inside: { type: 'string' },
-  },
-});
+const usage = `Usage: npm run lab -- [options]
+
+Lays one fault after the other into a network of its own, and prints what the doctor said of each. Needs root.
+
+  --only <text>  the scenarios with this text in their name; may be given more than once
+  --labs <n>     so many labs side by side, 1 to 8 (default 2)
+  --json         one document in place of a line for each
+  --help         this text
+
+Exit code 0: each scenario went as expected; 1: not; 2: wrong usage.
+`;
+
+const values = readArguments();
 const { only } = values;
-const labs = Math.max(1, Number(values.labs));
+const labs = Number(values.labs);
 const chosen = scenarios.filter(({ name }) => only.length === 0 || only.some(text => name.includes(text)));
+if (values.help) {
+  process.stdout.write(usage);
+  process.exit();
+}
+if (!Number.isInteger(labs) || labs < 1 || labs > 8) refuse('--labs is a number from 1 to 8.');
+if (chosen.length === 0) {
+  refuse(
+    `No scenario has that text in its name. There are:\n${scenarios.map(one => `  ${one.name}\n`).join('')}`,
+  );
+}
 
 if (values.inside === undefined) await main();
 else await runInside(JSON.parse(values.inside) as Part);
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        only: { type: 'string', multiple: true, default: [] },
+        json: { type: 'boolean', default: false },
+        labs: { type: 'string', default: '2' },
+        help: { type: 'boolean', default: false },
+        inside: { type: 'string' },
+      },
+    }).values;
+  } catch (error) {
+    return refuse(`${(error as Error).message}\n\n${usage}`);
+  }
+}
+
+function refuse(said: string): never {
+  process.stderr.write(`${said.trimEnd()}\n`);
+  process.exit(2);
+}
 
 /** Of several labs side by side, one. */
 interface Part {
