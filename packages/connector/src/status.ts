@@ -163,17 +163,14 @@ async function isAlive(processId: number, mark: string | null): Promise<boolean>
 }
 
 /**
- * What no other process has, numbers of processes being given again: when it began, in the kernel's own count since the start
- * of the machine, which no change of the clock touches, and which start that was. Null where the machine does not tell.
+ * What another process with the same number, which is given again, does not have: when it began, in the kernel's own count
+ * since the start of the machine, which no change of the clock touches. Null where the machine does not tell.
  */
 async function processMark(processId: number): Promise<string | null> {
   try {
-    const [stat, bootId] = await Promise.all(
-      [`/proc/${processId}/stat`, '/proc/sys/kernel/random/boot_id'].map(file => readFile(file, 'utf8')),
-    );
+    const stat = await readFile(`/proc/${processId}/stat`, 'utf8');
     // The name, in parentheses, may hold anything; the beginning is the twentieth field after it (proc_pid_stat(5)).
-    const startedAt = stat!.slice(stat!.lastIndexOf(')') + 2).split(' ')[19];
-    return `${bootId!.trim()} ${startedAt}`;
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
   } catch {
     return null;
   }
