@@ -230,7 +230,7 @@ describe('credentials of an application', () => {
     const gone = await postern('app', 'credential', 'remove', 'Wiki', 'backup');
     const empty = await done('app', 'credential', 'list', 'Wiki');
 
-    assert.match(secret, /^[\w-]{43}$/);
+    assert.match(secret, /^[0-9a-f]{64}$/);
     assert.equal(second.clientId, clientId);
     assert.match(listed, new RegExp(`backup +${clientId} +${secret.slice(0, 3)}… .* never `));
     assert.ok(!listed.includes(secret));

@@ -30,7 +30,7 @@ describe('credentials of an application', () => {
       displayName: 'backup',
     });
 
-    assert.match(secret, /^[A-Za-z0-9_-]{43}$/);
+    assert.match(secret, /^[0-9a-f]{64}$/);
     assert.equal(row.secretHash, hash('sha256', secret, 'base64url'));
     assert.equal(row.expiresAt, opened.clock.now + yearMs);
     const [change] = opened.takeChanges();

@@ -26,7 +26,7 @@ const maxCredentials = 100;
 /**
  * Makes a credential with which a program uses an application without a person. Resolves when the relays know it.
  *
- * @returns its row, and the secret (256 bits, base64url), which is stored nowhere.
+ * @returns its row, and the secret (256 bits, hex), which is stored nowhere.
  * @throws DirectoryError `not_found`, `invalid` of `endDateTime` or `clientId`, `conflict` where there are too many.
  */
 export async function addApplicationCredential(
@@ -34,7 +34,8 @@ export async function addApplicationCredential(
   applicationId: string,
   input: ApplicationCredentialInput,
 ): Promise<{ readonly row: store.ApplicationCredentialRow; readonly secret: string }> {
-  const secret = randomBytes(32).toString('base64url');
+  // It is typed into command lines of others: a first "-" would begin an option.
+  const secret = randomBytes(32).toString('hex');
   const createdAt = directory.now();
   const expiresAt = input.expiresAt ?? createdAt + defaultCredentialLifetimeSeconds * 1_000;
   checkExpiry(expiresAt, createdAt);
