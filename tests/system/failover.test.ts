@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import type { BackendHealth } from '@postern/protocol/admin/backend-health';
 import { Forwarder } from '../testbed/forwarder.ts';
 import { answerEveryRequest, type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
@@ -47,6 +48,19 @@ async function connectClient(): Promise<RawClient> {
   const client = new RawClient(await bed.connect(open));
   clients.push(client);
   return client;
+}
+
+/** Starts connectors again; each takes requests once it has been told what it may dial. */
+async function restart(...connectors: readonly TestConnector[]): Promise<void> {
+  await Promise.all(connectors.map(connector => connector.restart()));
+  const isServing = async ({ id }: TestConnector) => {
+    const { body } = await bed.api('GET', `/applications/${bed.applicationId('open')}/backendHealth`);
+    const [health] = (body as { value: BackendHealth[] }).value;
+    return health!.connectors.some(({ connectorId, state }) => connectorId === id && state !== 'offline');
+  };
+  for (const connector of connectors) {
+    while (!(await isServing(connector))) await new Promise(resolve => setTimeout(resolve, 20));
+  }
 }
 
 function get(path: string): string {
@@ -178,7 +192,7 @@ describe('a connector that ends', () => {
 
     assert.match(await answer, /done$/);
     assert.deepEqual(await exit, [0, null]);
-    await Promise.all([first.restart(), second.restart()]);
+    await restart(first, second);
     assert.match(await late, /^HTTP\/1\.1 200 /);
     assert.equal(timesSeen('/early'), 1);
     assert.equal(timesSeen('/late'), 1);
@@ -196,7 +210,7 @@ describe('a connector that ends', () => {
     const safe = (await connectClient()).ask(get('/safe'));
     const unsafe = (await connectClient()).ask(post('/unsafe'));
     while (waiting < 2) await new Promise(resolve => setImmediate(resolve));
-    await second.restart();
+    await restart(second);
     backend.onConnection = answerEveryRequest;
 
     first.process.kill('SIGKILL');
@@ -207,7 +221,7 @@ describe('a connector that ends', () => {
     assert.match(lost, /"code":"tunnel_lost"/);
     assert.equal(timesSeen('/safe'), 2);
     assert.equal(timesSeen('/unsafe'), 1);
-    await first.restart();
+    await restart(first);
   });
 });
 
@@ -266,7 +280,7 @@ describe('two connectors under load, one of which ends', () => {
       if (isPost) assert.equal(seen.get(path), 1, path);
     }
     await exit;
-    await first.restart();
+    await restart(first);
   });
 
   test('kill -9: no safe request fails, only POSTs that were under way do, and none is sent twice', async () => {
@@ -287,6 +301,6 @@ describe('two connectors under load, one of which ends', () => {
       }
     }
     assert.ok(failed <= clientCount, `${failed} failed, more than were under way`);
-    await first.restart();
+    await restart(first);
   });
 });
