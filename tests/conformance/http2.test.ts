@@ -53,7 +53,7 @@ describe('HTTP/2 vectors (RFC 9113, RFC 7541)', () => {
       client.socket.destroy();
 
       if (vector.expected === 'GOAWAY') assert.match(verdict, /^GOAWAY (?!NO_ERROR)/);
-      else assert.equal(verdict, vector.expected);
+      else assert.ok(vector.expected.split(' or ').includes(verdict), verdict);
       assert.doesNotMatch(backend.received, /unwanted/);
     });
   }
