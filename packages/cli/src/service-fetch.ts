@@ -4,7 +4,7 @@ import { type RequestOptions, request } from 'node:https';
 import type { LookupFunction, TcpSocketConnectOpts } from 'node:net';
 import { getCACertificates, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { addressPatienceMs, lookupName } from '@postern/outbound/lookup-name';
-import { type Outbound, OutboundError } from '@postern/outbound/outbound';
+import { messageOf, type Outbound, OutboundError } from '@postern/outbound/outbound';
 import { CliError } from './cli-error.ts';
 
 /** What of a `fetch` request this program uses. */
@@ -176,11 +176,7 @@ function explain(error: NodeJS.ErrnoException, target: URL, caFile: string | und
       'Name the file with the right CA certificate: --ca-file FILE.',
     );
   }
-  return fail(`${target.host} cannot be reached: ${saidBy(error)}.`);
-}
-
-/** What went wrong; where several addresses were tried in vain, with each of them. */
-function saidBy(error: NodeJS.ErrnoException): string {
-  if (error instanceof AggregateError) return error.errors.map(one => (one as Error).message).join('; ');
-  return error.message === '' ? (error.code ?? 'no reason was given') : error.message;
+  return fail(
+    `${target.host} cannot be reached: ${messageOf(error) || (error.code ?? 'no reason was given')}.`,
+  );
 }

@@ -8,7 +8,7 @@ import {
   connect as tlsConnect,
 } from 'node:tls';
 import { addressPatienceMs, answer, isLoopbackName, lookupName } from '@postern/outbound/lookup-name';
-import { type Outbound, OutboundError, type OutboundProxy } from '@postern/outbound/outbound';
+import { authority, type Outbound, OutboundError, type OutboundProxy } from '@postern/outbound/outbound';
 import type { BackendConfiguration } from '@postern/protocol/tunnel/messages';
 import type { OpenDetail, OpenFailure } from '@postern/protocol/tunnel/preamble';
 import type { AllowList } from './allow-list.ts';
@@ -190,7 +190,7 @@ class Attempt {
 
   connectedThrough(proxy: OutboundProxy, at: number): void {
     this.#connectedAt = at;
-    this.#address = `proxy ${isIP(proxy.host) === 6 ? `[${proxy.host}]` : proxy.host}:${proxy.port}`;
+    this.#address = `proxy ${authority(proxy.host, proxy.port)}`;
   }
 
   detail(socket: Socket, at: number): OpenDetail {
@@ -320,7 +320,7 @@ function tlsOptions(backend: BackendConfiguration) {
 }
 
 function describe({ tls, host, port }: BackendConfiguration): string {
-  return `${tls ? 'https' : 'http'}://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+  return `${tls ? 'https' : 'http'}://${authority(host, port)}`;
 }
 
 function round(ms: number): number {

@@ -2,7 +2,7 @@ import { createPrivateKey, sign, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { getCACertificates } from 'node:tls';
-import { Outbound } from '@postern/outbound/outbound';
+import { messageOf, Outbound } from '@postern/outbound/outbound';
 import type { EnrolmentToken } from '@postern/protocol/enrolment-token';
 import {
   type PreviousKeyProof,
@@ -20,7 +20,7 @@ import { writeServiceSettings } from './identity/service-settings.ts';
 import { writeTrustSettings } from './identity/trust-settings.ts';
 import { machineNameOf } from './machine-name.ts';
 import { type Endpoint, RegistrationClient } from './registration-client.ts';
-import { messageOf, RegistrationError } from './registration-error.ts';
+import { RegistrationError } from './registration-error.ts';
 import { readEnrolmentToken } from './registration-token.ts';
 import { connectorVersion, describeOs } from './version.ts';
 

@@ -1,14 +1,14 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type DetailedPeerCertificate, type TLSSocket, connect as tlsConnect } from 'node:tls';
-import { type Outbound, OutboundError } from '@postern/outbound/outbound';
+import { messageOf, type Outbound, OutboundError } from '@postern/outbound/outbound';
 import {
   type RegistrationRequest,
   type RegistrationResult,
   registrationError,
   registrationResult,
 } from '@postern/protocol/registration';
-import { messageOf, RegistrationError } from './registration-error.ts';
+import { RegistrationError } from './registration-error.ts';
 
 /** Where registration is. */
 export interface Endpoint {

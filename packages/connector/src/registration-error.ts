@@ -25,11 +25,3 @@ export class RegistrationError extends Error {
     this.remedy = fields.remedy;
   }
 }
-
-/** What an error says, the errors that it gathers included. */
-export function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  // Where several addresses were tried, the message is empty and the errors are listed.
-  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
-  return error.message;
-}

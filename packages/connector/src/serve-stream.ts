@@ -1,6 +1,6 @@
-import { isIP, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { Outbound } from '@postern/outbound/outbound';
+import { authority, type Outbound } from '@postern/outbound/outbound';
 import type { BackendConfiguration, EndReason } from '@postern/protocol/tunnel/messages';
 import {
   decodePreamble,
@@ -91,8 +91,7 @@ export class ServedStream {
     const { applicationId, host, port, http2 } = backend;
     // The one before it is over, whatever its end was.
     if (!http2) this.#endRecord('answered', offset);
-    const address = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
-    const record = sessionLog.begin({ applicationId, requestId, backend: address }, offset);
+    const record = sessionLog.begin({ applicationId, requestId, backend: authority(host, port) }, offset);
     if (!http2) {
       this.#record = record;
       return;

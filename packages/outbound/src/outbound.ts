@@ -628,8 +628,8 @@ function useOtherWay({ proxy }: SettingNames): string {
   return `Basic and Digest are supported. For NTLM, Negotiate or Kerberos: let the proxy pass this machine without authentication, let it offer Basic or Digest, too, or run a small proxy on this machine that signs in to it (cntlm, px) and name that one in ${proxy}.`;
 }
 
-/** `host:port`, as CONNECT writes it. */
-function authority(host: string, port: number): string {
+/** `host:port`, as CONNECT writes it: an address of IPv6 in brackets. */
+export function authority(host: string, port: number): string {
   return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 }
 
@@ -655,7 +655,8 @@ function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? '';
 }
 
-function messageOf(error: unknown): string {
+/** What an error says, the errors that it gathers included. */
+export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // Where several addresses were tried, the message is empty and the errors are listed.
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
