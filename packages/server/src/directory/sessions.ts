@@ -6,7 +6,7 @@ import {
   insertEdgeSession,
   setTimingUntil,
 } from '../store/edge-sessions.ts';
-import { hasEnded } from '../store/oidc-records.ts';
+import { hasEnded, hashId } from '../store/oidc-records.ts';
 import { findUser } from '../store/users.ts';
 import type { Directory } from './directory.ts';
 import { DirectoryError } from './directory-error.ts';
@@ -41,13 +41,13 @@ export async function createSession(
       }
       const { loginSessionUid } = session;
       // Grants are stored by their hash, and so remembered.
-      if (loginSessionUid !== null && (await hasEnded(db, [loginSessionUid, hashOf(loginSessionUid)]))) {
+      if (loginSessionUid !== null && (await hasEnded(db, [loginSessionUid, hashId(loginSessionUid)]))) {
         throw new DirectoryError('precondition_failed', 'This sign-in has ended.');
       }
       const createdAt = directory.now();
       const row = {
         id: randomUUID(),
-        idHash: hashOf(value),
+        idHash: hash('sha256', value, 'base64url'),
         host: session.host,
         userId: session.userId,
         loginSessionUid,
@@ -111,8 +111,4 @@ async function endSessions(
     },
     { awaitRelays: true },
   );
-}
-
-function hashOf(text: string): string {
-  return hash('sha256', text, 'base64url');
 }

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import {
@@ -6,6 +5,7 @@ import {
   deleteOidcRecord,
   deleteOidcRecordsOfGrant,
   findOidcRecord,
+  hashId,
   type OidcRecord,
   putOidcRecord,
   putOidcRecordOfSession,
@@ -107,11 +107,6 @@ function clientAdapter({ findClient }: OidcAdapterParts): Adapter {
     destroy: neverStored,
     revokeByGrantId: neverStored,
   };
-}
-
-/** What stands in the store for an id. */
-export function hashId(id: string): string {
-  return hash('sha256', id, 'base64url');
 }
 
 /** Reads a record; one that cannot be unsealed is as good as none. */

@@ -12,6 +12,7 @@ import {
   deleteOidcRecord,
   deleteOidcRecordsOfGrant,
   endOidcSession,
+  hashId,
 } from '../store/oidc-records.ts';
 import type { Database } from '../store/schema.ts';
 import type { SealedSecrets } from '../store/sealed-secrets.ts';
@@ -21,7 +22,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { Clients, cliClientId } from './clients.ts';
 import type { CredentialsParts } from './credentials.ts';
 import { FailureCounter } from './failure-counter.ts';
-import { hashId, readPayload } from './oidc-adapter.ts';
+import { readPayload } from './oidc-adapter.ts';
 import { PasswordHasher } from './password-hash.ts';
 import { createProvider, issuerOf } from './provider.ts';
 import { deriveKey, Sealer } from './sealer.ts';

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { type Kysely, sql } from 'kysely';
 import type { Database, OidcRecordTable } from './schema.ts';
 
@@ -8,6 +9,11 @@ export type OidcRecord = Readonly<OidcRecordTable>;
  * may want to write what follows from it afterwards.
  */
 const endedModel = 'Ended';
+
+/** What stands in the store for an id of oidc-provider, which may be a secret. */
+export function hashId(id: string): string {
+  return hash('sha256', id, 'base64url');
+}
 
 /** Stores a record in place of the one with its model and id; what consumed it stays. */
 export async function putOidcRecord(
