@@ -15,7 +15,13 @@ import type { EdgeParts } from './edge-parts.ts';
 import type { Exchange, ResponseSink } from './exchange.ts';
 import { EdgeError, type FailureCode, failureCodeOf } from './failure.ts';
 import { encodeLocalAnswer, failureAnswer, withFields } from './local-answer.ts';
-import { addressesOf, type ClientContext, handleRequest, type RequestOutcome } from './request.ts';
+import {
+  addressesOf,
+  type ClientContext,
+  handleRequest,
+  interimChanges,
+  type RequestOutcome,
+} from './request.ts';
 import { closeFrame, FrameTracker } from './websocket-frames.ts';
 
 /** Pipelined bytes beyond this pause the socket. */
@@ -310,19 +316,12 @@ export class ClientConnection implements ResponseSink, BodySink {
   onInformational(head: MessageHead): void {
     // HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
     if (this.#head.minorVersion === 0) return;
-    const exchange = this.#exchange!;
+    const changes = interimChanges(this.#exchange!);
     this.#socket.write(
       writeResponseHead(head, {
-        addresses: addressesOf(exchange.route),
-        links: exchange.links,
-        changesContent: false,
+        ...changes,
         framing: none,
         keepTransferEncoding: false,
-        keepsOwnCookies: false,
-        isPersonalPage: false,
-        custom: null,
-        claims: exchange,
-        addsHttpOnly: exchange.route.addsHttpOnly,
       }),
     );
   }

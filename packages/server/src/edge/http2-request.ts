@@ -16,7 +16,13 @@ import { EdgeError, failureCodeOf } from './failure.ts';
 import { MalformedRequest, parseFieldList } from './http2-request-head.ts';
 import { failureAnswer, type LocalAnswer, withFields } from './local-answer.ts';
 import { namesConnectionScheme } from './pinned-connections.ts';
-import { addressesOf, type ClientContext, handleRequest, type RequestOutcome } from './request.ts';
+import {
+  addressesOf,
+  type ClientContext,
+  handleRequest,
+  interimChanges,
+  type RequestOutcome,
+} from './request.ts';
 import { trailerFields } from './trailer-fields.ts';
 import { baseWindowBytes, type UploadProgress, type UploadWindows } from './upload-windows.ts';
 import { closeFrame, FrameTracker } from './websocket-frames.ts';
@@ -246,17 +252,7 @@ export class Http2Request implements ResponseSink {
 
   onInformational(head: MessageHead): void {
     if (this.#stream.closed || this.#stream.destroyed) return;
-    const exchange = this.#exchange!;
-    const list = listResponseFields(head, {
-      addresses: addressesOf(exchange.route),
-      links: exchange.links,
-      changesContent: false,
-      keepsOwnCookies: false,
-      isPersonalPage: false,
-      custom: null,
-      claims: exchange,
-      addsHttpOnly: exchange.route.addsHttpOnly,
-    });
+    const list = listResponseFields(head, interimChanges(this.#exchange!));
     // Without what every object has: a field may be called `constructor`.
     const fields: OutgoingHttpHeaders = Object.create(null);
     for (let at = 0; at < list.length; at += 2) {

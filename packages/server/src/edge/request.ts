@@ -358,6 +358,21 @@ function withoutPort(address: string): string {
   return /^(?:\[([^\]]+)\]|([\d.]+))(?::\d+)?$/.exec(address)?.slice(1).find(Boolean) ?? address;
 }
 
+/** What becomes of an interim answer: what it names is turned outwards as in the answer that follows, and nothing is added. */
+export function interimChanges(exchange: Exchange) {
+  const { route, links } = exchange;
+  return {
+    addresses: addressesOf(route),
+    links,
+    changesContent: false,
+    keepsOwnCookies: false,
+    isPersonalPage: false,
+    custom: null,
+    claims: exchange,
+    addsHttpOnly: route.addsHttpOnly,
+  };
+}
+
 /** Whose addresses are turned outwards in answers of a route; the control process writes its own. */
 export function addressesOf(route: Route): PublishedAddress | null {
   return route.translatesAnswers ? route : null;
