@@ -12,6 +12,7 @@ import { Presence } from './presence.ts';
 import { FeedPublisher } from './publisher.ts';
 import { RelayState } from './relay-state.ts';
 import { FeedSubscriber } from './subscriber.ts';
+import { nothingAsked } from './subscriber-for-tests.ts';
 
 describe('both ends of the feed', () => {
   test('a session is known to the relay when its beginning resolves, and unknown when its end does', async () => {
@@ -45,12 +46,7 @@ describe('both ends of the feed', () => {
       state,
       log,
       now: () => performance.now(),
-      onChange: () => undefined,
-      onExamine: async () => null,
-      onTest: async () => null,
-      onReportOutcomes: () => [],
-      onReportBackends: () => null,
-      onConnect: () => undefined,
+      ...nothingAsked,
     });
     try {
       await feed.ready;

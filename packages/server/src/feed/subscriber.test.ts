@@ -10,6 +10,7 @@ import { createLogger } from '../telemetry/logger.ts';
 import type { ControlMessage, RelayMessage } from './messages.ts';
 import { hashCookie, RelayState } from './relay-state.ts';
 import { FeedSubscriber } from './subscriber.ts';
+import { nothingAsked } from './subscriber-for-tests.ts';
 
 const snapshot: Extract<ControlMessage, { type: 'snapshot' }> = {
   type: 'snapshot',
@@ -38,12 +39,7 @@ describe('a feed that says nothing', () => {
       state: new RelayState(),
       log: createLogger({ program: 'test', level: 'silent' }),
       now: () => now,
-      onChange: () => undefined,
-      onExamine: async () => null,
-      onTest: async () => null,
-      onReportOutcomes: () => [],
-      onReportBackends: () => null,
-      onConnect: () => undefined,
+      ...nothingAsked,
       silenceMs: 50,
     });
     try {
@@ -114,12 +110,7 @@ describe('a session that is asked for', () => {
       state,
       log: createLogger({ program: 'test', level: 'silent' }),
       now: () => 0,
-      onChange: () => undefined,
-      onExamine: async () => null,
-      onTest: async () => null,
-      onReportOutcomes: () => [],
-      onReportBackends: () => null,
-      onConnect: () => undefined,
+      ...nothingAsked,
     });
     try {
       await feed.ready;
