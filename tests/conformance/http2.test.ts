@@ -29,8 +29,8 @@ after(async () => {
   await backend?.[Symbol.asyncDispose]();
 });
 
-beforeEach(() => {
-  backend.reset();
+beforeEach(async () => {
+  await backend.reset();
   backend.onConnection = answerUnlessHeld;
 });
 

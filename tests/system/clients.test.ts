@@ -69,9 +69,9 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-beforeEach(() => {
+beforeEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
-  backend.reset();
+  await backend.reset();
   backend.onConnection = downloadOrUpgrade;
 });
 

@@ -131,7 +131,7 @@ test('one that has no other is told so and cut: what is in flight has its time, 
   const connector = bed.connectors[0]!;
   clock.set(0);
   await startWithOldCertificate();
-  backend.reset();
+  await backend.reset();
   backend.onConnection = answerInPartsOrUpgrade;
   const [ends, lasts, socket] = await Promise.all([
     begin('/download?ends', firstPart),

@@ -38,10 +38,10 @@ after(async () => {
   await backend?.[Symbol.asyncDispose]();
 });
 
-beforeEach(() => {
+beforeEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
   for (const link of links) link.restore();
-  backend.reset();
+  await backend.reset();
 });
 
 async function connectClient(): Promise<RawClient> {

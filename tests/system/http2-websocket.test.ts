@@ -40,9 +40,9 @@ after(async () => {
   await backend?.[Symbol.asyncDispose]();
 });
 
-beforeEach(() => {
+beforeEach(async () => {
   for (const session of sessions.splice(0)) session.destroy();
-  backend.reset();
+  await backend.reset();
   backend.onConnection = acceptAny;
 });
 

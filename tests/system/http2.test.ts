@@ -649,7 +649,7 @@ describe('requests that HTTP/2 must not have (RFC 9113 §8.1.1; threats A9, A12,
       [':path', '/x'],
       ['X-Upper', 'x'],
     ] as const) {
-      backend.reset();
+      await backend.reset();
       backend.onConnection = () => {};
       const client = await raw(open);
       client.send(headers(1, post(), false), data(1, 'abc'));
@@ -839,7 +839,7 @@ describe('floods (threat H2)', () => {
     assert.equal(bed.service.exitCode, null);
     assert.ok(most - before < maxGrowthBytes, `grew by ${most - before} bytes`);
     await using session = await connect(open);
-    backend.reset();
+    await backend.reset();
     assert.equal((await ask(session, {})).status, 200);
     return client;
   }

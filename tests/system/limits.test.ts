@@ -44,9 +44,9 @@ after(async () => {
   await backend?.[Symbol.asyncDispose]();
 });
 
-beforeEach(() => {
+beforeEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
-  backend.reset();
+  await backend.reset();
 });
 
 async function connectClient(): Promise<RawClient> {

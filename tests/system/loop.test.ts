@@ -78,7 +78,7 @@ describe('what a client says of loops', () => {
   test('is passed on, and believed by nobody: only our own word of this very application counts', async () => {
     await ask('behind');
     const [, tag] = /CDN-Loop: postern; r=([\w-]{16})/.exec(backend.received)!;
-    backend.reset();
+    await backend.reset();
 
     for (const value of [
       'postern',

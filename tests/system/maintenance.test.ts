@@ -29,10 +29,10 @@ after(async () => {
 });
 
 beforeEach(async () => {
-  backend.reset();
+  await backend.reset();
   await close('wiki', { isEnabled: false, message: '', exceptPrincipalIds: [] });
   await close('open', { isEnabled: false, message: '' });
-  backend.reset();
+  await backend.reset();
 });
 
 const page = 'Accept: text/html\r\nSec-Fetch-Mode: navigate\r\n';
@@ -64,7 +64,7 @@ async function close(application: string, maintenanceMode: object): Promise<void
 describe('an application in maintenance', () => {
   test('is a page with the administrator’s words, and Retry-After', async () => {
     await close('open', { isEnabled: true, message: 'Back at <14:00>.', retryAfterSeconds: 900 });
-    backend.reset();
+    await backend.reset();
 
     const got = await get(open, page);
 

@@ -52,9 +52,9 @@ after(async () => {
   await backend?.[Symbol.asyncDispose]();
 });
 
-beforeEach(() => {
+beforeEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
-  backend.reset();
+  await backend.reset();
 });
 
 function get(name: string, address: string, fields = ''): Promise<string> {

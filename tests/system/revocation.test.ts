@@ -35,9 +35,9 @@ after(async () => {
   await backend?.[Symbol.asyncDispose]();
 });
 
-beforeEach(() => {
+beforeEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
-  backend.reset();
+  await backend.reset();
   backend.onConnection = downloadOrUpgrade;
 });
 

@@ -39,6 +39,18 @@ export class BackendConnectionLog {
     else this.socket.write(bytes);
   }
 
+  /**
+   * Ends the connection; resolves when the connector has ended its side, and so knows of the end. What it does not take
+   * is thrown away, and where it does not end in a second the connection is cut.
+   */
+  async end(): Promise<void> {
+    const timer = setTimeout(() => this.socket.destroy(), 1_000);
+    if (this.socket.writableLength > 0) this.socket.destroy();
+    else this.socket.end();
+    await this.closed();
+    clearTimeout(timer);
+  }
+
   #check(): void {
     for (const waiter of [...this.#waiters]) {
       if (!waiter.test()) continue;
@@ -91,11 +103,12 @@ export class RawBackend implements AsyncDisposable {
     return this.connections.flatMap(one => one.received.match(/^[A-Z-]+ \S+ HTTP\/1\.[01]$/gm) ?? []);
   }
 
-  /** Forgets what came, for the next test. */
-  reset(): void {
-    for (const connection of this.connections) connection.socket.destroy();
-    this.connections.length = 0;
+  /** Ends every connection and forgets what came, for the next test; no request of its is sent on one that has ended. */
+  async reset(): Promise<void> {
     this.onConnection = answerEveryRequest;
+    while (this.connections.length > 0) {
+      await Promise.all(this.connections.splice(0).map(connection => connection.end()));
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
