@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
-import { type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
+import { answerEveryRequest, type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
+import { RawClient } from '../testbed/raw-client.ts';
 import { upgradeAccepted, upgradeFields } from '../testbed/raw-websocket.ts';
 import { readAll, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
@@ -587,6 +589,77 @@ describe('backends that misbehave (threat A15)', () => {
     assert.match(answer, /^HTTP\/1\.1 504 /);
     assert.match(answer, /"hop":"backend"/);
     await backend.connections[0]!.closed();
+  });
+});
+
+describe('a backend that ends its idle connections, as one does that is restarted', () => {
+  const post = 'POST /once HTTP/1.1\r\nHost: open.bed.localhost\r\nContent-Length: 5\r\n\r\nhello';
+
+  /** Clients whose answers came in the order given, and as many connections to the backend that idle since. */
+  async function idle(order: readonly number[]): Promise<RawClient[]> {
+    const asked: BackendConnectionLog[] = [];
+    backend.onConnection = connection => void asked.push(connection);
+    const clients: RawClient[] = [];
+    for (const index of order.toSorted()) {
+      const client = new RawClient(await bed.connect(open));
+      clients.push(client);
+      client.send(`GET /${index} HTTP/1.1\r\nHost: ${open}\r\n\r\n`);
+      while (asked.length < clients.length) await sleep(5);
+      await asked[index]!.until('\r\n\r\n');
+    }
+    for (const index of order) {
+      asked[index]!.send('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nidle');
+      await clients[index]!.until('idle');
+    }
+    backend.onConnection = answerEveryRequest;
+    return clients;
+  }
+
+  function endIdle(): void {
+    for (const { socket } of backend.connections) socket.destroy();
+  }
+
+  test('loses no request that the connector gets together with their ends', async () => {
+    const answers: string[] = [];
+    for (let round = 0; round < 5; round++) {
+      const clients = await idle([0, 1, 2, 3]);
+      const { pid } = bed.connectors[0]!.process;
+      // It waits for whatever comes next by then.
+      await sleep(50);
+      process.kill(pid!, 'SIGSTOP');
+      const answer = clients[0]!.ask(post);
+      await sleep(100);
+      endIdle();
+      process.kill(pid!, 'SIGCONT');
+
+      answers.push((await answer).slice(0, 12));
+      const posts = backend.requestLines.filter(line => line.startsWith('POST'));
+      assert.ok(posts.length <= 1, `${posts}`);
+      for (const client of clients) client.destroy();
+      await backend.reset();
+    }
+
+    // Something else may have woken it in between, which hides the ends from it until it has gone on.
+    const answered = answers.filter(answer => answer === 'HTTP/1.1 200');
+    assert.ok(answered.length >= 4, `${answers}`);
+  });
+
+  test('loses no request that the relay gets before their ends, however many there are', async () => {
+    // Connections are taken from the last that was used on, and each ends only just after it was taken.
+    const clients = await idle([5, 4, 3, 2, 1, 0]);
+    const { service } = bed;
+    process.kill(service.pid!, 'SIGSTOP');
+    const answer = clients[0]!.ask(post);
+    await sleep(100);
+    await Promise.all(backend.connections.map(connection => connection.end()));
+    process.kill(service.pid!, 'SIGCONT');
+
+    assert.match(await answer, /^HTTP\/1\.1 200 OK\r\n/);
+    assert.deepEqual(
+      backend.requestLines.filter(line => line.startsWith('POST')),
+      ['POST /once HTTP/1.1'],
+    );
+    for (const client of clients) client.destroy();
   });
 });
 

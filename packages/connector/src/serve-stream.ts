@@ -59,8 +59,13 @@ export class ServedStream {
   #socket: Socket | null = null;
   #cancelDial: () => void = () => {};
   readonly #timer: NodeJS.Timeout;
+  /** What comes for the backend waits: it has no connection yet, or the turn of the event loop is not over. */
+  #isHolding = true;
+  /** What waits; the stream's window bounds it. */
   #early: Buffer[] = [];
   #serviceEnded = false;
+  /** What comes from the service now follows something that the backend has said: another request, perhaps. */
+  #backendSpoke = false;
   #bytesWritten = 0;
   #unconsumed = 0;
   #isJoining = false;
@@ -133,10 +138,10 @@ export class ServedStream {
     }
     this.#stream.consumed(read.length);
     this.#early = read.length < head.length ? [head.subarray(read.length)] : [];
-    // Bytes for the backend wait in the stream's window, which bounds them.
-    this.#stream.onData = more => void this.#early.push(more);
+    this.#stream.onData = more => this.#receive(more);
     this.#stream.onEnd = () => {
       this.#serviceEnded = true;
+      if (!this.#isHolding) this.#socket!.end();
     };
     void this.#open(read.preamble);
   }
@@ -157,6 +162,7 @@ export class ServedStream {
     this.beginRequest(preamble.requestId, 0);
     const { allow, backendOutbound: outbound, connectTimeoutMs, now } = this.#parts;
     const onBytes: OnBytes = (bytes, isBorrowed) => {
+      this.#backendSpoke = true;
       this.#record?.received(bytes.length);
       if (this.#records !== null) for (const record of this.#records.values()) record.received(bytes.length);
       return isBorrowed ? this.#stream.writeBorrowed(bytes) : this.#stream.write(bytes);
@@ -189,18 +195,33 @@ export class ServedStream {
   }
 
   #relay(socket: Socket): void {
-    const stream = this.#stream;
-    stream.onDrain = () => void socket.resume();
+    this.#stream.onDrain = () => void socket.resume();
     socket.on('drain', () => this.#drained());
     socket.on('end', () => this.#backendEnded());
     socket.on('error', () => this.#backendFailed());
     // After an end or an error this says nothing new; without either, the connection was cut.
     socket.on('close', () => this.#backendFailed());
-    stream.onData = bytes => this.#write(bytes);
-    stream.onEnd = () => void socket.end();
+    this.#passOn();
+  }
+
+  /** What waited goes to the backend. */
+  #passOn(): void {
+    if (this.#isOver) return;
+    this.#isHolding = false;
     for (const bytes of this.#early) this.#write(bytes);
     this.#early = [];
-    if (this.#serviceEnded) socket.end();
+    if (this.#serviceEnded) this.#socket!.end();
+  }
+
+  // A backend may have ended an idle connection by the time that the next request comes, and its end may be read in the
+  // same turn of the event loop, but later. It is known at the turn's end, and what was not written is sent elsewhere.
+  #receive(bytes: Buffer): void {
+    if (this.#isHolding) return void this.#early.push(bytes);
+    if (!this.#backendSpoke) return this.#write(bytes);
+    this.#backendSpoke = false;
+    this.#isHolding = true;
+    this.#early.push(bytes);
+    setImmediate(() => this.#passOn());
   }
 
   #write(bytes: Buffer): void {

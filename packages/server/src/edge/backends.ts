@@ -195,7 +195,7 @@ export class Backends implements Connector, BackendPlace, BackendSessionPlace {
 
   #takeIdle(tunnel: Tunnel, exchange: Exchange, to: BackendAddress): BackendConnection | null {
     const list = this.#idle.get(tunnel)?.get(to.pool);
-    if (list === undefined || list.length === 0 || exchange.timing?.wantsNewConnection) return null;
+    if (list === undefined || list.length === 0 || exchange.wantsNewConnection) return null;
     const connection = list[list.length - 1]!;
     const idleMs = this.#options.now() - connection.idleSince;
     const isUsable =
@@ -262,7 +262,7 @@ export class Backends implements Connector, BackendPlace, BackendSessionPlace {
   }
 
   #connectControl(exchange: Exchange, until: number): void {
-    const idle = this.#idleControl.pop();
+    const idle = exchange.wantsNewConnection ? undefined : this.#idleControl.pop();
     if (idle !== undefined) return exchange.useConnection(idle);
     const socket = net.connect(this.#options.controlSocket);
     socket.once('error', error => {

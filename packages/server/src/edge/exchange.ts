@@ -171,6 +171,7 @@ export class Exchange implements ContentReceiver {
   /** The one of several that has the request. */
   #backend: WeighedBackend | null = null;
   #hasRetriedSafely = false;
+  #hasLostUsed = false;
   #interimBytes = 0;
   #hasResponse = false;
   #deadline: number;
@@ -212,6 +213,11 @@ export class Exchange implements ContentReceiver {
   /** Whether a request like this one may go out on a connection that the backend may be closing this moment. */
   get maySendAgain(): boolean {
     return safeMethods.has(this.method);
+  }
+
+  /** A used connection was lost, and others that idle may be as old; or the time that a new one takes is to be known. */
+  get wantsNewConnection(): boolean {
+    return this.#hasLostUsed || (this.timing?.wantsNewConnection ?? false);
   }
 
   get isClientWritable(): boolean {
@@ -481,6 +487,7 @@ export class Exchange implements ContentReceiver {
     // A connection made for this request failed, and another of its connector would fail too; a used one was just too old,
     // unless its tunnel went with it: the others of that connector are about to follow.
     const isNew = this.startOffset === 0;
+    this.#hasLostUsed ||= !isNew;
     if (tunnel !== null && (isNew || code === 'tunnel_lost')) {
       this.#failedOn ??= new Set();
       this.#failedOn.add(tunnel);
