@@ -94,8 +94,8 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-beforeEach(() => {
-  wire.reset();
+beforeEach(async () => {
+  await wire.reset();
   serve = stream => {
     stream.respond({ ':status': 200 });
     stream.end('answer');

@@ -1003,7 +1003,7 @@ describe('connections', () => {
     ]);
 
     // 2. A body that stops in the middle.
-    other.reset();
+    await other.reset();
     other.onConnection = () => {};
     const slow = new RawHttp2(await stopping.connect(host, ['h2']));
     slow.send(headers(1, [[':method', 'POST'], ...get(host).slice(1)], false), data(1, 'abc'));
@@ -1012,7 +1012,7 @@ describe('connections', () => {
     slow.socket.destroy();
 
     // 3. A stop while an answer is on its way.
-    other.reset();
+    await other.reset();
     const waiting = new Promise<BackendConnectionLog>(resolve => {
       other.onConnection = connection => void connection.until('\r\n\r\n').then(() => resolve(connection));
     });

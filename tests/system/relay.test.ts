@@ -3,7 +3,12 @@ import { once } from 'node:events';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
-import { answerEveryRequest, type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
+import {
+  answerEveryRequest,
+  type BackendConnectionLog,
+  endSocket,
+  RawBackend,
+} from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
 import { upgradeAccepted, upgradeFields } from '../testbed/raw-websocket.ts';
 import { readAll, startTestbed, type Testbed } from '../testbed/testbed.ts';
@@ -651,7 +656,7 @@ describe('a backend that ends its idle connections, as one does that is restarte
     process.kill(service.pid!, 'SIGSTOP');
     const answer = clients[0]!.ask(post);
     await sleep(100);
-    await Promise.all(backend.connections.map(connection => connection.end()));
+    await Promise.all(backend.connections.map(({ socket }) => endSocket(socket)));
     process.kill(service.pid!, 'SIGCONT');
 
     assert.match(await answer, /^HTTP\/1\.1 200 OK\r\n/);

@@ -64,7 +64,7 @@ describe('a wildcard application', () => {
   });
 
   test('leaves hosts that are published by themselves to those', async () => {
-    inside.reset();
+    await inside.reset();
     const host = bed.hostOf('wiki');
     const answer = await bed.exchange(host, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
 
@@ -75,7 +75,7 @@ describe('a wildcard application', () => {
 
   test('keeps backend connections of its hosts apart', async () => {
     await publish('any', { externalAuthenticationType: 'passthru' });
-    inside.reset();
+    await inside.reset();
     const socket = await bed.connect(`one.${bed.domain}`);
     let received = '';
     socket.on('data', (bytes: Buffer) => {
@@ -97,7 +97,7 @@ describe('a wildcard application', () => {
   });
 
   test('never reaches the service’s own names, nor what is no name', async () => {
-    inside.reset();
+    await inside.reset();
     for (const host of ['connectorregistrationca', 'a_b', '-a', 'a-']) {
       const name = `${host}.${bed.domain}`;
       const answer = await bed.exchange(

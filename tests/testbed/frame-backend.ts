@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { endSocket } from './raw-backend.ts';
 import { flags, frame, frameTypes, preface, RawHttp2 } from './raw-http2.ts';
 
 /** A backend of HTTP/2 in the clear that is made of frames: it says what a test tells it to. */
@@ -28,16 +29,16 @@ export class FrameBackend implements AsyncDisposable {
     return `http://127.0.0.1:${(this.#server.address() as net.AddressInfo).port}/`;
   }
 
-  /** Ends every connection, and forgets them. */
-  reset(): void {
-    for (const { socket } of this.connections) socket.destroy();
-    this.connections.length = 0;
+  /** Ends every connection and forgets it, for the next test; no request of its is sent on one that has ended. */
+  async reset(): Promise<void> {
     this.settings = Buffer.alloc(0);
     this.onRequest = () => {};
+    while (this.connections.length > 0)
+      await Promise.all(this.connections.splice(0).map(({ socket }) => endSocket(socket)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.reset();
+    for (const { socket } of this.connections) socket.destroy();
     await new Promise(resolve => this.#server.close(resolve));
   }
 

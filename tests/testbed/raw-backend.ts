@@ -39,18 +39,6 @@ export class BackendConnectionLog {
     else this.socket.write(bytes);
   }
 
-  /**
-   * Ends the connection; resolves when the connector has ended its side, and so knows of the end. What it does not take
-   * is thrown away, and where it does not end in a second the connection is cut.
-   */
-  async end(): Promise<void> {
-    const timer = setTimeout(() => this.socket.destroy(), 1_000);
-    if (this.socket.writableLength > 0) this.socket.destroy();
-    else this.socket.end();
-    await this.closed();
-    clearTimeout(timer);
-  }
-
   #check(): void {
     for (const waiter of [...this.#waiters]) {
       if (!waiter.test()) continue;
@@ -58,6 +46,20 @@ export class BackendConnectionLog {
       waiter.resolve();
     }
   }
+}
+
+/**
+ * Ends a backend's connection; resolves when the connector has ended its side, and so knows of the end. What it does not
+ * take is thrown away, and where it does not end in a second the connection is cut.
+ */
+export async function endSocket(socket: net.Socket): Promise<void> {
+  if (socket.closed) return;
+  const closed = new Promise(resolve => socket.once('close', resolve));
+  const timer = setTimeout(() => socket.destroy(), 1_000);
+  if (socket.writableLength > 0) socket.destroy();
+  else socket.end();
+  await closed;
+  clearTimeout(timer);
 }
 
 /** A backend made of bytes: it says what a test tells it to, and everything that reached it is counted. */
@@ -107,7 +109,7 @@ export class RawBackend implements AsyncDisposable {
   async reset(): Promise<void> {
     this.onConnection = answerEveryRequest;
     while (this.connections.length > 0) {
-      await Promise.all(this.connections.splice(0).map(connection => connection.end()));
+      await Promise.all(this.connections.splice(0).map(({ socket }) => endSocket(socket)));
     }
   }
 
