@@ -21,6 +21,7 @@ async function signIn(directory: Directory, userId: string) {
     userCode: null,
     uid: null,
     expiresAt: null,
+    origin: null,
   });
   return createSession(directory, {
     host: 'wiki.example.test',

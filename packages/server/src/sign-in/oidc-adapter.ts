@@ -6,6 +6,7 @@ import {
   deleteOidcRecordsOfGrant,
   findOidcRecord,
   hashId,
+  keepNewestWaiting,
   type OidcRecord,
   putOidcRecord,
   putOidcRecordOfSession,
@@ -21,7 +22,21 @@ export interface OidcAdapterParts {
   readonly findClient: (clientId: string) => Promise<AdapterPayload | undefined>;
   /** Everything that came from this grant is being taken back. */
   readonly onGrantEnded: (grantId: string) => Promise<void>;
+  /** What the client of the request that is being served is counted under; null outside of one. */
+  readonly clientKey: () => string | null;
+  /** Of what waits for somebody to sign in: the oldest beyond these numbers are forgotten. */
+  readonly mostWaiting: MostWaiting;
 }
+
+export interface MostWaiting {
+  readonly ofClient: number;
+  readonly inAll: number;
+}
+
+/** What anybody may begin without signing in, as often as they like. */
+const waitingModels = new Set(['Interaction', 'DeviceCode']);
+/** After so many more, all that wait are counted again. */
+const countedEvery = 100;
 
 /**
  * Keeps the records of oidc-provider in the store. Ids are stored as SHA-256, since most are bearer secrets, and the
@@ -31,7 +46,18 @@ export function oidcAdapter(model: string, parts: OidcAdapterParts): Adapter {
   return model === 'Client' ? clientAdapter(parts) : recordAdapter(model, parts);
 }
 
-function recordAdapter(model: string, { db, sealer, now, onGrantEnded }: OidcAdapterParts): Adapter {
+function recordAdapter(
+  model: string,
+  { db, sealer, now, onGrantEnded, clientKey, mostWaiting }: OidcAdapterParts,
+): Adapter {
+  let uncounted = 0;
+  const forgetSurplus = async (origin: string) => {
+    await keepNewestWaiting(db, model, origin, mostWaiting.ofClient);
+    uncounted += 1;
+    if (uncounted < countedEvery) return;
+    uncounted = 0;
+    await keepNewestWaiting(db, model, null, mostWaiting.inAll);
+  };
   const read = (record: OidcRecord | undefined) => readPayload(record, sealer);
   return {
     async upsert(id, payload, expiresIn) {
@@ -47,10 +73,15 @@ function recordAdapter(model: string, { db, sealer, now, onGrantEnded }: OidcAda
         userCode: payload.userCode ?? null,
         uid: payload.uid ?? null,
         expiresAt: expiresIn ? now() + expiresIn * 1_000 : null,
+        origin: waitingModels.has(model) && accountIdOf(payload) === undefined ? clientKey() : null,
       };
       // oidc-provider reads the login session when a request begins, and writes it and what follows from it at the end.
       const sessionUid = sessionUidOf(model, payload);
-      if (sessionUid === undefined) return await putOidcRecord(db, record);
+      if (sessionUid === undefined) {
+        await putOidcRecord(db, record);
+        if (record.origin !== null) await forgetSurplus(record.origin);
+        return;
+      }
       if (await putOidcRecordOfSession(db, record, sessionUid)) return;
       throw new errors.SessionNotFound('the sign-in has ended meanwhile');
     },

@@ -13,6 +13,7 @@ import { applicationCredentials } from './migrations/0008-application-credential
 import { connectorRegions } from './migrations/0009-connector-regions.ts';
 import { sessionTimings } from './migrations/0010-session-timings.ts';
 import { certificateCredentials } from './migrations/0011-certificate-credentials.ts';
+import { originsOfSignIns } from './migrations/0012-origins-of-sign-ins.ts';
 import type { Database } from './schema.ts';
 import { StoreError } from './store-error.ts';
 import { syncToDisk } from './sync-to-disk.ts';
@@ -29,6 +30,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0009-connector-regions': connectorRegions,
   '0010-session-timings': sessionTimings,
   '0011-certificate-credentials': certificateCredentials,
+  '0012-origins-of-sign-ins': originsOfSignIns,
 };
 
 export interface MigrateOptions {

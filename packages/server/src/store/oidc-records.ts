@@ -140,8 +140,25 @@ export async function deleteOidcRecordsOfAccount(db: Kysely<Database>, userId: s
 }
 
 async function markEnded(db: Kysely<Database>, id: string, until: number | null): Promise<void> {
-  const nothing = { grantId: null, userCode: null, uid: null };
+  const nothing = { grantId: null, userCode: null, uid: null, origin: null };
   await putOidcRecord(db, { model: endedModel, id, payloadJson: '{}', ...nothing, expiresAt: until });
+}
+
+/** Deletes what waits for somebody to sign in beyond the newest ones, of one model: of an address, or of all. */
+export async function keepNewestWaiting(
+  db: Kysely<Database>,
+  model: string,
+  origin: string | null,
+  most: number,
+): Promise<void> {
+  // SQLite takes an offset only behind a limit; -1 is none.
+  let surplus = db.selectFrom('oidcRecord').select('id').where('model', '=', model);
+  surplus = origin === null ? surplus.where('origin', 'is not', null) : surplus.where('origin', '=', origin);
+  await db
+    .deleteFrom('oidcRecord')
+    .where('model', '=', model)
+    .where('id', 'in', surplus.orderBy('expiresAt', 'desc').limit(-1).offset(most))
+    .execute();
 }
 
 export async function deleteExpiredOidcRecords(db: Kysely<Database>, now: number): Promise<void> {

@@ -261,6 +261,8 @@ export interface OidcRecordTable {
   uid: string | null;
   consumedAt: number | null;
   expiresAt: number | null;
+  /** Of what waits for somebody to sign in, the address it was begun from, as uses and failures are counted. */
+  origin: string | null;
 }
 
 export interface SealedSecretTable {
