@@ -11,11 +11,17 @@ const clientStallTimeoutMs = 3_000;
 let backend: RawBackend;
 let bed: Testbed;
 const open = 'open.bed.localhost';
+/** What is turned towards it grows by much. */
+const longName = 'n'.repeat(60);
+const long = `${longName}.bed.localhost`;
 
 before(async () => {
   backend = await RawBackend.start();
   bed = await startTestbed({
-    applications: [{ name: 'open', internalUrl: backend.url, passthrough: true }],
+    applications: [
+      { name: 'open', internalUrl: backend.url, passthrough: true },
+      { name: longName, internalUrl: backend.url, passthrough: true },
+    ],
     config: { limits: { clientStallTimeoutMs, maxHeaderFields: 20, maxHeadBytes: 8_192 } },
   });
 });
@@ -179,4 +185,45 @@ describe('limits on heads are those of the configuration', () => {
       client.socket.destroy();
     });
   }
+
+  const links = (count: number) => Array<string>(count).fill(`<${backend.url}>`).join(', ');
+
+  test('an answer whose head outgrows them by its links is refused alone over HTTP/2, and others go on', async () => {
+    backend.onConnection = connection => {
+      void connection.until('\r\n\r\n').then(() => {
+        const field = connection.received.startsWith('GET /grows') ? `Link: ${links(250)}\r\n` : '';
+        connection.send(`HTTP/1.1 200 OK\r\n${field}Content-Length: 2\r\nConnection: close\r\n\r\nok`);
+      });
+    };
+    const client = new RawHttp2(await bed.connect(long, ['h2']));
+    const get = (path: string) =>
+      [...requestFields().slice(0, 2), [':authority', long], [':path', path]] as const;
+    client.send(headers(1, get('/grows')), headers(3, get('/')));
+    await client.ended(1);
+    await client.ended(3);
+    client.send(headers(5, get('/')));
+    await client.ended(5);
+
+    assert.deepEqual(
+      [1, 3, 5].map(id => client.status(id)),
+      [502, 200, 200],
+    );
+    client.socket.destroy();
+  });
+
+  test('an interim answer that outgrows them is left out, and the answer comes', async () => {
+    backend.onConnection = connection => {
+      void connection.until('\r\n\r\n').then(() => {
+        connection.send(`HTTP/1.1 103 Early Hints\r\nLink: ${links(250)}\r\n\r\n`);
+        connection.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok');
+      });
+    };
+    const client = new RawHttp2(await bed.connect(long, ['h2']));
+    client.send(headers(1, [...requestFields().slice(0, 2), [':authority', long], [':path', '/']]));
+    await client.ended(1);
+
+    assert.equal(client.status(1), 200);
+    assert.equal(client.body(1), 'ok');
+    client.socket.destroy();
+  });
 });

@@ -8,7 +8,7 @@ import {
 import type { TLSSocket } from 'node:tls';
 import { type HeadLimits, MessageHead } from '../http1/head.ts';
 import type { EdgeParts } from './edge-parts.ts';
-import { Http2Request, type Http2RequestParts } from './http2-request.ts';
+import { Http2Request, type Http2RequestParts, mostSentBytes } from './http2-request.ts';
 import type { ClientContext } from './request.ts';
 import { baseWindowBytes, UploadWindows } from './upload-windows.ts';
 
@@ -212,8 +212,7 @@ function sessionOptions(limits: HeadLimits): ServerOptions & { strictSingleValue
   const maxHeaderListPairs = limits.maxFields + pseudoFields + maxCookieCrumbs;
   return {
     maxHeaderListPairs,
-    // Of answers: what a backend may send must fit, with what the encoding adds, or the whole connection would end.
-    maxSendHeaderBlockLength: 2 * limits.maxHeadBytes,
+    maxSendHeaderBlockLength: mostSentBytes(limits),
     maxSessionMemory: maxSessionMemoryMegabytes,
     strictSingleValueFields: false,
     settings: {

@@ -7,7 +7,7 @@ import {
 import { ChunkedDecoder, encodeChunk, encodeLastChunk } from '../http1/body.ts';
 import { Http1Error } from '../http1/error.ts';
 import { fieldIds } from '../http1/fields.ts';
-import { type BodyKind, type MessageHead, parseRequestHead } from '../http1/head.ts';
+import { type BodyKind, type HeadLimits, type MessageHead, parseRequestHead } from '../http1/head.ts';
 import { filterTrailers } from '../translation/request-head.ts';
 import { listResponseFields } from '../translation/response-head.ts';
 import type { EdgeParts } from './edge-parts.ts';
@@ -253,6 +253,7 @@ export class Http2Request implements ResponseSink {
   onInformational(head: MessageHead): void {
     if (this.#stream.closed || this.#stream.destroyed) return;
     const list = listResponseFields(head, interimChanges(this.#exchange!));
+    if (!this.#fits(list)) return;
     // Without what every object has: a field may be called `constructor`.
     const fields: OutgoingHttpHeaders = Object.create(null);
     for (let at = 0; at < list.length; at += 2) {
@@ -288,10 +289,19 @@ export class Http2Request implements ResponseSink {
       cors: exchange.cors,
       timing: exchange.serverTiming,
     });
+    if (!this.#fits(this.#fields)) {
+      this.#fields = null;
+      return exchange.refuseAnswer(tooLong());
+    }
     this.#isBodiless = head.bodyKind === 'none';
     if (head.status === 205) this.#dropContent(this.#fields);
     this.#sendsTrailers =
       head.bodyKind === 'chunked' && (this.#wantsTrailers || head.find(fieldIds.trailer) >= 0);
+  }
+
+  /** Of the head that a backend may send, and what turning its links outwards adds. A longer one would end the connection. */
+  #fits(list: readonly string[]): boolean {
+    return encodedBound(list) <= mostSentBytes(this.#parts.edge.limits.head);
   }
 
   /** HTTP/1.1 lets a 205 frame content that it may not have (RFC 9110 §15.3.6); frames do not. */
@@ -389,6 +399,7 @@ export class Http2Request implements ResponseSink {
       addsHttpOnly: route.addsHttpOnly,
       cors: exchange.cors,
     });
+    if (!this.#fits(list)) return exchange.refuseAnswer(tooLong());
     this.#fields = acceptedFields(list);
     this.#frames = new FrameTracker();
     this.flush();
@@ -535,6 +546,22 @@ export class Http2Request implements ResponseSink {
     this.#isPaused = true;
     this.#stream.pause();
   }
+}
+
+/** Longest encoding of a field list that is sent, in bytes. */
+export function mostSentBytes({ maxHeadBytes }: HeadLimits): number {
+  return 2 * maxHeadBytes;
+}
+
+/** What nghttp2 takes the encoding of a field list for at most, and compares with the above. */
+function encodedBound(list: readonly string[]): number {
+  let bytes = 12;
+  for (const text of list) bytes += text.length + 6;
+  return bytes;
+}
+
+function tooLong(): EdgeError {
+  return new EdgeError('bad_response', 'the head, with its links turned outwards, is too long');
 }
 
 const nobody = { onData() {} };
