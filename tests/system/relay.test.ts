@@ -11,7 +11,7 @@ import {
 } from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
 import { upgradeAccepted, upgradeFields } from '../testbed/raw-websocket.ts';
-import { readAll, startTestbed, type Testbed } from '../testbed/testbed.ts';
+import { hold, readAll, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
 let backend: RawBackend;
 let bed: Testbed;
@@ -628,14 +628,14 @@ describe('a backend that ends its idle connections, as one does that is restarte
     const answers: string[] = [];
     for (let round = 0; round < 5; round++) {
       const clients = await idle([0, 1, 2, 3]);
-      const { pid } = bed.connectors[0]!.process;
+      const pid = bed.connectors[0]!.process.pid!;
       // It waits for whatever comes next by then.
       await sleep(50);
-      process.kill(pid!, 'SIGSTOP');
+      await hold(pid);
       const answer = clients[0]!.ask(post);
       await sleep(100);
       endIdle();
-      process.kill(pid!, 'SIGCONT');
+      process.kill(pid, 'SIGCONT');
 
       answers.push((await answer).slice(0, 12));
       const posts = backend.requestLines.filter(line => line.startsWith('POST'));
@@ -652,12 +652,12 @@ describe('a backend that ends its idle connections, as one does that is restarte
   test('loses no request that the relay gets before their ends, however many there are', async () => {
     // Connections are taken from the last that was used on, and each ends only just after it was taken.
     const clients = await idle([5, 4, 3, 2, 1, 0]);
-    const { service } = bed;
-    process.kill(service.pid!, 'SIGSTOP');
+    const pid = bed.service.pid!;
+    await hold(pid);
     const answer = clients[0]!.ask(post);
     await sleep(100);
     await Promise.all(backend.connections.map(({ socket }) => endSocket(socket)));
-    process.kill(service.pid!, 'SIGCONT');
+    process.kill(pid, 'SIGCONT');
 
     assert.match(await answer, /^HTTP\/1\.1 200 OK\r\n/);
     assert.deepEqual(

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
 import { readServiceSettings, writeServiceSettings } from '@postern/connector/identity/service-settings';
 import { registerConnector } from '@postern/connector/register';
@@ -400,6 +401,12 @@ async function waitForLog(child: ChildProcess, log: Journal, text: string, from 
 export function childrenOf(pid: number): number[] {
   const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
   return text === '' ? [] : text.split(' ').map(Number);
+}
+
+/** Holds a process still; resolves when it is, which it is not before it has been given its turn (Linux). */
+export async function hold(pid: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  while (!/\) T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))) await sleep(5);
 }
 
 /** Ends a child and waits until it has gone. */
