@@ -182,10 +182,11 @@ export class Lab implements AsyncDisposable {
   /** Resolves when the connector has a tunnel; rejects after a while. */
   async untilConnected(limitMs = 90_000): Promise<void> {
     const deadline = Date.now() + limitMs;
-    while (this.#state() !== 'connected') {
+    // Twice: what the file says of a tunnel that was lost just now may be older than that.
+    for (let seen = 0; seen < 2; seen = this.#state() === 'connected' ? seen + 1 : 0) {
       if (Date.now() > deadline)
         throw new Error(`not connected again: ${this.testbed.connectors[0]!.log.text.slice(-2_000)}`);
-      await new Promise(resolve => setTimeout(resolve, 200));
+      await new Promise(resolve => setTimeout(resolve, 100));
     }
   }
 

@@ -129,7 +129,8 @@ async function runInside({ network, index }: Part): Promise<void> {
     process.stdout.write(
       `${mark} ${result.name.padEnd(64)} ${result.expected.padEnd(36)} ${(result.doctorMs / 1000).toFixed(1)} s\n`,
     );
-    if (result.problem !== '') process.stdout.write(`    ${result.problem}\n`);
+    // What a connector has logged may be a part of it: a line at the margin would be taken for a result.
+    if (result.problem !== '') process.stdout.write(`    ${result.problem.replaceAll('\n', '\n    ')}\n`);
     process.stdout.write(`${JSON.stringify(result)}\n`);
   }
 }
