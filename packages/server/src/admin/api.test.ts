@@ -530,13 +530,17 @@ describe('admin API', () => {
       assert.equal(nonsense.statusCode, 400);
     });
 
+    async function proveDomain(id: string): Promise<void> {
+      await create('domains', { id });
+      const records = await call('global', 'GET', `domains/${id}/verificationDnsRecords`);
+      bench.dns.texts.set(`_postern.${id}`, [records.json().value[0].text]);
+      await call('global', 'POST', `domains/${id}/verify`);
+    }
+
     test('a certificate in a change that comes too late is not taken into service', async () => {
       using authority = new TestAuthority();
       const { id: applicationId } = await create('applications', { displayName: 'Late' });
-      await create('domains', { id: 'late.test' });
-      const records = await call('global', 'GET', 'domains/late.test/verificationDnsRecords');
-      bench.dns.texts.set('_postern.late.test', [records.json().value[0].text]);
-      await call('global', 'POST', 'domains/late.test/verify');
+      await proveDomain('late.test');
       const url = `applications/${applicationId}`;
       const published = { externalUrl: 'https://wiki.late.test/', internalUrl: 'http://wiki.corp.example/' };
       await call('global', 'PATCH', url, { onPremisesPublishing: published });
@@ -552,6 +556,33 @@ describe('admin API', () => {
       assert.deepEqual((await call('global', 'GET', `${profile}/certificates`)).json().value, []);
       const again = await call('global', 'PATCH', url, { onPremisesPublishing });
       assert.equal(again.statusCode, 204, again.body);
+    });
+
+    test('a certificate that comes with a setting that is refused is not taken either', async () => {
+      using authority = new TestAuthority();
+      await proveDomain('mixed.test');
+      const applicationId = (await create('applications', { displayName: 'Mixed' })).id;
+      const value = authority.pfx(authority.issue({ names: ['wiki.mixed.test'] }), 'geheim');
+      const onPremisesPublishing = {
+        externalUrl: 'https://wiki.mixed.test/',
+        internalUrl: 'http://169.254.169.254/',
+        verifiedCustomDomainKeyCredential: { type: 'X509CertAndPassword', value },
+        verifiedCustomDomainPasswordCredential: { value: 'geheim' },
+      };
+      const url = `applications/${applicationId}`;
+      const before = (await call('global', 'GET', `${profile}/certificates`)).json().value;
+
+      const refused = await call('global', 'PATCH', url, { onPremisesPublishing });
+
+      assert.equal(refused.statusCode, 400, refused.body);
+      assert.deepEqual((await call('global', 'GET', `${profile}/certificates`)).json().value, before);
+      const internalUrl = 'http://wiki.corp.example/';
+      const taken = await call('global', 'PATCH', url, {
+        onPremisesPublishing: { ...onPremisesPublishing, internalUrl },
+      });
+      assert.equal(taken.statusCode, 204, taken.body);
+      const after = (await call('global', 'GET', `${profile}/certificates`)).json().value;
+      assert.equal(after.length, before.length + 1);
     });
   });
 

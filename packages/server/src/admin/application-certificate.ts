@@ -1,41 +1,46 @@
 import { X509Certificate } from 'node:crypto';
 import type { OnPremisesPublishing, OnPremisesPublishingUpdate } from '@postern/protocol/admin/publishing';
 import { requireApplication } from '../directory/applications.ts';
-import type { Directory } from '../directory/directory.ts';
+import type { ChangeWork, Directory } from '../directory/directory.ts';
 import { storedPublishing } from '../directory/publishing.ts';
 import { certificateChooser } from '../domains/certificate-for-host.ts';
-import { type CertificateParts, namesOf, uploadCertificate } from '../domains/certificates.ts';
+import { type CertificateParts, namesOf, prepareUpload } from '../domains/certificates.ts';
 import { listCustomDomains } from '../store/custom-domains.ts';
 import { listPublicCertificates, type PublicCertificateRow } from '../store/public-certificates.ts';
-import type { Actor } from '../telemetry/events.ts';
 import * as events from '../telemetry/events.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { dateTime } from './requests.ts';
 
 /**
- * Takes the certificate that an update of an application brings, as Microsoft Graph has it; nothing where it brings
- * none. It has to cover the host of the external URL that the application has or is to get.
+ * Reads the certificate that an update of an application brings, as Microsoft Graph has it. It has to cover the host of
+ * the external URL that the application has or is to get.
  *
- * @throws CertificateError, DirectoryError `not_found`.
+ * @returns what stores it, as a part of the change that the update is; undefined where it brings none.
+ * @throws CertificateError, as what it gives does, DirectoryError `not_found`.
  */
-export async function uploadForApplication(
-  parts: CertificateParts & { readonly log: Logger },
+export async function prepareUploadForApplication(
+  parts: CertificateParts,
   id: string,
   update: OnPremisesPublishingUpdate,
-  actor: Actor,
-): Promise<void> {
+): Promise<ChangeWork<PublicCertificateRow> | undefined> {
   const { verifiedCustomDomainKeyCredential: key, verifiedCustomDomainPasswordCredential: password } = update;
-  if (key === undefined) return;
-  const { directory, log } = parts;
+  if (key === undefined) return undefined;
+  const { directory } = parts;
   const externalUrl =
     update.externalUrl ?? storedPublishing(await requireApplication(directory.db, id))?.externalUrl;
   const host = externalUrl === undefined ? undefined : URL.parse(externalUrl)?.hostname;
-  const row = await uploadCertificate(parts, { pfx: key.value, password: password?.value }, host);
+  return prepareUpload(parts, { pfx: key.value, password: password?.value }, host);
+}
+
+/** Writes down who has changed what. */
+export function logCertificateChange(
+  log: Logger,
+  row: PublicCertificateRow,
+  what: 'uploaded' | 'deleted',
+  actor: events.Actor,
+): void {
   const { id: certificateId, thumbprint } = row;
-  events.certificateChanged(log, {
-    ...{ certificateId, thumbprint, names: namesOf(row), what: 'uploaded' },
-    actor,
-  });
+  events.certificateChanged(log, { certificateId, thumbprint, names: namesOf(row), what, actor });
 }
 
 /** Of the store's certificates the one that the host of an external URL gets, as Microsoft Graph shows it. */

@@ -11,12 +11,16 @@ import {
   updateApplication,
 } from '../directory/applications.ts';
 import { requireConnectorGroup } from '../directory/connector-groups.ts';
-import { checkVersion } from '../directory/directory-error.ts';
 import { publishingOf } from '../directory/publishing.ts';
 import { type ApplicationProperty, type ApplicationRow, listApplications } from '../store/applications.ts';
+import type { PublicCertificateRow } from '../store/public-certificates.ts';
 import * as events from '../telemetry/events.ts';
 import { AdminError } from './admin-error.ts';
-import { certificateMetadata, uploadForApplication } from './application-certificate.ts';
+import {
+  certificateMetadata,
+  logCertificateChange,
+  prepareUploadForApplication,
+} from './application-certificate.ts';
 import { actorOf } from './authorize.ts';
 import { entityTag, expectedVersion } from './entity-tag.ts';
 import { answerPage, type ListKind } from './pages.ts';
@@ -116,9 +120,18 @@ export function addApplications(app: AdminApp, parts: ResourceParts): void {
         const update = { displayName, homePageUrl: web?.homePageUrl };
         await updateApplication(directory, applicationId, update, version);
       } else {
-        checkVersion(await requireApplication(directory.db, applicationId), version);
-        await uploadForApplication({ directory, secrets, log }, applicationId, publishing, actorOf(request));
-        await configurePublishing(directory, applicationId, publishing, version);
+        const upload = await prepareUploadForApplication({ directory, secrets }, applicationId, publishing);
+        const uploaded: PublicCertificateRow[] = [];
+        await configurePublishing(
+          directory,
+          applicationId,
+          publishing,
+          version,
+          upload && (async (db, touched) => uploaded.push(await upload(db, touched))),
+        );
+        for (const certificate of uploaded) {
+          logCertificateChange(log, certificate, 'uploaded', actorOf(request));
+        }
       }
       const what = publishing === undefined ? 'updated' : 'published';
       events.applicationChanged(log, { applicationId, what, actor: actorOf(request) });

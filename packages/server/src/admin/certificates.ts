@@ -19,9 +19,8 @@ import {
 } from '../domains/certificates.ts';
 import { listCustomDomains } from '../store/custom-domains.ts';
 import { listPublicCertificates, type PublicCertificateRow } from '../store/public-certificates.ts';
-import * as events from '../telemetry/events.ts';
 import { AdminError } from './admin-error.ts';
-import { distinguishedNames } from './application-certificate.ts';
+import { distinguishedNames, logCertificateChange } from './application-certificate.ts';
 import { actorOf } from './authorize.ts';
 import { answerPage, loadFrom } from './pages.ts';
 import type { AdminApp, ResourceParts } from './parts.ts';
@@ -74,11 +73,7 @@ export function addCertificates(app: AdminApp, parts: ResourceParts): void {
     },
     async (request, reply) => {
       const row = await uploadCertificate(certificates, request.body);
-      const { id: certificateId, thumbprint } = row;
-      events.certificateChanged(log, {
-        ...{ certificateId, thumbprint, names: namesOf(row), what: 'uploaded' },
-        actor: actorOf(request),
-      });
+      logCertificateChange(log, row, 'uploaded', actorOf(request));
       const [represented] = await representAll([row], parts);
       return reply.code(201).send(represented!);
     },
@@ -113,11 +108,7 @@ export function addCertificates(app: AdminApp, parts: ResourceParts): void {
     },
     async (request, reply) => {
       const row = await deleteCertificate(certificates, request.params.id);
-      const { id: certificateId, thumbprint } = row;
-      events.certificateChanged(log, {
-        ...{ certificateId, thumbprint, names: namesOf(row), what: 'deleted' },
-        actor: actorOf(request),
-      });
+      logCertificateChange(log, row, 'deleted', actorOf(request));
       return reply.code(204).send();
     },
   );

@@ -7,7 +7,7 @@ import { findDefaultConnectorGroup } from '../store/connector-groups.ts';
 import { listCustomDomains } from '../store/custom-domains.ts';
 import type { Database } from '../store/schema.ts';
 import { requireConnectorGroup } from './connector-groups.ts';
-import type { Directory } from './directory.ts';
+import type { ChangeWork, Directory } from './directory.ts';
 import { checkVersion, invalid, notFound } from './directory-error.ts';
 import { externalUrlOf, type ServiceAddress } from './published-urls.ts';
 import { type StoredPublishing, storedPublishing, updatePublishing } from './publishing.ts';
@@ -73,6 +73,7 @@ export async function updateApplication(
  * Publishes an application, or changes how it is published. What the update leaves out stays; the first time it takes
  * its default, the external URL from the application's name.
  *
+ * @param along What is changed together with it, or not at all.
  * @throws DirectoryError `not_found`, `precondition_failed`, `invalid`, `conflict` if the external URL is taken.
  */
 export async function configurePublishing(
@@ -80,8 +81,9 @@ export async function configurePublishing(
   id: string,
   update: OnPremisesPublishingUpdate,
   expectedVersion?: number,
+  along?: ChangeWork<unknown>,
 ): Promise<store.ApplicationRow> {
-  return directory.change(async (db, touched) => {
+  const work: ChangeWork<store.ApplicationRow> = async (db, touched) => {
     const before = await requireApplication(db, id);
     checkVersion(before, expectedVersion);
     const publishing = updatePublishing(before, update, directory.address, await listCustomDomains(db));
@@ -91,6 +93,7 @@ export async function configurePublishing(
     if (alternateUrl !== null) {
       await requireUnclaimed(db, { url: alternateUrl, applicationId: id, property: 'alternateUrl' });
     }
+    await along?.(db, touched);
     touched.add('applications', id);
     return store.updateApplication(db, id, {
       externalUrl,
@@ -100,7 +103,8 @@ export async function configurePublishing(
         ? { homePageUrl: null }
         : {}),
     });
-  });
+  };
+  return directory.change(work, { awaitRelays: along !== undefined });
 }
 
 /** @throws DirectoryError `not_found`, `precondition_failed`. */

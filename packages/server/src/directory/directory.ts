@@ -30,6 +30,9 @@ export interface ChangeOptions {
   readonly awaitRelays?: boolean;
 }
 
+/** The work of a change, within its transaction; names in `touched` what relays have to hear about. */
+export type ChangeWork<T> = (db: Transaction<Database>, touched: Touched) => Promise<T>;
+
 /** How long a change that wants the relays to know of it waits for them. */
 const awaitRelaysMs = 1_000;
 
@@ -64,10 +67,7 @@ export class Directory {
    *
    * @throws DirectoryError `storage_full`, and whatever the work throws; nothing is changed then.
    */
-  async change<T>(
-    work: (db: Transaction<Database>, touched: Touched) => Promise<T>,
-    options: ChangeOptions = {},
-  ): Promise<T> {
+  async change<T>(work: ChangeWork<T>, options: ChangeOptions = {}): Promise<T> {
     const { result, sequence } = await this.#alone(async () => {
       const { result, changes } = await this.#transact(work);
       return { result, sequence: changes.length === 0 ? null : this.#sink.publish(changes) };
@@ -98,9 +98,7 @@ export class Directory {
     });
   }
 
-  async #transact<T>(
-    work: (db: Transaction<Database>, touched: Touched) => Promise<T>,
-  ): Promise<{ result: T; changes: Change[] }> {
+  async #transact<T>(work: ChangeWork<T>): Promise<{ result: T; changes: Change[] }> {
     try {
       return await this.db.transaction().execute(async db => {
         const touched = new Touched();

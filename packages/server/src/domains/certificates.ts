@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { nameCovers } from '@postern/protocol/x509/dns-names';
 import type { Kysely, Transaction } from 'kysely';
 import { certificateKeyName } from '../directory/certificate-records.ts';
-import type { Directory } from '../directory/directory.ts';
+import type { ChangeWork, Directory } from '../directory/directory.ts';
 import { notFound } from '../directory/directory-error.ts';
 import type { Touched } from '../directory/records.ts';
 import { domainOf, servedNames } from '../directory/verified-domains.ts';
@@ -26,10 +26,19 @@ export interface CertificateParts {
  * @throws CertificateError
  */
 export async function uploadCertificate(
-  { directory, secrets }: CertificateParts,
+  parts: CertificateParts,
   input: CertificateInput,
   host?: string,
 ): Promise<store.PublicCertificateRow> {
+  return parts.directory.change(await prepareUpload(parts, input, host), { awaitRelays: true });
+}
+
+/** Reads a certificate that is uploaded. Gives what stores it, as a part of a change of the directory; both throw as above. */
+export async function prepareUpload(
+  { directory, secrets }: CertificateParts,
+  input: CertificateInput,
+  host?: string,
+): Promise<ChangeWork<store.PublicCertificateRow>> {
   const usable = await readCertificate(input, directory.now());
   if (host !== undefined && !usable.names.some(name => nameCovers(name, host))) {
     throw new CertificateError(
@@ -38,20 +47,17 @@ export async function uploadCertificate(
       `Have one issued that names ${host}, and upload that.`,
     );
   }
-  return directory.change(
-    async (db, touched) => {
-      const known = await store.findPublicCertificate(db, usable.sha256, 'sha256');
-      if (known !== null) return known;
-      const row = rowOf(usable, 'uploaded', null, directory.now());
-      const domains = await listCustomDomains(db);
-      if (servedNames(row, domains, directory.address.domain).length === 0) {
-        throw domainNotVerified(usable.names, domains, directory.address.domain);
-      }
-      await putCertificate(db, touched, secrets, row, usable.privateKey);
-      return row;
-    },
-    { awaitRelays: true },
-  );
+  return async (db, touched) => {
+    const known = await store.findPublicCertificate(db, usable.sha256, 'sha256');
+    if (known !== null) return known;
+    const row = rowOf(usable, 'uploaded', null, directory.now());
+    const domains = await listCustomDomains(db);
+    if (servedNames(row, domains, directory.address.domain).length === 0) {
+      throw domainNotVerified(usable.names, domains, directory.address.domain);
+    }
+    await putCertificate(db, touched, secrets, row, usable.privateKey);
+    return row;
+  };
 }
 
 function domainNotVerified(
