@@ -147,7 +147,7 @@ async function assertEnded(open: Awaited<ReturnType<typeof openAt>>, dueAt: numb
 
   assert.ok(late <= boundMs, `ended ${Math.round(late)} ms late`);
   // FIN, opcode close, the length, then the code: 1008.
-  assert.match(socket, /\x81\x05hello\x88[\x02-\x7d]\x03\xf0/);
+  assert.match(socket, /\x81\x05hello[^]*\x88[\x02-\x7d]\x03\xf0/);
   assert.match(download, /the first bytes$/);
 }
 
@@ -454,6 +454,27 @@ describe('a person’s access token for an application', { timeout: 300_000 }, (
     await bed.api('POST', `/users/${bed.userId('dave')}/revokeSignInSessions`);
     await assertEnded(openOfDave, dueAt);
     assert.equal(statusOf(await ask('api', `Authorization: ${bearer(ofDave)}\r\n`)), 401);
+  });
+
+  test('lets nobody stay for longer than 3 s where the application takes none any more', async () => {
+    const configure = (isBearerAllowed: boolean, isBasicAllowed: boolean) =>
+      bed.api('PATCH', `/applications/${bed.applicationId('wiki')}`, {
+        onPremisesPublishing: { clientAuthentication: { isBearerAllowed, isBasicAllowed } },
+      });
+    const ofPerson = await openAt('wiki', bearer(await tokenOf('ada', { audience: 'wiki' })));
+    const ofProgram = await openAt('wiki', basic(await addCredential('wiki')));
+
+    let dueAt = performance.now();
+    await configure(false, true);
+    await assertEnded(ofPerson, dueAt);
+    for (const connection of backend.connections.filter(one => !one.isClosed)) {
+      if (connection.received.startsWith('GET /socket')) connection.send('\x81\x02on');
+    }
+    await ofProgram.socket.until('\x81\x02on');
+    dueAt = performance.now();
+    await configure(false, false);
+    await assertEnded(ofProgram, dueAt);
+    await configure(true, true);
   });
 
   test('is not taken where the application does not, and not given for it', async () => {

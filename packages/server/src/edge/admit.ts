@@ -21,6 +21,7 @@ import {
   type PresentedBefore,
   type PresentedToken,
   readPresented,
+  tokenHost,
 } from './client-credentials.ts';
 import type { Exchange } from './exchange.ts';
 import type { FailureCode } from './failure.ts';
@@ -275,12 +276,21 @@ function isAllowed(current: ApplicationRecord, exchange: Exchange, parts: AdmitP
   if (maintenance !== undefined && exchange.status === 101 && !isExcepted(maintenance, session)) return false;
   if (current.preAuthentication === 'passthrough') return true;
   if (session === null) return false;
+  if (!takesWay(session, current)) return false;
   if (session.credential !== null) return decideAbout(session, current, nobody).allowed;
   const live = session.ended ? parts.state.currentSession(session.record.id) : session;
   if (live === undefined) return false;
   // Few exchanges are open when records change, so the set is made here rather than kept.
   const assigned = new Set([...current.assignedUserIds, ...current.assignedGroupIds]);
   return decide(current, assigned, live.user).allowed;
+}
+
+/** Whether the application still takes what the client said who it is with. Of a secret that came as a token nobody knows. */
+function takesWay({ credential, record }: Session, { id, clientAuthentication }: ApplicationRecord): boolean {
+  const takesTokens = clientAuthentication?.isBearerAllowed !== false;
+  if (record.host === tokenHost(id)) return takesTokens;
+  if (credential === null || credential.certificateSha256 !== undefined) return true;
+  return takesTokens || clientAuthentication?.isBasicAllowed !== false;
 }
 
 /**
