@@ -8,7 +8,7 @@ import { AdminError, type AdminErrorCode, statusOf } from './admin-error.ts';
 
 /** Answers a failed request: what the caller may read goes out, what only an operator may read is logged. */
 export function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const known = toAdminError(error);
+  const known = toAdminError(error, request);
   const status = statusOf[known.code];
   if (status >= 500) {
     request.log.error({ err: error, requestId: request.id }, 'admin API request failed');
@@ -38,7 +38,7 @@ const codeOfDirectoryError: Readonly<Record<DirectoryErrorCode, AdminErrorCode>>
   storage_full: 'Service_InsufficientStorage',
 };
 
-function toAdminError(error: FastifyError): AdminError {
+function toAdminError(error: FastifyError, request: FastifyRequest): AdminError {
   if (error instanceof AdminError) {
     return error;
   }
@@ -54,9 +54,22 @@ function toAdminError(error: FastifyError): AdminError {
       : new AdminError('Service_Unavailable', 'The service cannot use its database. Its log says why.');
   }
   if (hasZodFastifySchemaValidationErrors(error)) {
-    return new AdminError('Request_BadRequest', describeIssues(error), { cause: error });
+    return (
+      noSuchObject(error, request) ??
+      new AdminError('Request_BadRequest', describeIssues(error), { cause: error })
+    );
   }
   return fromFastify(error);
+}
+
+/** What is no id names no object; whoever has mistyped an address is not told what ids are made of. */
+function noSuchObject(error: FastifyError, { params }: FastifyRequest): AdminError | null {
+  const wrong = issuesOf(error).find(({ path }) => /^id$|Id$/.test(path));
+  if (error.validationContext !== 'params' || wrong === undefined) return null;
+  const value = (params as Readonly<Record<string, string>>)[wrong.path];
+  return new AdminError('Request_ResourceNotFound', `There is no object ${JSON.stringify(value)}.`, {
+    cause: error,
+  });
 }
 
 /** The first few problems, each with the property that has it. */

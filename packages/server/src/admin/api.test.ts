@@ -779,6 +779,20 @@ describe('admin API', () => {
       });
     }
 
+    for (const [method, url, named] of [
+      ['GET', 'applications/wiki', 'wiki'],
+      ['GET', 'users/anna@test.example', 'anna@test.example'],
+      ['DELETE', `groups/${absentId}/members/x/$ref`, 'x'],
+    ] as const) {
+      test(`what is no id names no object: ${method} ${url}`, async () => {
+        const answer = await call('global', method, encodeURI(url));
+
+        assert.equal(answer.statusCode, 404, answer.body);
+        const { code, message } = answer.json().error;
+        assert.deepEqual([code, message], ['Request_ResourceNotFound', `There is no object "${named}".`]);
+      });
+    }
+
     test('an id is found whatever its case', async () => {
       const { userId } = bench.tokens.get('nobody')!;
 
