@@ -512,6 +512,18 @@ test('a burst at a backend of few requests a session, which nobody has talked to
   );
 });
 
+test('a backend that refuses whatever it is asked gets no more and more connections', async () => {
+  wire.onRequest = (connection, id) => connection.send(reset(id, codes.NGHTTP2_REFUSED_STREAM));
+  for (let count = 0; count < 60; count++) {
+    assert.equal((await ask('wire', { ':method': 'POST' }, 'x')).status, 503);
+  }
+  assert.ok(wire.connections.length <= 70, `${wire.connections.length} connections`);
+
+  // As soon as it takes some again, they get there.
+  wire.onRequest = (connection, id) => connection.send(headers(id, ok));
+  assert.equal((await ask('wire', { ':method': 'POST' }, 'x')).status, 200);
+});
+
 test('a backend may send two megabytes ahead, so that a long way does not slow a download down', async () => {
   const { promise, resolve } = Promise.withResolvers<RawHttp2>();
   wire.onRequest = (connection, id) => {

@@ -116,13 +116,17 @@ export class BackendSession implements BackendRequestOwner {
     this.#session = this.#connect();
   }
 
-  /** Takes another request now. */
+  /** May carry another request, unless the backend has just refused one. */
   get hasRoom(): boolean {
     const { closed, destroyed } = this.#session;
     if (this.#isRetired || this.#isClosed || closed || destroyed || this.#started >= maxRequests)
       return false;
-    if (this.#now() - this.#refusedAt < refusalMs) return false;
     return this.#requests.size < this.#maxConcurrent;
+  }
+
+  /** The backend has refused a request on it a moment ago. */
+  get isRefusing(): boolean {
+    return this.#now() - this.#refusedAt < refusalMs;
   }
 
   /** How many requests the backend takes at a time; null as long as it has not said so. */

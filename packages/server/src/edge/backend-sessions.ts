@@ -2,14 +2,23 @@ import type { BackendAddress } from '../routes/route-backends.ts';
 import type { Tunnel } from '../tunnels/tunnel.ts';
 import type { BackendSession } from './backend-session.ts';
 
+/** Of a backend through a tunnel; as long as it refuses on so many, it gets no further one. */
+const maxRefusing = 64;
+
 /** HTTP/2 sessions with backends, by tunnel and pool. */
 export class BackendSessions {
   readonly #sessions = new Map<Tunnel, Map<string, BackendSession[]>>();
 
-  /** A session that takes another request for a backend through a tunnel. */
+  /** A session that takes another request for a backend through a tunnel; null: open one. */
   find(tunnel: Tunnel, { pool, backendKey }: BackendAddress): BackendSession | null {
-    const list = this.#sessions.get(tunnel)?.get(pool);
-    return list?.find(one => one.backendKey === backendKey && one.hasRoom) ?? null;
+    const refusing: BackendSession[] = [];
+    for (const session of this.#sessions.get(tunnel)?.get(pool) ?? []) {
+      if (session.backendKey !== backendKey || !session.hasRoom) continue;
+      if (!session.isRefusing) return session;
+      refusing.push(session);
+    }
+    // A backend that refuses on all of these has too much to do, and more connections would not help it.
+    return refusing.length < maxRefusing ? null : refusing[Math.floor(Math.random() * refusing.length)]!;
   }
 
   /** How many requests a backend takes at a time on a session, as one of its sessions has heard; null if none has. */
