@@ -53,14 +53,17 @@ async function connectClient(): Promise<RawClient> {
 /** Starts connectors again; each takes requests once it has been told what it may dial. */
 async function restart(...connectors: readonly TestConnector[]): Promise<void> {
   await Promise.all(connectors.map(connector => connector.restart()));
-  const isServing = async ({ id }: TestConnector) => {
+  for (const connector of connectors) await untilServing(connector, true);
+}
+
+/** Waits until the service sends requests to a connector, or does not any more. */
+async function untilServing({ id }: TestConnector, wanted: boolean): Promise<void> {
+  const isServing = async () => {
     const { body } = await bed.api('GET', `/applications/${bed.applicationId('open')}/backendHealth`);
     const [health] = (body as { value: BackendHealth[] }).value;
     return health!.connectors.some(({ connectorId, state }) => connectorId === id && state !== 'offline');
   };
-  for (const connector of connectors) {
-    while (!(await isServing(connector))) await new Promise(resolve => setTimeout(resolve, 20));
-  }
+  while ((await isServing()) !== wanted) await new Promise(resolve => setTimeout(resolve, 20));
 }
 
 function get(path: string): string {
@@ -223,6 +226,30 @@ describe('a connector that ends', () => {
     assert.equal(timesSeen('/unsafe'), 1);
     await restart(first);
   });
+});
+
+test('kill -9 of the only connector: safe requests are answered through the next one that comes', async () => {
+  const [first, second] = bed.connectors as [TestConnector, TestConnector];
+  links[1]!.cut();
+  await untilServing(second, false);
+  let waiting = 0;
+  backend.onConnection = connection => {
+    void connection.until('\r\n\r\n').then(() => {
+      waiting += 1;
+    });
+  };
+  const paths = Array.from({ length: 12 }, (_, index) => `/safe-${index}`);
+  const asking = paths.map(async path => (await connectClient()).ask(get(path)));
+  while (waiting < paths.length) await new Promise(resolve => setImmediate(resolve));
+  backend.onConnection = answerEveryRequest;
+
+  first.process.kill('SIGKILL');
+  await untilServing(first, false);
+  links[1]!.restore();
+
+  for (const answer of await Promise.all(asking)) assert.match(answer, /^HTTP\/1\.1 200 /);
+  for (const path of paths) assert.equal(timesSeen(path), 2, path);
+  await restart(first);
 });
 
 describe('two connectors under load, one of which ends', () => {

@@ -29,6 +29,8 @@ const controlKey = 'control';
 /** While the control process starts again, requests for it wait this long. */
 const controlWaitMs = 10_000;
 const controlRetryMs = 100;
+/** A connector that is gone has lost all its tunnels by then, and nothing is sent into another of them. */
+const lostTunnelPauseMs = 100;
 
 /** Idle connections of one tunnel, by pool; the last one used is taken first. */
 type IdleConnections = Map<string, BackendConnection[]>;
@@ -145,7 +147,17 @@ export class Backends implements Connector, BackendPlace, BackendSessionPlace {
   #connectTunnel(exchange: Exchange, failedOn: ReadonlySet<Tunnel> | null): void {
     const { route } = exchange;
     const to = route.backends === null ? route : this.#chooseBackend(exchange, route.backends, failedOn);
-    const tunnel = this.#chooseTunnel(exchange, to, failedOn);
+    const { registry } = this.#options;
+    const tunnel = registry.choose(purposeOf(exchange, to, failedOn));
+    if (tunnel === null && failedOn !== null) {
+      // Everybody of the group has failed: the last failure is the answer, so a second try is worth one more round.
+      const tryAll = () => {
+        if (!exchange.isEnded) this.#connectTunnel(exchange, null);
+      };
+      if (exchange.hasLostTunnel) setTimeout(tryAll, lostTunnelPauseMs);
+      else tryAll();
+      return;
+    }
     if (tunnel === null) {
       void this.#waitForTunnel(exchange);
       return;
@@ -172,14 +184,6 @@ export class Backends implements Connector, BackendPlace, BackendSessionPlace {
     exchange.useBackend(backend);
     // Nobody serves any of them now: whoever comes to serve the first serves them all.
     return backend ?? exchange.route;
-  }
-
-  #chooseTunnel(exchange: Exchange, to: BackendAddress, failedOn: ReadonlySet<Tunnel> | null): Tunnel | null {
-    const { registry } = this.#options;
-    const tunnel = registry.choose(purposeOf(exchange, to, failedOn));
-    if (tunnel !== null || failedOn === null) return tunnel;
-    // Everybody of the group has failed: the last failure is the answer, so a second try is worth one more round.
-    return registry.choose(purposeOf(exchange, to, null));
   }
 
   async #waitForTunnel(exchange: Exchange): Promise<void> {

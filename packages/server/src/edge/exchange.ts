@@ -171,6 +171,7 @@ export class Exchange implements ContentReceiver {
   /** The one of several that has the request. */
   #backend: WeighedBackend | null = null;
   #hasRetriedSafely = false;
+  #hasLostTunnel = false;
   #hasLostUsed = false;
   #interimBytes = 0;
   #hasResponse = false;
@@ -213,6 +214,11 @@ export class Exchange implements ContentReceiver {
   /** Whether a request like this one may go out on a connection that the backend may be closing this moment. */
   get maySendAgain(): boolean {
     return safeMethods.has(this.method);
+  }
+
+  /** Its connector may be gone, and its other tunnels with it. */
+  get hasLostTunnel(): boolean {
+    return this.#hasLostTunnel;
   }
 
   /** A used connection was lost, and others that idle may be as old; or the time that a new one takes is to be known. */
@@ -488,6 +494,7 @@ export class Exchange implements ContentReceiver {
     // unless its tunnel went with it: the others of that connector are about to follow.
     const isNew = this.startOffset === 0;
     this.#hasLostUsed ||= !isNew;
+    this.#hasLostTunnel ||= code === 'tunnel_lost';
     if (tunnel !== null && (isNew || code === 'tunnel_lost')) {
       this.#failedOn ??= new Set();
       this.#failedOn.add(tunnel);
