@@ -1,4 +1,5 @@
 import type { Preflight, PreflightAnswer } from '@postern/protocol/admin/preflight';
+import { clientAuthenticationDefault } from '@postern/protocol/admin/publishing-clients';
 import type { MaintenanceMode } from '@postern/protocol/admin/publishing-limits';
 import type { ApplicationRecord, SessionRecord } from '../feed/messages.ts';
 import { hashCookie, type RelayState, type Session } from '../feed/relay-state.ts';
@@ -287,10 +288,10 @@ function isAllowed(current: ApplicationRecord, exchange: Exchange, parts: AdmitP
 
 /** Whether the application still takes what the client said who it is with. Of a secret that came as a token nobody knows. */
 function takesWay({ credential, record }: Session, { id, clientAuthentication }: ApplicationRecord): boolean {
-  const takesTokens = clientAuthentication?.isBearerAllowed !== false;
-  if (record.host === tokenHost(id)) return takesTokens;
+  const { isBearerAllowed, isBasicAllowed } = clientAuthentication ?? clientAuthenticationDefault;
+  if (record.host === tokenHost(id)) return isBearerAllowed;
   if (credential === null || credential.certificateSha256 !== undefined) return true;
-  return takesTokens || clientAuthentication?.isBasicAllowed !== false;
+  return isBearerAllowed || isBasicAllowed;
 }
 
 /**

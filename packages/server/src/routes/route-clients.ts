@@ -1,3 +1,4 @@
+import { clientAuthenticationDefault } from '@postern/protocol/admin/publishing-clients';
 import type { ApplicationRecord, CredentialRecord } from '../feed/messages.ts';
 import type { Session } from '../feed/relay-state.ts';
 
@@ -30,9 +31,7 @@ export interface RouteClients {
 const tokensAlone: RouteClients = {
   programs: new Map(),
   certificates: null,
-  isBasicAllowed: true,
-  isBearerAllowed: true,
-  isTokenPassedOn: false,
+  ...clientAuthenticationDefault,
 };
 
 /** Null where nothing that a client could say in Authorization is the service's business. */
@@ -43,15 +42,16 @@ export function clientsOf(application: ApplicationRecord): RouteClients | null {
   const isAsked = application.preAuthentication !== 'passthrough';
   if (!isAsked && !hasCredentials) return null;
   if (!hasCredentials && settings === undefined) return tokensAlone;
-  const isBearerAllowed = isAsked && settings?.isBearerAllowed !== false;
-  if (!hasCredentials && !isBearerAllowed) return null;
+  const { isBasicAllowed, isBearerAllowed, isTokenPassedOn } = settings ?? clientAuthenticationDefault;
+  const takesTokens = isAsked && isBearerAllowed;
+  if (!hasCredentials && !takesTokens) return null;
   const secrets = credentials.filter(one => one.certificateSha256 === undefined);
   return {
     programs: Map.groupBy(secrets.map(secretOf), secret => secret.record.clientId),
     certificates: isAsked ? certificatesOf(credentials) : null,
-    isBasicAllowed: isAsked && settings?.isBasicAllowed !== false,
-    isBearerAllowed,
-    isTokenPassedOn: settings?.isTokenPassedOn === true,
+    isBasicAllowed: isAsked && isBasicAllowed,
+    isBearerAllowed: takesTokens,
+    isTokenPassedOn,
   };
 }
 
