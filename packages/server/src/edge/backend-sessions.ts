@@ -11,12 +11,12 @@ export class BackendSessions {
 
   /** A session that takes another request for a backend through a tunnel; null: open one. */
   find(tunnel: Tunnel, { pool, backendKey }: BackendAddress): BackendSession | null {
-    const refusing: BackendSession[] = [];
-    for (const session of this.#sessions.get(tunnel)?.get(pool) ?? []) {
-      if (session.backendKey !== backendKey || !session.hasRoom) continue;
-      if (!session.isRefusing) return session;
-      refusing.push(session);
-    }
+    const list = this.#sessions.get(tunnel)?.get(pool);
+    if (list === undefined) return null;
+    const isFit = (one: BackendSession) => one.backendKey === backendKey && one.hasRoom;
+    const free = list.find(one => isFit(one) && !one.isRefusing);
+    if (free !== undefined) return free;
+    const refusing = list.filter(isFit);
     // A backend that refuses on all of these has too much to do, and more connections would not help it.
     return refusing.length < maxRefusing ? null : refusing[Math.floor(Math.random() * refusing.length)]!;
   }

@@ -236,6 +236,7 @@ export class Backends implements Connector, BackendPlace, BackendSessionPlace {
   }
 
   #beginRequest(tunnel: Tunnel, exchange: Exchange, to: BackendAddress): BackendRequest | null {
+    // Though the request may have lost a session: one that is over is not found, and a new one for each that lost it is too many.
     const known = exchange.timing?.wantsNewConnection ? null : this.#sessions.find(tunnel, to);
     return (known ?? this.#openSession(tunnel, exchange, to))?.begin(exchange.requestId) ?? null;
   }
