@@ -13,7 +13,7 @@ import { CommandLine } from '../testbed/command-line.ts';
 import { downloadOrUpgrade, RawBackend } from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
 import { upgradeFields } from '../testbed/raw-websocket.ts';
-import { childrenOf, readAll, startTestbed, type Testbed } from '../testbed/testbed.ts';
+import { childrenOf, hold, readAll, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
 const execute = promisify(execFile);
 const folder = mkdtempSync(path.join(tmpdir(), 'postern-certificates-'));
@@ -389,7 +389,7 @@ describe('a program with a client certificate', { timeout: 300_000 }, () => {
     const identity = makeIdentity('steady');
     await addKey('files', identity);
     const [control] = childrenOf(bed.service.pid!);
-    process.kill(control!, 'SIGSTOP');
+    await hold(control!);
     try {
       assert.equal(statusOf(await ask('files', identity)), 200);
     } finally {

@@ -9,7 +9,7 @@ import { CommandLine } from '../testbed/command-line.ts';
 import { downloadOrUpgrade, RawBackend } from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
 import { upgradeFields } from '../testbed/raw-websocket.ts';
-import { childrenOf, startTestbed, type Testbed } from '../testbed/testbed.ts';
+import { childrenOf, hold, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
 const execute = promisify(execFile);
 const folder = mkdtempSync(path.join(tmpdir(), 'postern-programs-'));
@@ -266,7 +266,7 @@ describe('a program with a credential of an application', { timeout: 300_000 }, 
   test('stays in while the control process stands still', async () => {
     const credential = await addCredential('files');
     const [control] = childrenOf(bed.service.pid!);
-    process.kill(control!, 'SIGSTOP');
+    await hold(control!);
     try {
       assert.equal(statusOf(await ask('files', `Authorization: ${basic(credential)}\r\n`)), 200);
     } finally {

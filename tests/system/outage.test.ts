@@ -5,7 +5,7 @@ import { parse, stringify } from 'yaml';
 import { type BackendConnectionLog, RawBackend } from '../testbed/raw-backend.ts';
 import { RawClient } from '../testbed/raw-client.ts';
 import { upgradeAccepted, upgradeFields } from '../testbed/raw-websocket.ts';
-import { childrenOf, startTestbed, type Testbed } from '../testbed/testbed.ts';
+import { childrenOf, hold, startTestbed, type Testbed } from '../testbed/testbed.ts';
 
 let backend: RawBackend;
 let bed: Testbed;
@@ -152,7 +152,7 @@ describe('the control process stands still', () => {
     const stopped = controlPid();
     const logged = bed.log.text.length;
 
-    process.kill(stopped, 'SIGSTOP');
+    await hold(stopped);
     try {
       // It is not believed dead before it was silent for 15 s.
       assert.match(await bed.exchange(wiki, signedIn('/', 'close')), /^HTTP\/1\.1 200 /);
